@@ -1,0 +1,43 @@
+import { existsSync, readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const root = fileURLToPath(new URL(".", import.meta.url));
+
+/** Every folder below packages/ and apps/ that has a package.json is a test project of that name. */
+const folders = ["packages", "apps"].flatMap((group) =>
+  readdirSync(`${root}${group}`)
+    .map((name) => `${group}/${name}`)
+    .filter((folder) => existsSync(`${root}${folder}/package.json`)),
+);
+
+const project = (name: string, folder: string) => ({
+  extends: true as const,
+  test: { name, root: `${root}${folder}`, include: ["test/**/*.test.ts"] },
+});
+
+export default defineConfig({
+  resolve: {
+    // Tests run against the sources: nothing to rebuild while developing. Only the processes that tests
+    // spawn run the built dist, which `npm test` has made before it comes here.
+    alias: [
+      { find: /^@lease\/core\/files$/, replacement: `${root}packages/core/src/files.ts` },
+      { find: /^@lease\/([a-z-]+)$/, replacement: `${root}packages/$1/src/index.ts` },
+    ],
+  },
+  test: {
+    projects: [
+      project("workspace", ""),
+      ...folders.map((folder) => project(folder.replace(/^.*\//, ""), folder)),
+    ],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    reporters: ["default", `${root}scripts/last-line-reporter.ts`],
+    coverage: {
+      provider: "v8",
+      include: ["packages/core/src/**/*.ts"],
+      reporter: ["text"],
+      thresholds: { lines: 95 },
+    },
+  },
+});
