@@ -1,0 +1,2 @@
+import type {} from "@lease/core";
+import type {} from "fast-check";
