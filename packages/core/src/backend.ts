@@ -1,0 +1,237 @@
+/**
+ * The contract between Lease and a store: eight operations, each of them **one atomic step** and nothing else.
+ * Waiting, retrying, renewing on time, timeouts, bookkeeping, events and metrics are built once, on top.
+ *
+ * For authors of a backend: `memory.ts` is this contract as a program, and `conformance()` of `@lease/testing` holds
+ * a backend to it. What all operations share:
+ *
+ * - The rule (`rule.ts`) decides who is granted. The backend's own clock decides what is live; no caller's does.
+ * - Ownership is checked in the same atomic step. Batches are atomic per lease and answer in the order asked.
+ * - Every call ends within a bound of the backend's own: with an answer, or with `BACKEND_UNAVAILABLE` (surely not
+ *   applied) or `OUTCOME_UNKNOWN` (perhaps applied). After `close()` every call fails with `CLOSED`.
+ * - Requests are checked first (`checkAcquire` …); a bad one throws `INVALID_ARGUMENT` and writes nothing.
+ */
+import type { Claim, Lease, LeaseEnd, LeaseEvent, LeaseEventType, Metadata, Refusal } from "./model.js";
+
+/** A store of leases. Make one with `memoryBackend`, `sqliteBackend` … and hand it to `createLeaseManager`. */
+export interface LeaseBackend {
+  /** `"memory"`, `"sqlite"`, `"redis"` … for messages and labels; nothing decides by it. */
+  readonly kind: string;
+  readonly limits: BackendLimits;
+
+  /**
+   * Asks for all claims of a request together: grants them, refuses them, or keeps the request in line.
+   *
+   * - The same id asked again while it lives gives the same lease with the same token and extends nothing; for a
+   *   pending request it is also the heartbeat (`expires = now + waitTtlMs`) and the question "is it my turn?".
+   * - `wait: true` keeps a refused request in line. With `wait: false` nothing is left behind: a new request was
+   *   never there, a pending one leaves the line (`cancelled`).
+   * - An id that ended as `expired` or `revoked`, or was abandoned, is answered `ended` for `limits.endMemoryMs`.
+   * - A dead lease that it passes is first recorded as `expired`.
+   *
+   * @throws `INVALID_ARGUMENT` also for a living id asked again with other claims; `LEASE_NOT_OWNER` for the id of
+   * another agent; `BACKEND_FULL` when there is no room
+   */
+  acquire(request: AcquireRequest): Promise<AcquireResult>;
+
+  /**
+   * Resolves when the pending request may have reached its turn, after `timeoutMs`, or when `signal` aborts. A hint:
+   * it may come late or for nothing, and only `acquire` decides. It does not miss an end that falls between the
+   * refusal and this call. For an id that is not pending it resolves at once.
+   */
+  turn(wait: TurnRequest): Promise<void>;
+
+  /**
+   * Renews active leases: `expires = max(expires, now + ttl)`. Never shortens, never revives.
+   * A repeat of a counted `renewal` is answered again and not counted again.
+   */
+  renew(requests: readonly RenewRequest[]): Promise<RenewResult[]>;
+
+  /** Ends leases: by their agent (`release`, `abandon`) or by somebody else (`revoke`). */
+  release(requests: readonly ReleaseRequest[]): Promise<ReleaseResult[]>;
+
+  /** Live leases by token, smallest first, filtered and in pages. */
+  list(query: LeaseQuery): Promise<LeasePage>;
+
+  /**
+   * Ends what is past its time and prunes history. Housekeeping only: an expired lease blocks nobody, swept or not.
+   */
+  sweep(options: SweepOptions): Promise<SweepResult>;
+
+  /**
+   * The ordered record of transitions. With `follow` it goes on live until `signal` aborts (then it simply ends);
+   * without, it ends at the present end of the history.
+   *
+   * @throws `CURSOR_EXPIRED` when an entry after `after` was pruned, when the cursor is of another history, or when
+   * it lies past the end (a restored backup)
+   */
+  changes(options: ChangesOptions): AsyncIterable<LeaseEvent>;
+
+  /** Gives back what the backend opened itself; leases stay. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** What a backend can and cannot do. Declared honestly: the conformance suite asserts each of them. */
+export interface BackendLimits {
+  /** Shortest TTL (also of waiting) that it takes. */
+  readonly minTtlMs: number;
+  /** Longest. */
+  readonly maxTtlMs: number;
+  /** TTLs are rounded up to a multiple of this; 1 where every millisecond counts. */
+  readonly ttlStepMs: number;
+  /** Most claims in one request. */
+  readonly maxClaims: number;
+  /** A lease may block this much longer than the time it was given, never shorter. */
+  readonly expirySlackMs: number;
+  /** How long an `expired`, `revoked` or abandoned id is answered `ended`, at least. */
+  readonly endMemoryMs: number;
+  /** The grain of the clock that decides; a holder's margin is never smaller. */
+  readonly clockGranularityMs: number;
+  /** Whether `changes` tells of renewals. */
+  readonly recordsRenewals: boolean;
+}
+
+export interface AcquireRequest {
+  /** The lease's id, chosen by the caller: a lower-case UUID (version 7 by default, see `createLeaseId`). */
+  readonly id: string;
+  readonly agentId: string;
+  /** At least one; the same resource twice is refused. */
+  readonly claims: readonly Claim[];
+  readonly ttlMs: number;
+  /** How often the lease may be renewed; `null` for no limit. */
+  readonly maxRenewals: number | null;
+  /** Whether a refused request stays in line. */
+  readonly wait: boolean;
+  /** How long a pending request lives from its last acquire. */
+  readonly waitTtlMs: number;
+  /** Ids of leases that the agent keeps while it waits for this one. */
+  readonly holding: readonly string[];
+  readonly reason: string | null;
+  readonly metadata: Metadata | null;
+}
+
+export type AcquireResult =
+  | {
+      readonly status: "granted";
+      readonly lease: Lease;
+      /** The id was active before: this answer repeats an earlier grant. */
+      readonly repeated: boolean;
+    }
+  | ({
+      readonly status: "refused";
+      /** The pending lease, with `wait`; otherwise `null`. */
+      readonly lease: Lease | null;
+    } & Refusal)
+  | {
+      readonly status: "ended";
+      readonly end: LeaseEnd;
+      /** Who ended it, if revoked. */
+      readonly by: string | null;
+      readonly reason: string | null;
+    };
+
+export interface TurnRequest {
+  readonly id: string;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RenewRequest {
+  readonly id: string;
+  readonly agentId: string;
+  /** Checked when given; core always gives it. */
+  readonly token?: number | undefined;
+  /** A new TTL from now on; left out: the lease's own. */
+  readonly ttlMs?: number | undefined;
+  /** The caller's count of this renewal, from 1. Left out: counted as one more, whether a repeat or not. */
+  readonly renewal?: number | undefined;
+}
+
+export type RenewResult =
+  | { readonly status: "renewed"; readonly lease: Lease }
+  | { readonly status: "expired" | "not-owner" | "not-found" | "pending" }
+  | { readonly status: "renewal-limit"; readonly maxRenewals: number }
+  | { readonly status: "revoked"; readonly by: string | null; readonly reason: string | null };
+
+export type ReleaseRequest =
+  /** The agent is done, or leaves the line. */
+  | {
+      readonly kind: "release";
+      readonly id: string;
+      readonly agentId: string;
+      /** Checked when given; core always gives it. */
+      readonly token?: number | undefined;
+    }
+  /** Like release, and an acquire of this id that is still under way will find `ended`, known id or not. */
+  | { readonly kind: "abandon"; readonly id: string; readonly agentId: string }
+  /**
+   * Somebody else ends it. At once (`graceMs` 0), and until the holder's next renewal only fencing protects; or, of
+   * an active lease, softly: it can be renewed for `graceMs` more and then runs out.
+   */
+  | {
+      readonly kind: "revoke";
+      readonly id: string;
+      readonly by: string;
+      readonly reason: string | null;
+      readonly graceMs: number;
+    };
+
+export interface ReleaseResult {
+  /**
+   * `cancelled`: it was pending. `revoking`: a soft revoke has begun. `not-found`: it is not there (any more);
+   * whether an earlier release arrived is then unknowable, and harmless.
+   */
+  readonly status: "released" | "cancelled" | "revoked" | "revoking" | "not-owner" | "not-found";
+}
+
+export interface LeaseQuery {
+  readonly ids?: readonly string[] | undefined;
+  readonly agentId?: string | undefined;
+  /** Leases with a claim that overlaps this resource. */
+  readonly resource?: string | undefined;
+  readonly state?: "pending" | "active" | undefined;
+  /** Page size, 1 to {@link MAX_PAGE}; by default {@link DEFAULT_PAGE}. */
+  readonly limit?: number | undefined;
+  /** `next` of the page before. */
+  readonly after?: string | undefined;
+}
+
+export const MAX_PAGE = 1000;
+export const DEFAULT_PAGE = 100;
+
+export interface LeasePage {
+  readonly leases: Lease[];
+  /** Pass it as `after` for the next page; `null` at the end. */
+  readonly next: string | null;
+}
+
+export interface SweepOptions {
+  /** Events older than this are pruned; left out: none are. */
+  readonly historyRetentionMs?: number | undefined;
+  /** End at most this many leases in one step; by default {@link DEFAULT_SWEEP_LIMIT}. */
+  readonly limit?: number | undefined;
+}
+
+export const DEFAULT_SWEEP_LIMIT = 1000;
+
+export interface SweepResult {
+  /** What was past its time, as it ended. As many as `limit`: there may be more. */
+  readonly expired: Lease[];
+  /** How many history entries were pruned. */
+  readonly pruned: number;
+}
+
+export interface ChangesOptions {
+  /**
+   * Begin after this cursor. Left out: at the oldest entry kept. `"end"`: at the present end, for who only wants
+   * what is new.
+   */
+  readonly after?: string | undefined;
+  readonly follow?: boolean | undefined;
+  readonly ids?: readonly string[] | undefined;
+  readonly agentId?: string | undefined;
+  /** Events of leases with a claim that overlaps this resource. */
+  readonly resource?: string | undefined;
+  readonly types?: readonly LeaseEventType[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}

@@ -1,0 +1,238 @@
+/**
+ * Checks of everything that a caller hands to a backend. A backend calls the one for its operation first, so that a
+ * bad argument is refused with the same words everywhere and nothing is written.
+ *
+ * Every function here throws `INVALID_ARGUMENT` naming the field.
+ */
+import {
+  type AcquireRequest,
+  type BackendLimits,
+  type ChangesOptions,
+  type LeaseQuery,
+  MAX_PAGE,
+  type ReleaseRequest,
+  type RenewRequest,
+  type SweepOptions,
+  type TurnRequest,
+} from "./backend.js";
+import { LeaseError } from "./errors.js";
+import { type Claim, type LeaseEventType, MAX_METADATA_BYTES } from "./model.js";
+import { checkResource } from "./resource.js";
+import { hasControlCharacter, utf8Length } from "./text.js";
+
+/** The longest agent id, in bytes of UTF-8. */
+export const MAX_AGENT_ID_BYTES = 256;
+/** The longest reason, in bytes of UTF-8. */
+export const MAX_REASON_BYTES = 1024;
+/** The most leases that one request can state as held. */
+export const MAX_HOLDING = 1000;
+/** The longest cursor, in characters. */
+export const MAX_CURSOR_LENGTH = 200;
+
+const EVENT_TYPES: ReadonlySet<string> = new Set<LeaseEventType>([
+  "queued",
+  "acquired",
+  "renewed",
+  "revoking",
+  "released",
+  "expired",
+  "revoked",
+  "cancelled",
+]);
+
+export function checkAcquire(request: AcquireRequest, limits: BackendLimits): void {
+  checkId(request.id, "id");
+  checkAgentId(request.agentId, "agentId");
+  checkClaims(request.claims, limits);
+  checkTtl(request.ttlMs, "ttlMs", limits);
+  if (request.maxRenewals !== null)
+    checkInteger(request.maxRenewals, "maxRenewals", 0, Number.MAX_SAFE_INTEGER);
+  checkBoolean(request.wait, "wait");
+  checkTtl(request.waitTtlMs, "waitTtlMs", limits);
+  checkIds(request.holding, "holding", MAX_HOLDING);
+  checkReason(request.reason, "reason");
+  checkMetadata(request.metadata);
+}
+
+export function checkTurn(wait: TurnRequest): void {
+  checkId(wait.id, "id");
+  checkNumber(wait.timeoutMs, "timeoutMs", 0);
+}
+
+export function checkRenew(requests: readonly RenewRequest[], limits: BackendLimits): void {
+  for (const [index, request] of requests.entries()) {
+    const at = `requests[${index}]`;
+    checkId(request.id, `${at}.id`);
+    checkAgentId(request.agentId, `${at}.agentId`);
+    checkToken(request.token, `${at}.token`);
+    if (request.ttlMs !== undefined) checkTtl(request.ttlMs, `${at}.ttlMs`, limits);
+    if (request.renewal !== undefined)
+      checkInteger(request.renewal, `${at}.renewal`, 1, Number.MAX_SAFE_INTEGER);
+  }
+}
+
+export function checkRelease(requests: readonly ReleaseRequest[], limits: BackendLimits): void {
+  for (const [index, request] of requests.entries()) {
+    const at = `requests[${index}]`;
+    checkId(request.id, `${at}.id`);
+    switch (request.kind) {
+      case "release":
+        checkAgentId(request.agentId, `${at}.agentId`);
+        checkToken(request.token, `${at}.token`);
+        break;
+      case "abandon":
+        checkAgentId(request.agentId, `${at}.agentId`);
+        break;
+      case "revoke":
+        checkAgentId(request.by, `${at}.by`);
+        checkReason(request.reason, `${at}.reason`);
+        checkInteger(request.graceMs, `${at}.graceMs`, 0, limits.maxTtlMs);
+        break;
+      default:
+        refuse(`${at}.kind`, 'must be "release", "abandon" or "revoke"');
+    }
+  }
+}
+
+export function checkQuery(query: LeaseQuery): void {
+  checkFilters(query);
+  if (query.state !== undefined && query.state !== "pending" && query.state !== "active") {
+    refuse(
+      "state",
+      'must be "pending" or "active": only live leases are listed, the history tells of the others',
+    );
+  }
+  if (query.limit !== undefined) checkInteger(query.limit, "limit", 1, MAX_PAGE);
+  if (query.after !== undefined && !/^\d{1,16}$/.test(query.after)) {
+    refuse("after", "must be the `next` of an earlier page");
+  }
+}
+
+export function checkSweep(options: SweepOptions): void {
+  if (options.historyRetentionMs !== undefined)
+    checkNumber(options.historyRetentionMs, "historyRetentionMs", 0);
+  if (options.limit !== undefined) checkInteger(options.limit, "limit", 1, Number.MAX_SAFE_INTEGER);
+}
+
+export function checkChanges(options: ChangesOptions): void {
+  checkFilters(options);
+  if (options.after !== undefined) checkString(options.after, "after", MAX_CURSOR_LENGTH);
+  for (const type of options.types ?? []) {
+    if (!EVENT_TYPES.has(type))
+      refuse("types", `must be of ${[...EVENT_TYPES].join(", ")}; got "${String(type)}"`);
+  }
+}
+
+/** A lease id: a UUID in lower case, so that one id has one spelling. */
+export function checkId(id: unknown, field: string): asserts id is string {
+  if (typeof id !== "string" || !/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/.test(id)) {
+    refuse(field, "must be a UUID in lower case, such as createLeaseId() makes");
+  }
+}
+
+/** Names an agent: 1 to {@link MAX_AGENT_ID_BYTES} bytes, no control characters. */
+export function checkAgentId(agentId: unknown, field: string): asserts agentId is string {
+  if (agentId === "") refuse(field, "must not be empty");
+  checkString(agentId, field, MAX_AGENT_ID_BYTES);
+}
+
+export function checkTtl(ttlMs: unknown, field: string, limits: BackendLimits): void {
+  checkInteger(ttlMs, field, limits.minTtlMs, limits.maxTtlMs);
+}
+
+export function checkReason(reason: unknown, field: string): void {
+  if (reason !== null) checkString(reason, field, MAX_REASON_BYTES);
+}
+
+function checkClaims(claims: readonly Claim[], limits: BackendLimits): void {
+  if (!Array.isArray(claims) || claims.length === 0) refuse("claims", "must be a list of at least one claim");
+  if (claims.length > limits.maxClaims) {
+    refuse(
+      "claims",
+      `lists ${claims.length} claims, more than ${limits.maxClaims}: claim a subtree ("src/**") instead`,
+    );
+  }
+  const seen = new Set<string>();
+  for (const [index, claim] of claims.entries()) {
+    const field = `claims[${index}]`;
+    checkResource(claim?.resource, `${field}.resource`);
+    if (claim.mode !== "exclusive" && claim.mode !== "shared") {
+      refuse(`${field}.mode`, 'must be "exclusive" or "shared"');
+    }
+    if (seen.has(claim.resource)) refuse(`${field}.resource`, `names "${claim.resource}" a second time`);
+    seen.add(claim.resource);
+  }
+}
+
+function checkFilters(filters: LeaseQuery | ChangesOptions): void {
+  if (filters.ids !== undefined) checkIds(filters.ids, "ids", MAX_PAGE);
+  if (filters.agentId !== undefined) checkAgentId(filters.agentId, "agentId");
+  if (filters.resource !== undefined) checkResource(filters.resource, "resource");
+}
+
+function checkIds(ids: unknown, field: string, most: number): void {
+  if (!Array.isArray(ids)) refuse(field, "must be a list of lease ids");
+  if (ids.length > most) refuse(field, `lists ${ids.length} ids, more than ${most}`);
+  for (const [index, id] of ids.entries()) checkId(id, `${field}[${index}]`);
+}
+
+function checkToken(token: unknown, field: string): void {
+  if (token !== undefined) checkInteger(token, field, 1, Number.MAX_SAFE_INTEGER);
+}
+
+function checkMetadata(metadata: unknown): void {
+  if (metadata === null) return;
+  if (typeof metadata !== "object" || Array.isArray(metadata))
+    refuse("metadata", "must be a JSON object or null");
+  if (!isPlainJson(metadata, 0))
+    refuse("metadata", "must hold plain JSON values only, at most 16 levels deep");
+  const bytes = utf8Length(JSON.stringify(metadata));
+  if (bytes > MAX_METADATA_BYTES)
+    refuse("metadata", `takes ${bytes} bytes as JSON, more than ${MAX_METADATA_BYTES}`);
+}
+
+/** Whether a value comes out of JSON as it went in. The bound on depth also ends cycles. */
+function isPlainJson(value: unknown, depth: number): boolean {
+  if (value === null || typeof value === "boolean") return true;
+  if (typeof value === "string") return value.isWellFormed();
+  if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
+  if (typeof value !== "object" || depth > 16) return false;
+  if (Array.isArray(value)) return value.every((item) => isPlainJson(item, depth + 1));
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  return Object.entries(value).every(([key, item]) => key.isWellFormed() && isPlainJson(item, depth + 1));
+}
+
+function checkString(value: unknown, field: string, maxBytes: number): asserts value is string {
+  if (typeof value !== "string") refuse(field, "must be a string");
+  if (!value.isWellFormed()) refuse(field, "contains half a surrogate pair: pass well-formed Unicode");
+  if (hasControlCharacter(value)) refuse(field, "contains a control character");
+  const bytes = utf8Length(value);
+  if (bytes > maxBytes) refuse(field, `takes ${bytes} bytes of UTF-8, more than ${maxBytes}`);
+}
+
+function checkInteger(value: unknown, field: string, least: number, most: number): void {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most) {
+    const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+    refuse(field, `must be a whole number ${range}; got ${shown(value)}`);
+  }
+}
+
+/** Any number from `least` on, also `Infinity`. */
+export function checkNumber(value: unknown, field: string, least: number): void {
+  if (typeof value !== "number" || Number.isNaN(value) || value < least) {
+    refuse(field, `must be a number of at least ${least}; got ${shown(value)}`);
+  }
+}
+
+function checkBoolean(value: unknown, field: string): void {
+  if (typeof value !== "boolean") refuse(field, `must be true or false; got ${shown(value)}`);
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value.slice(0, 40)) : String(value).slice(0, 40);
+}
+
+function refuse(field: string, problem: string): never {
+  throw new LeaseError("INVALID_ARGUMENT", `${field} ${problem}`, { field });
+}

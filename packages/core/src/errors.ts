@@ -1,0 +1,109 @@
+/** One error class, one table of codes. Match `error.code`; messages are for people and may change. */
+import type { Refusal } from "./model.js";
+
+/** What each code means and, where it helps, what to do. The server's status codes and the docs come from here. */
+export const LEASE_ERROR_CODES = Object.freeze({
+  INVALID_ARGUMENT: "An argument breaks a documented rule; nothing was written. Correct the named field.",
+  LEASE_UNAVAILABLE: "Somebody earlier stands in the way. The blockers say who, why and for how long.",
+  LEASE_LOST: "The lease is no longer held: stop the work it protected.",
+  LEASE_NOT_OWNER: "The lease belongs to another agent, or the token is not this lease's.",
+  LEASE_NOT_FOUND: "No live lease has this id, and none that ended lately.",
+  LEASE_RENEWAL_LIMIT: "All renewals that were agreed on are used up.",
+  LEASE_DEADLOCK: "The request would wait for itself. Release, then ask for everything in one request.",
+  BACKEND_UNAVAILABLE: "The store did not answer or refused; surely nothing was applied. Try again.",
+  OUTCOME_UNKNOWN: "The store may or may not have applied the call. Ask again with the same id.",
+  BACKEND_FULL: "The store has no room for a new lease; what is held can still be renewed and released.",
+  BACKEND_CORRUPT: "The store's data is damaged or not ours; nothing was changed. Restore it or remove it.",
+  BACKEND_INCOMPATIBLE: "This store, file or runtime cannot be used as it is; trying again will not help.",
+  CURSOR_EXPIRED:
+    "The history no longer reaches back to this cursor, or it is another history's. Read again from the start.",
+  CLOSED: "The backend or manager was closed.",
+} as const);
+
+export type LeaseErrorCode = keyof typeof LEASE_ERROR_CODES;
+
+/** How a held lease was lost. */
+export type LossCause =
+  /** No confirmation came before the local deadline; the backend may still hold it a little longer. */
+  | "deadline"
+  /** The backend said that its TTL ran out. */
+  | "expired"
+  /** Somebody ended it by force. */
+  | "revoked"
+  /** The `maxHoldMs` that was asked for is over. */
+  | "max-hold"
+  /** The backend does not know the lease: its data was lost, or somebody used the id. */
+  | "not-found";
+
+/** One step of a deadlock: `agentId` waits with `waiting` for `blockedBy`. */
+export interface DeadlockStep {
+  /** The pending request that waits. */
+  readonly waitingId: string;
+  readonly agentId: string;
+  /** What it asks for. */
+  readonly resources: readonly string[];
+  /** The lease that stands in its way. */
+  readonly blockedById: string;
+}
+
+/** What an error of each code carries in `details`. */
+export interface LeaseErrorDetails {
+  INVALID_ARGUMENT: { readonly field: string };
+  LEASE_UNAVAILABLE: Refusal;
+  LEASE_LOST: {
+    readonly leaseId: string;
+    readonly how: LossCause;
+    readonly by: string | null;
+    readonly reason: string | null;
+  };
+  LEASE_NOT_OWNER: { readonly leaseId: string };
+  LEASE_NOT_FOUND: { readonly leaseId: string };
+  LEASE_RENEWAL_LIMIT: { readonly leaseId: string; readonly maxRenewals: number | null };
+  LEASE_DEADLOCK: { readonly cycle: readonly DeadlockStep[] };
+  BACKEND_UNAVAILABLE: NoDetails;
+  OUTCOME_UNKNOWN: NoDetails;
+  BACKEND_FULL: NoDetails;
+  BACKEND_CORRUPT: NoDetails;
+  BACKEND_INCOMPATIBLE: NoDetails;
+  CURSOR_EXPIRED: NoDetails;
+  CLOSED: NoDetails;
+}
+
+type NoDetails = Readonly<Record<string, never>>;
+
+/** Codes whose details say nothing may leave them out. */
+type DetailsArgs<C extends LeaseErrorCode> = LeaseErrorDetails[C] extends NoDetails
+  ? [details?: undefined, options?: ErrorOptions]
+  : [details: LeaseErrorDetails[C], options?: ErrorOptions];
+
+const BRAND = Symbol.for("@lease/core/LeaseError");
+
+/** Every failure of Lease that a user can meet. */
+export class LeaseError<C extends LeaseErrorCode = LeaseErrorCode> extends Error {
+  override readonly name = "LeaseError";
+  readonly code: C;
+  readonly details: LeaseErrorDetails[C];
+
+  /**
+   * @param message - a sentence that says what happened and what to do
+   * @param args - the details of this code, where it has any, and `{ cause }`
+   */
+  constructor(code: C, message: string, ...args: DetailsArgs<C>) {
+    super(message, args[1]);
+    this.code = code;
+    this.details = (args[0] ?? {}) as LeaseErrorDetails[C];
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+}
+
+/**
+ * Whether `error` is a {@link LeaseError}, of one of the given codes if any are given. Prefer it to `instanceof`:
+ * it also holds for errors of a second copy of this package (ESM beside CommonJS).
+ */
+export function isLeaseError<C extends LeaseErrorCode = LeaseErrorCode>(
+  error: unknown,
+  ...codes: readonly C[]
+): error is { [K in C]: LeaseError<K> }[C] {
+  if (typeof error !== "object" || error === null || !(BRAND in error)) return false;
+  return codes.length === 0 || codes.includes((error as unknown as LeaseError<C>).code);
+}

@@ -1,0 +1,89 @@
+/**
+ * `@lease/core`: the lease model, the contract for backends, the manager, and the backend in memory.
+ *
+ * @packageDocumentation
+ */
+
+// The contract, and the backend that specifies it
+export {
+  type AcquireRequest,
+  type AcquireResult,
+  type BackendLimits,
+  type ChangesOptions,
+  DEFAULT_PAGE,
+  DEFAULT_SWEEP_LIMIT,
+  type LeaseBackend,
+  type LeasePage,
+  type LeaseQuery,
+  MAX_PAGE,
+  type ReleaseRequest,
+  type ReleaseResult,
+  type RenewRequest,
+  type RenewResult,
+  type SweepOptions,
+  type SweepResult,
+  type TurnRequest,
+} from "./backend.js";
+export { Bell } from "./bell.js";
+// For authors of backends
+export {
+  checkAcquire,
+  checkAgentId,
+  checkChanges,
+  checkId,
+  checkQuery,
+  checkRelease,
+  checkRenew,
+  checkSweep,
+  checkTurn,
+  MAX_AGENT_ID_BYTES,
+  MAX_HOLDING,
+  MAX_REASON_BYTES,
+} from "./check.js";
+export { type CancelTimer, type Clock, systemClock } from "./clock.js";
+
+// Errors
+export {
+  type DeadlockStep,
+  isLeaseError,
+  LEASE_ERROR_CODES,
+  LeaseError,
+  type LeaseErrorCode,
+  type LeaseErrorDetails,
+  type LossCause,
+} from "./errors.js";
+export { type HistorySource, readChanges } from "./feed.js";
+export { cursorExpired, formatCursor, type HistoryBounds, positionAfter } from "./history.js";
+export { createLeaseId } from "./id.js";
+export { type MemoryBackendOptions, memoryBackend } from "./memory.js";
+export { MemoryStore } from "./memory-store.js";
+// The model and the one rule
+export type {
+  Blocker,
+  Claim,
+  JsonValue,
+  Lease,
+  LeaseEnd,
+  LeaseEvent,
+  LeaseEventType,
+  LeaseState,
+  Metadata,
+  Mode,
+  Refusal,
+  Revoking,
+} from "./model.js";
+export { MAX_BLOCKERS, MAX_METADATA_BYTES } from "./model.js";
+export {
+  type LeaseRecord,
+  leaseOf,
+  type Moment,
+  matchesFilters,
+  type RevokingRecord,
+  refusalOf,
+  sameClaims,
+  timestamp,
+} from "./record.js";
+export { checkResource, coveringSubtrees, MAX_RESOURCE_BYTES, subtreeBase } from "./resource.js";
+export { blockersOf, conflicts, firstConflict, isLive, overlaps, type Standing } from "./rule.js";
+export { mintToken } from "./token.js";
+export { type TurnLook, Turns } from "./turns.js";

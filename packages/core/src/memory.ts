@@ -1,0 +1,120 @@
+/**
+ * `memoryBackend()`: leases in the memory of one process. The specification that other backends are held to, and the
+ * backend for tests and for workers inside one process.
+ *
+ * Guarantees: everything that the contract says, between the callers of one backend object.
+ * Does not guarantee: anything across processes, or after a restart. Its tokens follow the wall clock, so they keep
+ * growing over restarts as long as that clock does.
+ */
+import type { BackendLimits, ChangesOptions, LeaseBackend } from "./backend.js";
+import { Bell } from "./bell.js";
+import {
+  checkAcquire,
+  checkChanges,
+  checkQuery,
+  checkRelease,
+  checkRenew,
+  checkSweep,
+  checkTurn,
+} from "./check.js";
+import { type Clock, systemClock } from "./clock.js";
+import { LeaseError } from "./errors.js";
+import { type HistorySource, readChanges } from "./feed.js";
+import { createLeaseId } from "./id.js";
+import { MemoryStore } from "./memory-store.js";
+import type { LeaseEvent } from "./model.js";
+import type { Moment } from "./record.js";
+import { Turns } from "./turns.js";
+
+export interface MemoryBackendOptions {
+  /** Default: the machine's clocks. */
+  readonly clock?: Clock;
+  /** How long an id that ended by force or by time is remembered. Default 60 000 ms. */
+  readonly endMemoryMs?: number;
+}
+
+/** What the memory backend takes and promises, unless an option says otherwise. */
+const LIMITS: BackendLimits = Object.freeze({
+  minTtlMs: 1,
+  maxTtlMs: 7 * 24 * 3_600_000,
+  ttlStepMs: 1,
+  maxClaims: 1000,
+  expirySlackMs: 0,
+  endMemoryMs: 60_000,
+  clockGranularityMs: 1,
+  recordsRenewals: true,
+});
+
+/** Opens an empty store in memory. It does no I/O and ends with the process. */
+export function memoryBackend(options: MemoryBackendOptions = {}): LeaseBackend {
+  const clock = options.clock ?? systemClock;
+  const limits = Object.freeze({ ...LIMITS, endMemoryMs: options.endMemoryMs ?? LIMITS.endMemoryMs });
+  const store = new MemoryStore({ epoch: createLeaseId(clock.wallNow()), endMemoryMs: limits.endMemoryMs });
+  const moment = (): Moment => ({ now: Math.floor(clock.now()), wallNow: Math.floor(clock.wallNow()) });
+  const turns = new Turns(clock, (id) => store.turn(id, moment()));
+  const recorded = new Bell();
+  let closed = false;
+
+  /** One atomic step, then wakes whoever it concerns. */
+  function step<T>(run: (at: Moment) => T): T {
+    if (closed) throw new LeaseError("CLOSED", "This memory backend was closed.");
+    const before = store.bounds().last;
+    try {
+      return run(moment());
+    } finally {
+      if (store.bounds().last !== before) {
+        turns.check();
+        recorded.ring();
+      }
+    }
+  }
+
+  const history: HistorySource = {
+    bounds: () => store.bounds(),
+    eventsAfter: (sequence, limit) => store.eventsAfter(sequence, limit),
+    entryAfter: (sequence, signal) =>
+      store.bounds().last > sequence ? Promise.resolve() : recorded.wait(signal),
+  };
+
+  async function* changes(change: ChangesOptions): AsyncGenerator<LeaseEvent, void> {
+    checkChanges(change);
+    step(() => {});
+    yield* readChanges(change, history);
+  }
+
+  return {
+    kind: "memory",
+    limits,
+    async acquire(request) {
+      checkAcquire(request, limits);
+      return step((at) => store.acquire(request, at));
+    },
+    async turn(wait) {
+      checkTurn(wait);
+      step(() => {});
+      await turns.wait(wait);
+    },
+    async renew(requests) {
+      checkRenew(requests, limits);
+      return requests.map((request) => step((at) => store.renew(request, at)));
+    },
+    async release(requests) {
+      checkRelease(requests, limits);
+      return requests.map((request) => step((at) => store.release(request, at)));
+    },
+    async list(query) {
+      checkQuery(query);
+      return step((at) => store.list(query, at));
+    },
+    async sweep(options) {
+      checkSweep(options);
+      return step((at) => store.sweep(options, at));
+    },
+    changes,
+    async close() {
+      closed = true;
+      turns.close();
+      recorded.close();
+    },
+  };
+}

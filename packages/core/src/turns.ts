@@ -1,0 +1,93 @@
+/**
+ * Those in this process who wait for their turn. For authors of backends whose store can be asked without waiting:
+ * the backend calls `check()` whenever a lease may have ended, and only those who can now be granted wake up.
+ */
+import type { TurnRequest } from "./backend.js";
+import type { CancelTimer, Clock } from "./clock.js";
+import { LeaseError } from "./errors.js";
+
+/** Where a pending request stands. */
+export interface TurnLook {
+  /** It may be granted now, or it is not pending (any more). */
+  readonly reached: boolean;
+  /** When time alone could change that: the soonest expiry in its way, on the clock given to {@link Turns}. */
+  readonly lookAgainAt: number;
+}
+
+interface Waiter {
+  readonly id: string;
+  readonly settle: (error?: unknown) => void;
+  cancelTimer: CancelTimer;
+}
+
+export class Turns {
+  readonly #clock: Clock;
+  readonly #look: (id: string) => TurnLook;
+  readonly #waiters = new Set<Waiter>();
+
+  /** @param look - answers at once from the store; what it throws reaches the waiter */
+  constructor(clock: Clock, look: (id: string) => TurnLook) {
+    this.#clock = clock;
+    this.#look = look;
+  }
+
+  /** Whether anybody waits: a store that polls need not while nobody does. */
+  get waiting(): boolean {
+    return this.#waiters.size > 0;
+  }
+
+  /** Implements `LeaseBackend.turn`. Looks first, so that an end before the call is not missed. */
+  wait({ id, timeoutMs, signal }: TurnRequest): Promise<void> {
+    if (signal?.aborted) return Promise.resolve();
+    const timeoutAt = this.#clock.now() + timeoutMs;
+    return new Promise((resolve, reject) => {
+      const settle = (error?: unknown) => {
+        waiter.cancelTimer();
+        signal?.removeEventListener("abort", onAbort);
+        this.#waiters.delete(waiter);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const onAbort = () => settle();
+      const waiter: Waiter = { id, settle, cancelTimer: () => {} };
+      signal?.addEventListener("abort", onAbort);
+      this.#waiters.add(waiter);
+      this.#lookFor(waiter, timeoutAt);
+    });
+  }
+
+  /** Looks again for everybody who waits. */
+  check(): void {
+    for (const waiter of [...this.#waiters]) {
+      try {
+        if (this.#look(waiter.id).reached) waiter.settle();
+      } catch (error) {
+        waiter.settle(error);
+      }
+    }
+  }
+
+  /** Ends every wait with `CLOSED`. */
+  close(): void {
+    for (const waiter of [...this.#waiters]) {
+      waiter.settle(
+        new LeaseError("CLOSED", "The backend was closed while this request waited for its turn."),
+      );
+    }
+  }
+
+  #lookFor(waiter: Waiter, timeoutAt: number): void {
+    try {
+      const now = this.#clock.now();
+      const { reached, lookAgainAt } = this.#look(waiter.id);
+      if (reached || now >= timeoutAt) {
+        waiter.settle();
+        return;
+      }
+      const delay = Math.min(timeoutAt, lookAgainAt) - now;
+      waiter.cancelTimer = this.#clock.schedule(Math.max(delay, 1), () => this.#lookFor(waiter, timeoutAt));
+    } catch (error) {
+      waiter.settle(error);
+    }
+  }
+}
