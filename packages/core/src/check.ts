@@ -16,7 +16,7 @@ import {
   type TurnRequest,
 } from "./backend.js";
 import { LeaseError } from "./errors.js";
-import { type Claim, type LeaseEventType, MAX_METADATA_BYTES } from "./model.js";
+import { type Claim, type LeaseEventType, MAX_METADATA_BYTES, type Mode } from "./model.js";
 import { checkResource } from "./resource.js";
 import { hasControlCharacter, utf8Length } from "./text.js";
 
@@ -26,6 +26,8 @@ export const MAX_AGENT_ID_BYTES = 256;
 export const MAX_REASON_BYTES = 1024;
 /** The most leases that one request can state as held. */
 export const MAX_HOLDING = 1000;
+/** The deepest that metadata may nest, itself being the first level. */
+const MAX_METADATA_DEPTH = 16;
 /** The longest cursor, in characters. */
 export const MAX_CURSOR_LENGTH = 200;
 
@@ -41,6 +43,7 @@ const EVENT_TYPES: ReadonlySet<string> = new Set<LeaseEventType>([
 ]);
 
 export function checkAcquire(request: AcquireRequest, limits: BackendLimits): void {
+  checkObject(request, "request");
   checkId(request.id, "id");
   checkAgentId(request.agentId, "agentId");
   checkClaims(request.claims, limits);
@@ -55,13 +58,16 @@ export function checkAcquire(request: AcquireRequest, limits: BackendLimits): vo
 }
 
 export function checkTurn(wait: TurnRequest): void {
+  checkObject(wait, "wait");
   checkId(wait.id, "id");
   checkNumber(wait.timeoutMs, "timeoutMs", 0);
 }
 
 export function checkRenew(requests: readonly RenewRequest[], limits: BackendLimits): void {
+  checkList(requests, "requests");
   for (const [index, request] of requests.entries()) {
     const at = `requests[${index}]`;
+    checkObject(request, at);
     checkId(request.id, `${at}.id`);
     checkAgentId(request.agentId, `${at}.agentId`);
     checkToken(request.token, `${at}.token`);
@@ -72,8 +78,10 @@ export function checkRenew(requests: readonly RenewRequest[], limits: BackendLim
 }
 
 export function checkRelease(requests: readonly ReleaseRequest[], limits: BackendLimits): void {
+  checkList(requests, "requests");
   for (const [index, request] of requests.entries()) {
     const at = `requests[${index}]`;
+    checkObject(request, at);
     checkId(request.id, `${at}.id`);
     switch (request.kind) {
       case "release":
@@ -95,6 +103,7 @@ export function checkRelease(requests: readonly ReleaseRequest[], limits: Backen
 }
 
 export function checkQuery(query: LeaseQuery): void {
+  checkObject(query, "query");
   checkFilters(query);
   if (query.state !== undefined && query.state !== "pending" && query.state !== "active") {
     refuse(
@@ -103,23 +112,26 @@ export function checkQuery(query: LeaseQuery): void {
     );
   }
   if (query.limit !== undefined) checkInteger(query.limit, "limit", 1, MAX_PAGE);
-  if (query.after !== undefined && !/^\d{1,16}$/.test(query.after)) {
+  if (query.after !== undefined && (typeof query.after !== "string" || !/^\d{1,16}$/.test(query.after))) {
     refuse("after", "must be the `next` of an earlier page");
   }
 }
 
 export function checkSweep(options: SweepOptions): void {
+  checkObject(options, "options");
   if (options.historyRetentionMs !== undefined)
     checkNumber(options.historyRetentionMs, "historyRetentionMs", 0);
   if (options.limit !== undefined) checkInteger(options.limit, "limit", 1, Number.MAX_SAFE_INTEGER);
 }
 
 export function checkChanges(options: ChangesOptions): void {
+  checkObject(options, "options");
   checkFilters(options);
   if (options.after !== undefined) checkString(options.after, "after", MAX_CURSOR_LENGTH);
+  if (options.types !== undefined) checkList(options.types, "types");
   for (const type of options.types ?? []) {
     if (!EVENT_TYPES.has(type))
-      refuse("types", `must be of ${[...EVENT_TYPES].join(", ")}; got "${String(type)}"`);
+      refuse("types", `must be of ${[...EVENT_TYPES].join(", ")}; got ${shown(type)}`);
   }
 }
 
@@ -156,12 +168,14 @@ function checkClaims(claims: readonly Claim[], limits: BackendLimits): void {
   for (const [index, claim] of claims.entries()) {
     const field = `claims[${index}]`;
     checkResource(claim?.resource, `${field}.resource`);
-    if (claim.mode !== "exclusive" && claim.mode !== "shared") {
-      refuse(`${field}.mode`, 'must be "exclusive" or "shared"');
-    }
+    checkMode(claim.mode, `${field}.mode`);
     if (seen.has(claim.resource)) refuse(`${field}.resource`, `names "${claim.resource}" a second time`);
     seen.add(claim.resource);
   }
+}
+
+function checkMode(mode: unknown, field: string): asserts mode is Mode {
+  if (mode !== "exclusive" && mode !== "shared") refuse(field, 'must be "exclusive" or "shared"');
 }
 
 function checkFilters(filters: LeaseQuery | ChangesOptions): void {
@@ -171,7 +185,7 @@ function checkFilters(filters: LeaseQuery | ChangesOptions): void {
 }
 
 function checkIds(ids: unknown, field: string, most: number): void {
-  if (!Array.isArray(ids)) refuse(field, "must be a list of lease ids");
+  checkList(ids, field);
   if (ids.length > most) refuse(field, `lists ${ids.length} ids, more than ${most}`);
   for (const [index, id] of ids.entries()) checkId(id, `${field}[${index}]`);
 }
@@ -185,7 +199,7 @@ function checkMetadata(metadata: unknown): void {
   if (typeof metadata !== "object" || Array.isArray(metadata))
     refuse("metadata", "must be a JSON object or null");
   if (!isPlainJson(metadata, 0))
-    refuse("metadata", "must hold plain JSON values only, at most 16 levels deep");
+    refuse("metadata", `must hold plain JSON values only, at most ${MAX_METADATA_DEPTH} levels deep`);
   const bytes = utf8Length(JSON.stringify(metadata));
   if (bytes > MAX_METADATA_BYTES)
     refuse("metadata", `takes ${bytes} bytes as JSON, more than ${MAX_METADATA_BYTES}`);
@@ -196,10 +210,12 @@ function isPlainJson(value: unknown, depth: number): boolean {
   if (value === null || typeof value === "boolean") return true;
   if (typeof value === "string") return value.isWellFormed();
   if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
-  if (typeof value !== "object" || depth > 16) return false;
-  if (Array.isArray(value)) return value.every((item) => isPlainJson(item, depth + 1));
+  if (typeof value !== "object" || depth >= MAX_METADATA_DEPTH) return false;
+  // A copy: a hole, which `every` would pass over, becomes `undefined`.
+  if (Array.isArray(value)) return [...value].every((item) => isPlainJson(item, depth + 1));
+  // Plain also when made in another realm (a vm context, as test runners use), whose Object.prototype is its own.
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) return false;
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return false;
   return Object.entries(value).every(([key, item]) => key.isWellFormed() && isPlainJson(item, depth + 1));
 }
 
@@ -229,7 +245,18 @@ function checkBoolean(value: unknown, field: string): void {
   if (typeof value !== "boolean") refuse(field, `must be true or false; got ${shown(value)}`);
 }
 
+function checkObject(value: unknown, field: string): void {
+  if (typeof value !== "object" || value === null) refuse(field, `must be an object; got ${shown(value)}`);
+}
+
+function checkList(value: unknown, field: string): asserts value is readonly unknown[] {
+  if (!Array.isArray(value)) refuse(field, `must be a list; got ${shown(value)}`);
+}
+
+/** An object is only named by its kind: `String()` of one with a `toString` of its own could throw. */
 function shown(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object" && value !== null) return "an object";
   return typeof value === "string" ? JSON.stringify(value.slice(0, 40)) : String(value).slice(0, 40);
 }
 

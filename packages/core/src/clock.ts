@@ -7,7 +7,8 @@ export interface Clock {
   /** Milliseconds since the Unix epoch: for records, and to notice that the machine slept. */
   wallNow(): number;
   /**
-   * Calls `run` once after `delayMs`, unless the returned function was called first.
+   * Calls `run` once after `delayMs`, unless the returned function was called first. It may call a little early, and
+   * after 24 days of a longer delay: whoever waits for a moment looks at `now()` and schedules anew.
    *
    * @param options - `background: true` when the timer alone should not keep the process alive
    */

@@ -27,10 +27,10 @@ export function formatCursor(epoch: string, sequence: number): string {
 export function positionAfter(after: string | undefined, bounds: HistoryBounds): number {
   if (after === undefined) return bounds.prunedThrough;
   if (after === "end") return bounds.last;
-  const [epoch, digits = ""] = after.split(".");
-  const sequence = /^\d{1,16}$/.test(digits) ? Number(digits) : Number.NaN;
+  const [, epoch, digits] = /^([^.]+)\.(\d{1,16})$/.exec(after) ?? [];
   if (epoch !== bounds.epoch)
     throw cursorExpired("it is of another history: the store was made anew or restored");
+  const sequence = Number(digits);
   if (sequence < bounds.prunedThrough) throw cursorExpired("entries after it were pruned");
   if (sequence <= bounds.last) return sequence;
   throw cursorExpired("it lies past the end of the history: an older state was restored");

@@ -16,7 +16,10 @@ export interface TurnLook {
 
 interface Waiter {
   readonly id: string;
+  readonly timeoutAt: number;
   readonly settle: (error?: unknown) => void;
+  /** When its timer fires; `Infinity` while it has none. */
+  wakeAt: number;
   cancelTimer: CancelTimer;
 }
 
@@ -39,7 +42,6 @@ export class Turns {
   /** Implements `LeaseBackend.turn`. Looks first, so that an end before the call is not missed. */
   wait({ id, timeoutMs, signal }: TurnRequest): Promise<void> {
     if (signal?.aborted) return Promise.resolve();
-    const timeoutAt = this.#clock.now() + timeoutMs;
     return new Promise((resolve, reject) => {
       const settle = (error?: unknown) => {
         waiter.cancelTimer();
@@ -49,22 +51,23 @@ export class Turns {
         else reject(error);
       };
       const onAbort = () => settle();
-      const waiter: Waiter = { id, settle, cancelTimer: () => {} };
+      const timeoutAt = this.#clock.now() + timeoutMs;
+      const waiter: Waiter = {
+        id,
+        timeoutAt,
+        settle,
+        wakeAt: Number.POSITIVE_INFINITY,
+        cancelTimer: () => {},
+      };
       signal?.addEventListener("abort", onAbort);
       this.#waiters.add(waiter);
-      this.#lookFor(waiter, timeoutAt);
+      this.#lookFor(waiter);
     });
   }
 
   /** Looks again for everybody who waits. */
   check(): void {
-    for (const waiter of [...this.#waiters]) {
-      try {
-        if (this.#look(waiter.id).reached) waiter.settle();
-      } catch (error) {
-        waiter.settle(error);
-      }
-    }
+    for (const waiter of [...this.#waiters]) this.#lookFor(waiter);
   }
 
   /** Ends every wait with `CLOSED`. */
@@ -76,18 +79,28 @@ export class Turns {
     }
   }
 
-  #lookFor(waiter: Waiter, timeoutAt: number): void {
+  #lookFor(waiter: Waiter): void {
     try {
       const now = this.#clock.now();
       const { reached, lookAgainAt } = this.#look(waiter.id);
-      if (reached || now >= timeoutAt) {
-        waiter.settle();
-        return;
-      }
-      const delay = Math.min(timeoutAt, lookAgainAt) - now;
-      waiter.cancelTimer = this.#clock.schedule(Math.max(delay, 1), () => this.#lookFor(waiter, timeoutAt));
+      if (reached || now >= waiter.timeoutAt) waiter.settle();
+      else this.#wake(waiter, Math.min(waiter.timeoutAt, lookAgainAt), now);
     } catch (error) {
       waiter.settle(error);
     }
+  }
+
+  /**
+   * A timer that would fire sooner stays. One that would fire later does not: a blocker whose own turn came may
+   * hold for less time than it had left to wait.
+   */
+  #wake(waiter: Waiter, at: number, now: number): void {
+    if (at >= waiter.wakeAt) return;
+    waiter.cancelTimer();
+    waiter.wakeAt = at;
+    waiter.cancelTimer = this.#clock.schedule(Math.max(at - now, 1), () => {
+      waiter.wakeAt = Number.POSITIVE_INFINITY;
+      this.#lookFor(waiter);
+    });
   }
 }
