@@ -17,7 +17,7 @@ import {
 } from "./backend.js";
 import { LeaseError } from "./errors.js";
 import { type Claim, type LeaseEventType, MAX_METADATA_BYTES, type Mode } from "./model.js";
-import { checkResource } from "./resource.js";
+import { checkResource, MAX_RESOURCE_BYTES, subtreeBase } from "./resource.js";
 import { hasControlCharacter, utf8Length } from "./text.js";
 
 /** The longest agent id, in bytes of UTF-8. */
@@ -148,6 +148,15 @@ export function checkAgentId(agentId: unknown, field: string): asserts agentId i
   checkString(agentId, field, MAX_AGENT_ID_BYTES);
 }
 
+/** Names what a fenced write changes: 1 to {@link MAX_RESOURCE_BYTES} bytes, and no subtree. */
+export function checkThing(thing: unknown, field: string): asserts thing is string {
+  if (thing === "") refuse(field, "must not be empty");
+  checkString(thing, field, MAX_RESOURCE_BYTES);
+  if (subtreeBase(thing) !== null) {
+    refuse(field, `is the claim "${thing}": bars belong to each single thing written below it`);
+  }
+}
+
 export function checkTtl(ttlMs: unknown, field: string, limits: BackendLimits): void {
   checkInteger(ttlMs, field, limits.minTtlMs, limits.maxTtlMs);
 }
@@ -174,7 +183,7 @@ function checkClaims(claims: readonly Claim[], limits: BackendLimits): void {
   }
 }
 
-function checkMode(mode: unknown, field: string): asserts mode is Mode {
+export function checkMode(mode: unknown, field: string): asserts mode is Mode {
   if (mode !== "exclusive" && mode !== "shared") refuse(field, 'must be "exclusive" or "shared"');
 }
 
@@ -227,7 +236,7 @@ function checkString(value: unknown, field: string, maxBytes: number): asserts v
   if (bytes > maxBytes) refuse(field, `takes ${bytes} bytes of UTF-8, more than ${maxBytes}`);
 }
 
-function checkInteger(value: unknown, field: string, least: number, most: number): void {
+export function checkInteger(value: unknown, field: string, least: number, most: number): void {
   if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most) {
     const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
     refuse(field, `must be a whole number ${range}; got ${shown(value)}`);
@@ -245,7 +254,7 @@ function checkBoolean(value: unknown, field: string): void {
   if (typeof value !== "boolean") refuse(field, `must be true or false; got ${shown(value)}`);
 }
 
-function checkObject(value: unknown, field: string): void {
+export function checkObject(value: unknown, field: string): void {
   if (typeof value !== "object" || value === null) refuse(field, `must be an object; got ${shown(value)}`);
 }
 

@@ -1,11 +1,12 @@
 /** One error class, one table of codes. Match `error.code`; messages are for people and may change. */
-import type { Refusal } from "./model.js";
+import type { Mode, Refusal } from "./model.js";
 
 /** What each code means and, where it helps, what to do. The server's status codes and the docs come from here. */
 export const LEASE_ERROR_CODES = Object.freeze({
   INVALID_ARGUMENT: "An argument breaks a documented rule; nothing was written. Correct the named field.",
   LEASE_UNAVAILABLE: "Somebody earlier stands in the way. The blockers say who, why and for how long.",
   LEASE_LOST: "The lease is no longer held: stop the work it protected.",
+  FENCED: "A newer holder has already written: this token is stale. Stop the work; nothing was written.",
   LEASE_NOT_OWNER: "The lease belongs to another agent, or the token is not this lease's.",
   LEASE_NOT_FOUND: "No live lease has this id, and none that ended lately.",
   LEASE_RENEWAL_LIMIT: "All renewals that were agreed on are used up.",
@@ -55,6 +56,14 @@ export interface LeaseErrorDetails {
     readonly how: LossCause;
     readonly by: string | null;
     readonly reason: string | null;
+  };
+  FENCED: {
+    /** What was to be written. */
+    readonly thing: string;
+    readonly token: number;
+    readonly mode: Mode;
+    /** The token that stands in the way: what this one had to reach. */
+    readonly bar: number;
   };
   LEASE_NOT_OWNER: { readonly leaseId: string };
   LEASE_NOT_FOUND: { readonly leaseId: string };

@@ -53,6 +53,15 @@ export {
   type LossCause,
 } from "./errors.js";
 export { type HistorySource, readChanges } from "./feed.js";
+// The receiving side of fencing tokens
+export {
+  admitFence,
+  type Fence,
+  type FenceBars,
+  type FenceVerdict,
+  FencingGuard,
+  NO_BARS,
+} from "./fencing.js";
 export { cursorExpired, formatCursor, type HistoryBounds, positionAfter } from "./history.js";
 export { createLeaseId } from "./id.js";
 export { type MemoryBackendOptions, memoryBackend } from "./memory.js";
