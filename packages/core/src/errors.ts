@@ -34,7 +34,10 @@ export type LossCause =
   /** The `maxHoldMs` that was asked for is over. */
   | "max-hold"
   /** The backend does not know the lease: its data was lost, or somebody used the id. */
-  | "not-found";
+  | "not-found"
+  /** Its agent had given the id back before; an id has one life. */
+  | "released"
+  | "cancelled";
 
 /** One step of a deadlock: `agentId` waits with `waiting` for `blockedBy`. */
 export interface DeadlockStep {

@@ -41,7 +41,9 @@ export {
   MAX_REASON_BYTES,
 } from "./check.js";
 export { type CancelTimer, type Clock, systemClock } from "./clock.js";
-
+// Holding leases
+export { circleThrough, deadlock, findDeadlock, listAll } from "./deadlock.js";
+export { DEFAULTS } from "./defaults.js";
 // Errors
 export {
   type DeadlockStep,
@@ -62,8 +64,19 @@ export {
   FencingGuard,
   NO_BARS,
 } from "./fencing.js";
+export type { HandleState, LeaseHandle, LossError, ReleaseOutcome } from "./handle.js";
 export { cursorExpired, formatCursor, type HistoryBounds, positionAfter } from "./history.js";
 export { createLeaseId } from "./id.js";
+export { createJanitor, JANITOR_DEFAULTS, type Janitor, type JanitorOptions } from "./janitor.js";
+export {
+  type AcquireOptions,
+  createLeaseManager,
+  type HoldSettings,
+  type LeaseManager,
+  type LeaseManagerOptions,
+  type Resources,
+  type TryAcquireResult,
+} from "./manager.js";
 export { type MemoryBackendOptions, memoryBackend } from "./memory.js";
 export { MemoryStore } from "./memory-store.js";
 // The model and the one rule
@@ -92,7 +105,10 @@ export {
   sameClaims,
   timestamp,
 } from "./record.js";
+export { describeRefusal, unavailable } from "./refusal.js";
 export { checkResource, coveringSubtrees, MAX_RESOURCE_BYTES, subtreeBase } from "./resource.js";
+export { type RevokeOptions, revokeAgent } from "./revoke.js";
 export { blockersOf, conflicts, firstConflict, isLive, overlaps, type Standing } from "./rule.js";
 export { mintToken } from "./token.js";
 export { type TurnLook, Turns } from "./turns.js";
+export { type Grant, type WaitContext, type WaitOptions, type WaitOutcome, waitForLease } from "./wait.js";

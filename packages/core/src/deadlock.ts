@@ -1,0 +1,113 @@
+/**
+ * Deadlocks, found where they are certain: by what waiters state that they hold, never by guessing from names.
+ *
+ * A pending request waits for its blockers: the earlier live leases that conflict with it. A lease waits for the
+ * pending requests of its own agent that state it in `holding`: it will not end before they are granted. A circle of
+ * such waits cannot resolve itself. A new wait always begins with a new pending request, the youngest of its circle,
+ * so it is enough that each request looks once it stands in line.
+ */
+import type { LeaseBackend, LeaseQuery } from "./backend.js";
+import { MAX_PAGE } from "./backend.js";
+import { type DeadlockStep, LeaseError } from "./errors.js";
+import { type Claim, type Lease, MAX_BLOCKERS } from "./model.js";
+import { firstConflict } from "./rule.js";
+
+/** What an edge of the graph needs to know of a lease. */
+type Node = Pick<Lease, "id" | "agentId" | "claims" | "state" | "token" | "holding">;
+
+/**
+ * Looks for a circle of waits through the given pending request, of which it is the youngest.
+ *
+ * Pages of a listing are not one snapshot, so a circle counts only when a second look finds one too: true circles
+ * stay, torn pictures do not.
+ *
+ * @returns the steps of the circle, beginning with the request, or `null`
+ */
+export async function findDeadlock(backend: LeaseBackend, pending: Lease): Promise<DeadlockStep[] | null> {
+  if (pending.holding.length === 0) return null;
+  const first = circleThrough(pending.id, await waitsOf(backend));
+  return first && circleThrough(pending.id, await waitsOf(backend));
+}
+
+/** The error of the request that closed a circle: it spells the circle out and says what to do. */
+export function deadlock(cycle: readonly DeadlockStep[]): LeaseError<"LEASE_DEADLOCK"> {
+  const steps = cycle
+    .slice(0, MAX_BLOCKERS)
+    .map(({ agentId, resources, blockedById }) => {
+      return `${agentId} waits for ${resources.map((resource) => `"${resource}"`).join(", ")} behind ${blockedById}`;
+    })
+    .join("; ");
+  const message = `This request would wait for itself: ${steps}. Next: release what you hold, then ask for all of it in one request.`;
+  return new LeaseError("LEASE_DEADLOCK", message, { cycle });
+}
+
+/** Everything that can lie on a circle: the pending requests, and what they state to hold. */
+async function waitsOf(backend: LeaseBackend): Promise<Node[]> {
+  const pending = await listAll(backend, { state: "pending" });
+  const known = new Set(pending.map((lease) => lease.id));
+  const held = [...new Set(pending.flatMap((lease) => lease.holding))].filter((id) => !known.has(id));
+  const leases = [...pending];
+  for (let start = 0; start < held.length; start += MAX_PAGE) {
+    leases.push(...(await listAll(backend, { ids: held.slice(start, start + MAX_PAGE) })));
+  }
+  return leases;
+}
+
+/** All pages of a listing. */
+export async function listAll(backend: LeaseBackend, query: LeaseQuery): Promise<Lease[]> {
+  const leases: Lease[] = [];
+  let after: string | undefined;
+  do {
+    const page = await backend.list({ ...query, limit: MAX_PAGE, after });
+    leases.push(...page.leases);
+    after = page.next ?? undefined;
+  } while (after !== undefined);
+  return leases;
+}
+
+/**
+ * The circle through `id` of which it is the youngest pending request, if there is one. Exported for the model and
+ * for monitors; pure.
+ */
+export function circleThrough(id: string, leases: readonly Node[]): DeadlockStep[] | null {
+  const start = leases.find((lease) => lease.id === id && lease.state === "pending");
+  if (start === undefined) return null;
+  // Only pending requests older than the start can lie on a circle of which it is the youngest.
+  const graph = leases.filter((lease) => lease.state === "active" || lease.token <= start.token);
+  const seen = new Set<string>();
+
+  /** Depth first from a waiting request; the path back to the start, as steps. */
+  const walk = (waiting: Node): DeadlockStep[] | null => {
+    if (seen.has(waiting.id)) return null;
+    seen.add(waiting.id);
+    for (const blocker of graph.filter((other) => blocks(other, waiting))) {
+      const step = stepOf(waiting, blocker);
+      // The blocker itself waits, if it is pending; what holds on to it waits in any case.
+      const waitingBehind = graph.filter((other) => other === blocker || holds(other, blocker));
+      for (const next of waitingBehind.filter((other) => other.state === "pending")) {
+        if (next === start) return [step];
+        const rest = walk(next);
+        if (rest !== null) return [step, ...rest];
+      }
+    }
+    return null;
+  };
+  return walk(start);
+}
+
+function blocks(earlier: Node, waiting: Node): boolean {
+  return earlier.token < waiting.token && firstConflict(waiting.claims, earlier.claims) !== null;
+}
+
+function holds(waiting: Node, lease: Node): boolean {
+  return waiting.agentId === lease.agentId && waiting.holding.includes(lease.id);
+}
+
+function stepOf(waiting: Node, blocker: Node): DeadlockStep {
+  return {
+    waitingId: waiting.id,
+    agentId: waiting.agentId,
+    resources: waiting.claims.map((claim: Claim) => claim.resource),
+    blockedById: blocker.id,
+  };
+}

@@ -1,0 +1,377 @@
+/**
+ * A held lease in the hands of its holder: what it may still believe, for how long, and how it ends.
+ *
+ * `held → suspect → lost | ended`. What is believed is computed from the clock when somebody asks, never read from a
+ * flag that a timer set: after a SIGSTOP or a blocked event loop the first answer is already right.
+ */
+import type { ReleaseRequest, RenewRequest, RenewResult } from "./backend.js";
+import { pause, retryDelayMs } from "./backoff.js";
+import type { CancelTimer } from "./clock.js";
+import { DEFAULTS } from "./defaults.js";
+import { LEASE_ERROR_CODES, LeaseError, type LossCause } from "./errors.js";
+import type { AcquireOptions, Resources } from "./manager.js";
+import type { Claim, Lease } from "./model.js";
+import type { Renewer } from "./renewer.js";
+import { type Grant, giveBack, type WaitContext } from "./wait.js";
+
+/**
+ * - `held`: the backend confirmed it, and the local deadline has not passed.
+ * - `suspect`: the wall clock says the deadline passed and the monotonic one does not, as after a machine slept;
+ *   not held until a renewal confirms it.
+ * - `lost`: over without the holder having released it; `loss` says how.
+ * - `ended`: released by the holder.
+ */
+export type HandleState = "held" | "suspect" | "lost" | "ended";
+
+/**
+ * What became of a release. `released`: the backend confirmed it. `gone`: there was nothing left to release, it had
+ * been lost before. `unconfirmed`: no answer came before the lease's deadline; it ends by its TTL.
+ */
+export type ReleaseOutcome = "released" | "gone" | "unconfirmed";
+
+/** Why a handle's lease was lost: what `lease.signal.reason` is. */
+export type LossError = LeaseError<"LEASE_LOST"> | LeaseError<"LEASE_RENEWAL_LIMIT">;
+
+/** A lease that this process holds. Made by the manager's `acquire`, `tryAcquire` and `withLease`. */
+export interface LeaseHandle extends AsyncDisposable {
+  readonly id: string;
+  readonly agentId: string;
+  /** Hand it to whatever you write to, so that it can refuse a holder that has been overtaken (`FencingGuard`). */
+  readonly token: number;
+  readonly claims: readonly Claim[];
+  /** The lease as the backend last described it. */
+  readonly lease: Lease;
+  readonly state: HandleState;
+  /**
+   * Aborts when the lease is lost, with a {@link LossError} as its reason; not when it is released. It aborts by a
+   * timer: after the process was stopped, `isHeld()` is right sooner.
+   */
+  readonly signal: AbortSignal;
+  /** How it was lost, or `null`. */
+  readonly loss: LossError | null;
+  /**
+   * Whether the lease is surely still held, computed now. Ask right before an act that cannot be taken back, and
+   * fence that act with `token` all the same.
+   */
+  isHeld(): boolean;
+  /** Milliseconds until the local deadline; 0 when it is not held. */
+  remainingMs(): number;
+  /**
+   * Renews now, besides or instead of the automatic renewal.
+   *
+   * @param options.ttlMs - time from now on; by default the lease's own TTL. It never shortens.
+   * @throws `LEASE_LOST`, `LEASE_RENEWAL_LIMIT` (the lease lives on until its deadline), or the backend's error
+   */
+  renew(options?: { readonly ttlMs?: number }): Promise<void>;
+  /**
+   * Acquires more while holding this. Stated as held in the request, so that a deadlock with others who do the same
+   * is found and refused (`LEASE_DEADLOCK`) instead of waited out.
+   */
+  acquire(resources: Resources, options?: AcquireOptions): Promise<LeaseHandle>;
+  /**
+   * Gives the lease back. Never throws: where the backend cannot be reached it tries until the deadline and then
+   * says `unconfirmed`. Safe to call twice.
+   */
+  release(): Promise<ReleaseOutcome>;
+}
+
+/** What a handle needs of its manager. */
+export interface HandleContext extends WaitContext {
+  readonly renewer: Renewer;
+  /** `acquire` of the manager, for `lease.acquire`. */
+  readonly acquire: (resources: Resources, options: AcquireOptions) => Promise<LeaseHandle>;
+  /** Called once, when the handle is lost or released. */
+  readonly onEnd: (handle: LeaseHandle) => void;
+}
+
+export interface HoldOptions {
+  readonly autoRenew: boolean;
+  /** The longest time to hold, however often it is renewed. */
+  readonly maxHoldMs: number;
+}
+
+/** When a call was sent, on both clocks of the holder. */
+export interface Sent {
+  readonly sentAt: number;
+  readonly sentWall: number;
+}
+
+export class Handle implements LeaseHandle {
+  /** When the renewer should next renew it, on the monotonic clock. */
+  renewAt = Number.POSITIVE_INFINITY;
+
+  readonly #context: HandleContext;
+  readonly #options: HoldOptions;
+  readonly #controller = new AbortController();
+  /** Ends the hold whatever the backend says. */
+  readonly #capAt: number;
+  /** An acquire of this id may still be under way, so the end must bury the id. */
+  readonly #unanswered: boolean;
+  #lease: Lease;
+  /** Believed until, on the monotonic clock and on the wall clock. */
+  #deadline = 0;
+  #wallDeadline = 0;
+  #cancelTimer: CancelTimer = () => {};
+  #renewals: number;
+  #limitReached = false;
+  #failures = 0;
+  #lastFailure: unknown;
+  #renewing: Promise<void> | null = null;
+  #loss: LossError | null = null;
+  #ending: Promise<ReleaseOutcome> | null = null;
+
+  constructor(grant: Grant, options: HoldOptions, context: HandleContext) {
+    this.#context = context;
+    this.#options = options;
+    this.#lease = grant.lease;
+    this.#renewals = grant.lease.renewals;
+    this.#unanswered = grant.unanswered;
+    this.#capAt = grant.sentAt + options.maxHoldMs;
+    this.#believe(grant.lease, grant);
+    if (options.autoRenew) context.renewer.add(this);
+  }
+
+  get id(): string {
+    return this.#lease.id;
+  }
+
+  get agentId(): string {
+    return this.#lease.agentId;
+  }
+
+  get token(): number {
+    return this.#lease.token;
+  }
+
+  get claims(): readonly Claim[] {
+    return this.#lease.claims;
+  }
+
+  get lease(): Lease {
+    return this.#lease;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get loss(): LossError | null {
+    return this.#loss;
+  }
+
+  get state(): HandleState {
+    if (this.#loss !== null) return "lost";
+    if (this.#ending !== null) return "ended";
+    if (this.#context.clock.now() >= this.#deadline) {
+      this.#loseByTime();
+      return "lost";
+    }
+    if (this.#context.clock.wallNow() < this.#wallDeadline) return "held";
+    if (this.#options.autoRenew) this.#context.renewer.hurry(this);
+    return "suspect";
+  }
+
+  isHeld(): boolean {
+    return this.state === "held";
+  }
+
+  remainingMs(): number {
+    return this.isHeld() ? this.#deadline - this.#context.clock.now() : 0;
+  }
+
+  async renew(options: { readonly ttlMs?: number } = {}): Promise<void> {
+    while (this.#renewing !== null) await this.#renewing;
+    this.#throwIfOver();
+    const { status } = await this.#context.renewer.renewNow(this, options.ttlMs);
+    this.#throwIfOver();
+    if (status === "renewal-limit") throw this.#limitError();
+  }
+
+  acquire(resources: Resources, options: AcquireOptions = {}): Promise<LeaseHandle> {
+    return this.#context.acquire(resources, { ...options, holding: [this, ...(options.holding ?? [])] });
+  }
+
+  release(): Promise<ReleaseOutcome> {
+    // Past its deadline it is lost, whether or not a timer said so yet; what is lost is given back already.
+    if (this.state === "lost") return Promise.resolve("gone");
+    this.#ending ??= this.#release();
+    return this.#ending;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release();
+  }
+
+  // What the renewer calls.
+
+  /** A renewal of this handle is under way. */
+  get renewing(): boolean {
+    return this.#renewing !== null;
+  }
+
+  /** The request of the next renewal. A repeat after a lost reply carries the same count and is counted once. */
+  renewRequest(ttlMs?: number): RenewRequest {
+    return { id: this.id, agentId: this.agentId, token: this.token, renewal: this.#renewals + 1, ttlMs };
+  }
+
+  /** Notes that a renewal is under way until the returned function is called. */
+  beginRenewal(): () => void {
+    let end = () => {};
+    const renewing = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    this.#renewing = renewing;
+    return () => {
+      if (this.#renewing === renewing) this.#renewing = null;
+      end();
+    };
+  }
+
+  /** Takes in what the backend answered to a renewal. */
+  onRenewAnswer(result: RenewResult, sent: Sent): void {
+    if (this.#loss !== null || this.#ending !== null) return;
+    this.#failures = 0;
+    switch (result.status) {
+      case "renewed":
+        this.#renewals = Math.max(this.#renewals + 1, result.lease.renewals);
+        this.#lease = result.lease;
+        this.#believe(result.lease, sent);
+        return;
+      case "renewal-limit":
+        this.#limitReached = true;
+        this.renewAt = Number.POSITIVE_INFINITY;
+        return;
+      case "revoked":
+        this.#lose("revoked", result.by, result.reason);
+        return;
+      case "expired":
+        this.#lose("expired");
+        return;
+      default:
+        this.#lose("not-found");
+    }
+  }
+
+  /** Takes in that a renewal failed: it is tried again until the deadline. */
+  onRenewFailure(error: unknown): void {
+    this.#failures += 1;
+    this.#lastFailure = error;
+    this.renewAt = this.#context.clock.now() + retryDelayMs(this.#failures, this.#context.random);
+  }
+
+  /** Somebody else saw the end of this lease, in the feed for instance. */
+  onEndSeen(how: "expired" | "revoked", by: string | null, reason: string | null): void {
+    if (this.#loss === null && this.#ending === null) this.#lose(how, by, reason);
+  }
+
+  /** Moves the deadline to what an answer allows: counted from the sending of the attempt that was answered. */
+  #believe(lease: Lease, { sentAt, sentWall }: Sent): void {
+    const { clock, random, marginOf } = this.#context;
+    const forMs = lease.expiresInMs - marginOf(lease.expiresInMs);
+    const wasSuspect = clock.wallNow() >= this.#wallDeadline;
+    // An answer that was long under way allows less than one before it; both are true, unless the machine slept.
+    const deadline = wasSuspect ? sentAt + forMs : Math.max(this.#deadline, sentAt + forMs);
+    this.#deadline = Math.min(deadline, this.#capAt);
+    this.#wallDeadline = sentWall + (this.#deadline - sentAt);
+
+    const { maxRenewals } = lease;
+    this.#limitReached = maxRenewals !== null && this.#renewals >= maxRenewals;
+    const early = 1 - random() * DEFAULTS.renewJitter;
+    this.renewAt =
+      this.#limitReached || this.#deadline >= this.#capAt
+        ? Number.POSITIVE_INFINITY
+        : sentAt + lease.expiresInMs * DEFAULTS.renewPart * early;
+    this.#armDeadline();
+  }
+
+  #armDeadline(): void {
+    this.#cancelTimer();
+    const left = this.#deadline - this.#context.clock.now();
+    const onTime = () => {
+      if (this.#context.clock.now() < this.#deadline) this.#armDeadline();
+      else this.#loseByTime();
+    };
+    this.#cancelTimer = this.#context.clock.schedule(left, onTime, { background: true });
+  }
+
+  #loseByTime(): void {
+    if (this.#loss !== null || this.#ending !== null) return;
+    if (this.#deadline >= this.#capAt) this.#lose("max-hold");
+    else if (this.#limitReached) this.#finishLoss(this.#limitError());
+    else this.#lose("deadline");
+  }
+
+  #lose(how: LossCause, by: string | null = null, reason: string | null = null): void {
+    const details = { leaseId: this.id, how, by, reason };
+    const options = this.#lastFailure === undefined ? {} : { cause: this.#lastFailure };
+    this.#finishLoss(new LeaseError("LEASE_LOST", lossMessage(this.id, how, by, reason), details, options));
+  }
+
+  #finishLoss(loss: LossError): void {
+    this.#loss = loss;
+    this.#stop();
+    // It may still stand in others' way: best effort, for as long as that can be.
+    const until = this.#context.clock.now() + this.#lease.ttlMs;
+    this.#context.onCleanup(giveBack(this.#context, this.#releaseRequest(), until).then(() => undefined));
+    this.#controller.abort(loss);
+  }
+
+  async #release(): Promise<ReleaseOutcome> {
+    const { clock } = this.#context;
+    this.#stop();
+    const over = new AbortController();
+    const deadline = pause(clock, this.#deadline - clock.now(), over.signal);
+    const released = this.#releaseAfterRenewal();
+    this.#context.onCleanup(released.then(() => undefined));
+    const end = await Promise.race([released, deadline.then(() => null)]);
+    over.abort();
+    if (end === null) return "unconfirmed";
+    return end === "gone" ? "gone" : "released";
+  }
+
+  /** A renewal under way is awaited first, so that it cannot arrive after the release and find nothing. */
+  async #releaseAfterRenewal() {
+    await this.#renewing;
+    return giveBack(this.#context, this.#releaseRequest(), this.#deadline);
+  }
+
+  #releaseRequest(): ReleaseRequest {
+    const { id, agentId, token } = this;
+    return this.#unanswered ? { kind: "abandon", id, agentId } : { kind: "release", id, agentId, token };
+  }
+
+  #stop(): void {
+    this.#cancelTimer();
+    this.#context.renewer.remove(this);
+    this.#context.onEnd(this);
+  }
+
+  #throwIfOver(): void {
+    if (this.state === "lost") throw this.#loss;
+    if (this.state === "ended") {
+      throw new LeaseError("CLOSED", `The lease ${this.id} was released: acquire anew.`);
+    }
+  }
+
+  #limitError(): LeaseError<"LEASE_RENEWAL_LIMIT"> {
+    const { maxRenewals } = this.#lease;
+    const message = `The lease ${this.id} was to be renewed at most ${maxRenewals} times, and was. ${LEASE_ERROR_CODES.LEASE_RENEWAL_LIMIT}`;
+    return new LeaseError("LEASE_RENEWAL_LIMIT", message, { leaseId: this.id, maxRenewals });
+  }
+}
+
+function lossMessage(id: string, how: LossCause, by: string | null, reason: string | null): string {
+  const why = reason === null ? "" : ` (${reason})`;
+  switch (how) {
+    case "deadline":
+      return `The lease ${id} could not be confirmed before its deadline: stop the work it protected.`;
+    case "expired":
+      return `The lease ${id} ran out before it was renewed: stop the work it protected.`;
+    case "revoked":
+      return `${by ?? "Somebody"} revoked the lease ${id}${why}: stop the work it protected.`;
+    case "max-hold":
+      return `The lease ${id} was held for as long as maxHoldMs allows: stop the work it protected, or ask anew.`;
+    default:
+      return `The backend no longer knows the lease ${id} as ours; its data may have been lost: stop the work it protected.`;
+  }
+}

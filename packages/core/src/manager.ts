@@ -1,0 +1,300 @@
+/**
+ * `createLeaseManager`: what an agent holds leases with. Asking, waiting, renewing on time, telling of losses and
+ * giving back are here and in the files it uses; the backend only takes atomic steps.
+ */
+import type { AcquireRequest, LeaseBackend } from "./backend.js";
+import { checkAgentId, checkNumber } from "./check.js";
+import { type Clock, systemClock } from "./clock.js";
+import { DEFAULTS } from "./defaults.js";
+import { LeaseError } from "./errors.js";
+import { Handle, type HandleContext, type LeaseHandle } from "./handle.js";
+import { createLeaseId } from "./id.js";
+import { LossFeed } from "./loss-feed.js";
+import type { Metadata, Mode, Refusal } from "./model.js";
+import { describeRefusal, unavailable } from "./refusal.js";
+import { Renewer } from "./renewer.js";
+import { claimsOf, type Resources } from "./request.js";
+import { type WaitOutcome, waitForLease } from "./wait.js";
+
+export type { Resources } from "./request.js";
+
+/** How to hold a lease. All durations in milliseconds. */
+export interface HoldSettings {
+  /** The mode of every resource given by name. Default `exclusive`. */
+  readonly mode?: Mode | undefined;
+  /** How long the lease lives from its grant or last renewal. Default 30 000. */
+  readonly ttlMs?: number | undefined;
+  /** How long `acquire` stands in line; 0 asks once, `Infinity` waits for ever. Default 30 000. */
+  readonly waitMs?: number | undefined;
+  /** How long a place in line outlives this process, should it die. Default 15 000. */
+  readonly waitTtlMs?: number | undefined;
+  /** Renew at a third of the TTL for as long as the lease is held. Default `true`. */
+  readonly autoRenew?: boolean | undefined;
+  /** Renewals agreed on, after which the lease runs out. Default: no limit. */
+  readonly maxRenewals?: number | undefined;
+  /** The longest time to hold, however often renewed. Default: no limit. */
+  readonly maxHoldMs?: number | undefined;
+}
+
+/** One request. */
+export interface AcquireOptions extends HoldSettings {
+  /** Why: shown to whoever is refused because of this lease. */
+  readonly reason?: string | undefined;
+  /** Plain JSON kept with the lease. */
+  readonly metadata?: Metadata | undefined;
+  /**
+   * Leases that are kept while this request waits, as handles or ids. Stated, a deadlock through them is found;
+   * `lease.acquire(…)` states its own.
+   */
+  readonly holding?: readonly (Pick<LeaseHandle, "id"> | string)[] | undefined;
+  /** Gives up waiting; the call rejects with the signal's reason and leaves no lease behind. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface LeaseManagerOptions {
+  /** Where leases are kept. The manager does not close it: who opens a connection closes it. */
+  readonly backend: LeaseBackend;
+  /** Who claims: names this process, worker or AI agent to others. */
+  readonly agentId: string;
+  /** What calls that say nothing else use, in place of the defaults of {@link HoldSettings}. */
+  readonly defaults?: HoldSettings;
+  /**
+   * This agent does one thing at a time: while one request waits, everything that the manager holds is kept. Every
+   * request then states all of it, so that any deadlock through it is found. Default `false`.
+   */
+  readonly sequential?: boolean;
+  /**
+   * Follow the backend's change feed while something is held, so that a revoke is heard at once instead of at the next
+   * renewal. Costs a follower per manager. Default `false`.
+   */
+  readonly followLosses?: boolean;
+  /** Default: the machine's clocks. */
+  readonly clock?: Clock;
+  /** Chance for jitter, from 0 to below 1. Default `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** What `tryAcquire` answers: the lease, or what stands in its way and what to do next. */
+export type TryAcquireResult =
+  | { readonly granted: true; readonly lease: LeaseHandle }
+  | ({ readonly granted: false /** The refusal in words. */; readonly message: string } & Refusal);
+
+/** Acquires leases for one agent and keeps them. */
+export interface LeaseManager extends AsyncDisposable {
+  readonly backend: LeaseBackend;
+  readonly agentId: string;
+  /** What this manager holds now. */
+  readonly held: readonly LeaseHandle[];
+
+  /**
+   * Acquires all the resources together, standing in line for up to `waitMs`.
+   *
+   * @throws `LEASE_UNAVAILABLE` with the blockers when the time is over; `LEASE_DEADLOCK` when waiting could never
+   * end; `LEASE_LOST` when somebody revoked the request; `INVALID_ARGUMENT`; `CLOSED`; the backend's own errors; the
+   * reason of `options.signal`
+   */
+  acquire(resources: Resources, options?: AcquireOptions): Promise<LeaseHandle>;
+
+  /**
+   * Asks once and answers at once, with the lease or with the refusal as a value.
+   *
+   * @throws as `acquire`, but for `LEASE_UNAVAILABLE` and `LEASE_DEADLOCK`
+   */
+  tryAcquire(resources: Resources, options?: Omit<AcquireOptions, "waitMs">): Promise<TryAcquireResult>;
+
+  /**
+   * Acquires, runs `work`, releases, and gives what `work` gave. An error of `work` is never masked; if the lease was
+   * lost while `work` succeeded, the call rejects with that loss, because not all of the work was protected.
+   */
+  withLease<T>(resources: Resources, work: (lease: LeaseHandle) => T | Promise<T>): Promise<T>;
+  withLease<T>(
+    resources: Resources,
+    options: AcquireOptions,
+    work: (lease: LeaseHandle) => T | Promise<T>,
+  ): Promise<T>;
+
+  /**
+   * Ends all: requests in line fail with `CLOSED`, everything held is released, and what aborted requests may have
+   * left is given back. The backend stays open. Never rejects; safe to call twice.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes a manager. Does no I/O; the backend opens itself at the first call.
+ *
+ * @throws `INVALID_ARGUMENT` for a bad agent id
+ */
+export function createLeaseManager(options: LeaseManagerOptions): LeaseManager {
+  return new Manager(options);
+}
+
+class Manager implements LeaseManager {
+  readonly backend: LeaseBackend;
+  readonly agentId: string;
+  readonly #defaults: HoldSettings;
+  readonly #sequential: boolean;
+  readonly #context: HandleContext;
+  readonly #lossFeed: LossFeed | null;
+  readonly #held = new Set<Handle>();
+  /** Requests under way: aborted with `CLOSED` at `close()`. */
+  readonly #waits = new Set<AbortController>();
+  readonly #cleanups = new Set<Promise<void>>();
+  #closing: Promise<void> | null = null;
+
+  constructor(options: LeaseManagerOptions) {
+    checkAgentId(options.agentId, "agentId");
+    const { backend, clock = systemClock, random = Math.random } = options;
+    this.backend = backend;
+    this.agentId = options.agentId;
+    this.#defaults = options.defaults ?? {};
+    this.#sequential = options.sequential ?? false;
+    this.#lossFeed =
+      options.followLosses === true ? new LossFeed(backend, options.agentId, clock, random) : null;
+    this.#context = {
+      backend,
+      clock,
+      random,
+      createId: () => createLeaseId(clock.wallNow()),
+      marginOf: (expiresInMs) => backend.limits.clockGranularityMs + expiresInMs * DEFAULTS.driftPart,
+      onCleanup: (cleanup) => this.#track(cleanup),
+      renewer: new Renewer(backend, clock),
+      acquire: (resources, acquireOptions) => this.acquire(resources, acquireOptions),
+      onEnd: (handle) => this.#onEnd(handle as Handle),
+    };
+  }
+
+  get held(): readonly LeaseHandle[] {
+    return [...this.#held];
+  }
+
+  async acquire(resources: Resources, options: AcquireOptions = {}): Promise<LeaseHandle> {
+    const settings = { ...this.#defaults, ...defined(options) };
+    const waitMs = settings.waitMs ?? DEFAULTS.waitMs;
+    const request = this.#request(resources, settings);
+    const outcome = await this.#wait(request, waitMs, options.signal);
+    if (outcome.status === "refused") throw unavailable(request.claims, outcome.refusal, outcome.waitedMs);
+    return this.#hold(outcome, settings);
+  }
+
+  async tryAcquire(resources: Resources, options: AcquireOptions = {}): Promise<TryAcquireResult> {
+    const settings = { ...this.#defaults, ...defined(options) };
+    const request = this.#request(resources, settings);
+    const outcome = await this.#wait(request, 0, options.signal);
+    if (outcome.status === "granted") return { granted: true, lease: this.#hold(outcome, settings) };
+    const { blockers, blockerCount, position, retryInMs } = outcome.refusal;
+    const message = describeRefusal(request.claims, outcome.refusal);
+    return { granted: false, message, blockers, blockerCount, position, retryInMs };
+  }
+
+  async withLease<T>(
+    resources: Resources,
+    ...rest:
+      | [work: (lease: LeaseHandle) => T | Promise<T>]
+      | [options: AcquireOptions, work: (lease: LeaseHandle) => T | Promise<T>]
+  ): Promise<T> {
+    const [options, work] = rest.length === 1 ? [{}, rest[0]] : rest;
+    const lease = await this.acquire(resources, options);
+    try {
+      const result = await work(lease);
+      if (!lease.isHeld() && lease.loss !== null) throw lease.loss;
+      return result;
+    } finally {
+      await lease.release();
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    for (const wait of this.#waits) wait.abort(closed());
+    await Promise.all([...this.#held].map((lease) => lease.release()));
+    // A clean-up may begin another one: a grant that arrives after its request was aborted.
+    while (this.#cleanups.size > 0) await Promise.all(this.#cleanups);
+    await this.#lossFeed?.stop();
+  }
+
+  #request(resources: Resources, settings: AcquireOptions): Omit<AcquireRequest, "wait"> {
+    return {
+      id: this.#context.createId(),
+      agentId: this.agentId,
+      claims: claimsOf(resources, settings.mode ?? "exclusive"),
+      ttlMs: settings.ttlMs ?? DEFAULTS.ttlMs,
+      maxRenewals: settings.maxRenewals ?? null,
+      waitTtlMs: settings.waitTtlMs ?? DEFAULTS.waitTtlMs,
+      holding: this.#holding(settings),
+      reason: settings.reason ?? null,
+      metadata: settings.metadata ?? null,
+    };
+  }
+
+  #holding(settings: AcquireOptions): string[] {
+    const ids = (settings.holding ?? []).map((lease) => (typeof lease === "string" ? lease : lease.id));
+    if (this.#sequential) for (const lease of this.#held) ids.push(lease.id);
+    return [...new Set(ids)];
+  }
+
+  /** Waits so that both the caller's signal and `close()` can end it. */
+  async #wait(
+    request: Omit<AcquireRequest, "wait">,
+    waitMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<WaitOutcome> {
+    checkNumber(waitMs, "waitMs", 0);
+    if (this.#closing !== null) throw closed();
+    signal?.throwIfAborted();
+    const wait = new AbortController();
+    const onAbort = () => wait.abort(signal?.reason);
+    signal?.addEventListener("abort", onAbort);
+    this.#waits.add(wait);
+    try {
+      return await waitForLease(this.#context, request, { waitMs, signal: wait.signal });
+    } finally {
+      this.#waits.delete(wait);
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  #hold(outcome: WaitOutcome & { status: "granted" }, settings: HoldSettings): LeaseHandle {
+    const maxHoldMs = settings.maxHoldMs ?? Number.POSITIVE_INFINITY;
+    const handle = new Handle(
+      outcome.grant,
+      { autoRenew: settings.autoRenew ?? true, maxHoldMs },
+      this.#context,
+    );
+    this.#held.add(handle);
+    if (this.#closing !== null) {
+      // Closed between the grant and this line: nobody else would release it.
+      this.#track(handle.release().then(() => undefined));
+      throw closed();
+    }
+    this.#lossFeed?.watch(handle);
+    return handle;
+  }
+
+  #onEnd(handle: Handle): void {
+    this.#held.delete(handle);
+    this.#lossFeed?.unwatch(handle);
+  }
+
+  #track(cleanup: Promise<void>): void {
+    this.#cleanups.add(cleanup);
+    void cleanup.finally(() => this.#cleanups.delete(cleanup));
+  }
+}
+
+function closed(): LeaseError<"CLOSED"> {
+  return new LeaseError("CLOSED", "This lease manager was closed: it acquires nothing any more.");
+}
+
+/** Without the keys that say `undefined`, which would hide a default. */
+function defined(options: AcquireOptions): AcquireOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,117 @@
+/**
+ * Renews the leases of one manager: one timer, one batched call for all that are due, one call in flight.
+ */
+import type { LeaseBackend, RenewRequest, RenewResult } from "./backend.js";
+import type { CancelTimer, Clock } from "./clock.js";
+import { LeaseError } from "./errors.js";
+import type { Handle } from "./handle.js";
+
+/** The most leases in one call, so that a store that works on one call at a time is not held up. */
+const MAX_BATCH = 256;
+
+/** Leases that fall due within this part of their TTL are renewed along with those that are due. */
+const TOGETHER_PART = 0.1;
+
+export class Renewer {
+  readonly #backend: LeaseBackend;
+  readonly #clock: Clock;
+  readonly #handles = new Set<Handle>();
+  #cancelTimer: CancelTimer = () => {};
+  #armedFor = Number.POSITIVE_INFINITY;
+  #inFlight = false;
+
+  constructor(backend: LeaseBackend, clock: Clock) {
+    this.#backend = backend;
+    this.#clock = clock;
+  }
+
+  /** From now on the handle is renewed at its `renewAt`. */
+  add(handle: Handle): void {
+    this.#handles.add(handle);
+    this.#arm(handle.renewAt);
+  }
+
+  remove(handle: Handle): void {
+    this.#handles.delete(handle);
+    if (this.#handles.size === 0) this.#disarm();
+  }
+
+  /** Renews a handle as soon as may be: it needs to know whether it still holds. */
+  hurry(handle: Handle): void {
+    const now = this.#clock.now();
+    if (!this.#handles.has(handle) || handle.renewAt <= now) return;
+    handle.renewAt = now;
+    this.#arm(now);
+  }
+
+  /** Renews one handle by a call of its own. Failures are the caller's as well as the handle's. */
+  async renewNow(handle: Handle, ttlMs?: number): Promise<RenewResult> {
+    try {
+      const [result] = await this.#send([handle], [handle.renewRequest(ttlMs)]);
+      return result as RenewResult;
+    } finally {
+      if (this.#handles.has(handle)) this.#arm(handle.renewAt);
+    }
+  }
+
+  #arm(at: number): void {
+    if (this.#inFlight || at >= this.#armedFor) return;
+    this.#cancelTimer();
+    this.#armedFor = at;
+    // Alone it keeps no process alive: what nobody works under need not be held.
+    this.#cancelTimer = this.#clock.schedule(at - this.#clock.now(), () => void this.#renewDue(), {
+      background: true,
+    });
+  }
+
+  #disarm(): void {
+    this.#cancelTimer();
+    this.#armedFor = Number.POSITIVE_INFINITY;
+  }
+
+  /** Never rejects: what fails is tried again by the handles' own schedule. */
+  async #renewDue(): Promise<void> {
+    this.#disarm();
+    const due = this.#due();
+    if (due.length > 0) {
+      this.#inFlight = true;
+      const requests = due.map((handle) => handle.renewRequest());
+      await this.#send(due, requests).catch(() => undefined);
+      this.#inFlight = false;
+    }
+    let next = Number.POSITIVE_INFINITY;
+    for (const handle of this.#handles) if (!handle.renewing) next = Math.min(next, handle.renewAt);
+    if (next < Number.POSITIVE_INFINITY) this.#arm(next);
+  }
+
+  #due(): Handle[] {
+    const now = this.#clock.now();
+    const due: Handle[] = [];
+    for (const handle of this.#handles) {
+      if (handle.renewing) continue;
+      const slack = handle.lease.ttlMs * TOGETHER_PART;
+      if (handle.renewAt <= now + slack && due.length < MAX_BATCH) due.push(handle);
+    }
+    return due;
+  }
+
+  async #send(handles: readonly Handle[], requests: readonly RenewRequest[]): Promise<RenewResult[]> {
+    const sent = { sentAt: this.#clock.now(), sentWall: this.#clock.wallNow() };
+    const finish = handles.map((handle) => handle.beginRenewal());
+    try {
+      const results = await this.#backend.renew(requests);
+      for (const [index, handle] of handles.entries()) {
+        const result = results[index];
+        if (result === undefined)
+          throw new LeaseError("OUTCOME_UNKNOWN", "The backend left a renewal unanswered.");
+        handle.onRenewAnswer(result, sent);
+      }
+      return results;
+    } catch (error) {
+      for (const handle of handles) handle.onRenewFailure(error);
+      throw error;
+    } finally {
+      for (const end of finish) end();
+    }
+  }
+}

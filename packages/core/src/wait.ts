@@ -1,0 +1,268 @@
+/**
+ * Asking for a lease and standing in line for it, over any backend: what `acquire` of the manager and the long poll
+ * of the server are made of. It ends granted, refused or with an error, and in every case but the first it leaves
+ * nothing behind.
+ */
+
+import type { AcquireRequest, AcquireResult, LeaseBackend, ReleaseRequest } from "./backend.js";
+import { isTransient, pause, retryDelayMs, surelyNotApplied } from "./backoff.js";
+import type { Clock } from "./clock.js";
+import { deadlock, findDeadlock } from "./deadlock.js";
+import { DEFAULTS } from "./defaults.js";
+import { isLeaseError, LeaseError } from "./errors.js";
+import type { Lease, Refusal } from "./model.js";
+
+/** What waiting needs besides the request. */
+export interface WaitContext {
+  readonly backend: LeaseBackend;
+  readonly clock: Clock;
+  /**
+   * Makes the id of a request whose place ran out and that enters the line anew. `null` where the id is the caller's
+   * to choose: it is told instead (`LEASE_LOST`).
+   */
+  readonly createId: (() => string) | null;
+  /** From 0 to below 1. */
+  readonly random: () => number;
+  /** How much sooner than the backend the holder stops believing, see `marginMs`. */
+  readonly marginOf: (expiresInMs: number) => number;
+  /**
+   * Takes over work that goes on after the caller has its answer: giving back what an aborted request may have got.
+   * The promise never rejects.
+   */
+  readonly onCleanup: (cleanup: Promise<void>) => void;
+}
+
+export interface WaitOptions {
+  /** How long to stand in line; 0 asks once. `Infinity` is allowed. */
+  readonly waitMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A grant, and until when the holder may believe in it. */
+export interface Grant {
+  readonly lease: Lease;
+  /** The id was active before this call asked for it. */
+  readonly repeated: boolean;
+  /** When the attempt that was answered was sent, on the caller's clocks: what the deadline counts from. */
+  readonly sentAt: number;
+  readonly sentWall: number;
+  /** An earlier attempt of this id was never answered; whoever ends the lease must abandon the id. */
+  readonly unanswered: boolean;
+}
+
+export type WaitOutcome =
+  | { readonly status: "granted"; readonly grant: Grant }
+  | { readonly status: "refused"; readonly refusal: Refusal; readonly waitedMs: number };
+
+/**
+ * Asks, and with `waitMs` stands in line until granted, timed out or aborted.
+ *
+ * @throws `LEASE_DEADLOCK` when waiting could never end; `LEASE_LOST` when somebody revoked the place in line; the
+ * backend's own errors (those that may pass only once `waitMs` is over); the signal's reason when it aborts
+ */
+export async function waitForLease(
+  context: WaitContext,
+  request: Omit<AcquireRequest, "wait">,
+  options: WaitOptions,
+): Promise<WaitOutcome> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const place = new PlaceInLine(context, request, options);
+  if (signal === undefined) return place.wait();
+
+  // The caller is answered as soon as it aborts; the place tidies up behind it.
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort);
+  });
+  const waited = place.wait();
+  context.onCleanup(
+    waited.then(
+      () => undefined,
+      () => undefined,
+    ),
+  );
+  try {
+    return await Promise.race([waited, aborted]);
+  } finally {
+    if (onAbort !== undefined) signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** One request from its first ask to its end. */
+class PlaceInLine {
+  readonly #context: WaitContext;
+  readonly #signal: AbortSignal | undefined;
+  readonly #startedAt: number;
+  readonly #waitUntil: number;
+  #request: Omit<AcquireRequest, "wait">;
+  /** What the present id has, as far as we know: a place in line, or a grant that nobody took yet. */
+  #lease: Lease | null = null;
+  /** An acquire of the present id was sent and never answered: it may still be under way. */
+  #unanswered = false;
+  #lookedForDeadlock = false;
+
+  constructor(context: WaitContext, request: Omit<AcquireRequest, "wait">, options: WaitOptions) {
+    this.#context = context;
+    this.#request = request;
+    this.#signal = options.signal;
+    this.#startedAt = context.clock.now();
+    this.#waitUntil = this.#startedAt + options.waitMs;
+  }
+
+  async wait(): Promise<WaitOutcome> {
+    try {
+      const outcome = await this.#untilAnswered();
+      // Aborted in the very moment of the grant: the caller is gone, so the lease goes too.
+      this.#signal?.throwIfAborted();
+      if (outcome.status === "refused") void this.#leave();
+      return outcome;
+    } catch (error) {
+      const left = this.#leave();
+      // Who is told to ask anew must not find its own old request before it.
+      if (isLeaseError(error, "LEASE_DEADLOCK")) await left;
+      throw error;
+    }
+  }
+
+  async #untilAnswered(): Promise<WaitOutcome> {
+    const { clock } = this.#context;
+    for (let failures = 0, lateGrants = 0; ; ) {
+      this.#signal?.throwIfAborted();
+      const sentAt = clock.now();
+      const sentWall = clock.wallNow();
+      // The last ask leaves the line in the same step in which it is refused.
+      const wait = sentAt < this.#waitUntil;
+      let result: AcquireResult;
+      try {
+        result = await this.#ask(wait);
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        const pauseMs = retryDelayMs(failures, this.#context.random);
+        if (!isTransient(error) || clock.now() + pauseMs >= this.#waitUntil) throw error;
+        await pause(clock, pauseMs, this.#signal);
+        continue;
+      }
+
+      if (result.status === "ended") {
+        this.#startAnew(result);
+      } else if (result.status === "granted") {
+        const { lease } = result;
+        if (clock.now() < sentAt + lease.expiresInMs - this.#context.marginOf(lease.expiresInMs)) {
+          const { repeated } = result;
+          return {
+            status: "granted",
+            grant: { lease, repeated, sentAt, sentWall, unanswered: this.#unanswered },
+          };
+        }
+        // The answer took so long that the lease may be over. Asking again says what it is now.
+        lateGrants += 1;
+        if (lateGrants > 1 && clock.now() >= this.#waitUntil) throw tooLate(lease);
+      } else if (wait) {
+        await this.#standInLine(sentAt);
+      } else {
+        return { status: "refused", refusal: result, waitedMs: sentAt - this.#startedAt };
+      }
+    }
+  }
+
+  async #ask(wait: boolean): Promise<AcquireResult> {
+    try {
+      const result = await this.#context.backend.acquire({ ...this.#request, wait });
+      this.#lease = result.status === "ended" ? null : result.lease;
+      return result;
+    } catch (error) {
+      if (!surelyNotApplied(error)) this.#unanswered = true;
+      throw error;
+    }
+  }
+
+  /** Waits for a sign that it is this request's turn, or for its next heartbeat. */
+  async #standInLine(sentAt: number): Promise<void> {
+    const { backend, clock, random } = this.#context;
+    const heartbeatAt = sentAt + this.#request.waitTtlMs * DEFAULTS.heartbeatPart;
+    const timeoutMs = Math.max(0, Math.min(heartbeatAt, this.#waitUntil) - clock.now());
+    try {
+      if (!this.#lookedForDeadlock) await this.#lookForDeadlock();
+      await backend.turn({ id: this.#request.id, timeoutMs, signal: this.#signal });
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      // Without a hint the heartbeat has to do; the pause keeps a broken hint from becoming a busy loop.
+      await pause(clock, Math.min(timeoutMs, retryDelayMs(1, random)), this.#signal);
+    }
+  }
+
+  async #lookForDeadlock(): Promise<void> {
+    if (this.#lease === null) return;
+    const cycle = await findDeadlock(this.#context.backend, this.#lease);
+    if (cycle !== null) throw deadlock(cycle);
+    this.#lookedForDeadlock = true;
+  }
+
+  /**
+   * The id has ended. One that ran out (this process was stopped for longer than its place lived) enters anew at the
+   * tail; one that somebody revoked is told so.
+   */
+  #startAnew(ended: AcquireResult & { status: "ended" }): void {
+    const { createId } = this.#context;
+    if (ended.end === "revoked" || createId === null) throw endedInLine(this.#request.id, ended);
+    this.#request = { ...this.#request, id: createId() };
+    this.#lookedForDeadlock = false;
+    // Late copies of the old id find its end.
+    this.#unanswered = false;
+  }
+
+  /** Gives back whatever this request has or may yet get; resolves when that is done, never rejects. */
+  #leave(): Promise<void> {
+    const { id, agentId, ttlMs, waitTtlMs } = this.#request;
+    let request: ReleaseRequest;
+    if (this.#unanswered) request = { kind: "abandon", id, agentId };
+    else if (this.#lease !== null) request = { kind: "release", id, agentId, token: this.#lease.token };
+    else return Promise.resolve();
+    // Past its TTL it has ended by itself.
+    const until = this.#context.clock.now() + Math.max(waitTtlMs, ttlMs);
+    const left = giveBack(this.#context, request, until).then(() => undefined);
+    this.#context.onCleanup(left);
+    return left;
+  }
+}
+
+function endedInLine(leaseId: string, ended: AcquireResult & { status: "ended" }): LeaseError<"LEASE_LOST"> {
+  const { end, by, reason } = ended;
+  const why = reason === null ? "" : ` (${reason})`;
+  const message =
+    end === "revoked"
+      ? `${by ?? "Somebody"} revoked this request${why}. Ask again, with a new id, only once that is resolved.`
+      : `The id ${leaseId} has had its life, it ${end === "expired" ? "ran out" : `was ${end}`}: ask with a new one.`;
+  return new LeaseError("LEASE_LOST", message, { leaseId, how: end, by, reason });
+}
+
+function tooLate({ id, ttlMs }: Lease): LeaseError<"LEASE_LOST"> {
+  const message = `The backend's answers take longer than the TTL of ${ttlMs} ms, so no grant arrives in time: use a longer TTL.`;
+  return new LeaseError("LEASE_LOST", message, { leaseId: id, how: "deadline", by: null, reason: null });
+}
+
+/**
+ * Releases one lease, trying again while that may help and at the most until `until` on the caller's clock.
+ *
+ * @returns what the backend said, or `null` when it never did; never rejects
+ */
+export async function giveBack(
+  context: Pick<WaitContext, "backend" | "clock" | "random">,
+  request: ReleaseRequest,
+  until: number,
+): Promise<"released" | "cancelled" | "gone" | null> {
+  const { backend, clock, random } = context;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const [result] = await backend.release([request]);
+      return result?.status === "released" || result?.status === "cancelled" ? result.status : "gone";
+    } catch (error) {
+      const pauseMs = retryDelayMs(attempt, random);
+      if (!isTransient(error) || clock.now() + pauseMs >= until) return null;
+      await pause(clock, pauseMs);
+    }
+  }
+}
