@@ -77,6 +77,7 @@ export interface LeaseHandle extends AsyncDisposable {
 
 /** What a handle needs of its manager. */
 export interface HandleContext extends WaitContext {
+  readonly createId: () => string;
   readonly renewer: Renewer;
   /** `acquire` of the manager, for `lease.acquire`. */
   readonly acquire: (resources: Resources, options: AcquireOptions) => Promise<LeaseHandle>;
