@@ -45,7 +45,8 @@ export function checkResource(resource: unknown, field: string): asserts resourc
   if (problem !== null) throw new LeaseError("INVALID_ARGUMENT", `${field} ${problem}`, { field });
 }
 
-function resourceProblem(resource: unknown): string | null {
+/** What is wrong with a resource, as the rest of a sentence that begins with its name; `null` if nothing is. */
+export function resourceProblem(resource: unknown): string | null {
   if (typeof resource !== "string") return "must be a string";
   if (resource === "") return "must not be empty";
   if (!resource.isWellFormed()) return "contains half a surrogate pair: pass well-formed Unicode";

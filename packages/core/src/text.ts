@@ -22,7 +22,7 @@ export function hasControlCharacter(text: string): boolean {
 
 /** `1.2 s`, `450 ms`, `3 min`: a duration as a person reads it, never rounded down to nothing. */
 export function humanDuration(ms: number): string {
-  if (ms < 1000) return `${Math.ceil(ms)} ms`;
+  if (ms <= 999) return `${Math.ceil(ms)} ms`;
   if (ms < 120_000) return `${Math.ceil(ms / 100) / 10} s`;
   return `${Math.ceil(ms / 60_000)} min`;
 }
