@@ -1,19 +1,24 @@
 /**
- * `LeaseBackend.changes` for stores that number the entries of their history and can be read without waiting.
+ * `LeaseBackend.changes` for stores that number the entries of their history.
  */
 import type { ChangesOptions } from "./backend.js";
 import { cursorExpired, type HistoryBounds, positionAfter } from "./history.js";
 import type { LeaseEvent } from "./model.js";
 import { matchesFilters } from "./record.js";
 
-/** What the feed needs of a store. */
+/** A stretch of a history. */
+export interface HistoryPage {
+  /** Oldest first. */
+  readonly entries: readonly { readonly sequence: number; readonly event: LeaseEvent }[];
+  /** As in {@link HistoryBounds}, read in the same step: another process may prune at any moment. */
+  readonly prunedThrough: number;
+}
+
+/** What the feed needs of a store; it may answer at once or later. */
 export interface HistorySource {
-  bounds(): HistoryBounds;
-  /** Up to `limit` entries after a position, oldest first. */
-  eventsAfter(
-    sequence: number,
-    limit: number,
-  ): readonly { readonly sequence: number; readonly event: LeaseEvent }[];
+  bounds(): HistoryBounds | Promise<HistoryBounds>;
+  /** Up to `limit` entries after a position. */
+  page(sequence: number, limit: number): HistoryPage | Promise<HistoryPage>;
   /**
    * Resolves when there may be an entry after `sequence`, or when the signal aborts; rejects with `CLOSED` when the
    * backend is closed.
@@ -29,12 +34,13 @@ export async function* readChanges(
   source: HistorySource,
 ): AsyncGenerator<LeaseEvent, void> {
   const { signal } = options;
-  let position = positionAfter(options.after, source.bounds());
-  const stopAt = options.follow ? Number.POSITIVE_INFINITY : source.bounds().last;
+  const bounds = await source.bounds();
+  let position = positionAfter(options.after, bounds);
+  const stopAt = options.follow ? Number.POSITIVE_INFINITY : bounds.last;
 
   while (!signal?.aborted && position < stopAt) {
-    if (position < source.bounds().prunedThrough) throw cursorExpired("it was pruned before it was read");
-    const entries = source.eventsAfter(position, PAGE);
+    const { entries, prunedThrough } = await source.page(position, PAGE);
+    if (position < prunedThrough) throw cursorExpired("it was pruned before it was read");
     if (entries.length === 0) {
       if (!options.follow) return;
       await source.entryAfter(position, signal);

@@ -54,7 +54,7 @@ export {
   type LeaseErrorDetails,
   type LossCause,
 } from "./errors.js";
-export { type HistorySource, readChanges } from "./feed.js";
+export { type HistoryPage, type HistorySource, readChanges } from "./feed.js";
 // The receiving side of fencing tokens
 export {
   admitFence,
@@ -96,10 +96,13 @@ export type {
 } from "./model.js";
 export { MAX_BLOCKERS, MAX_METADATA_BYTES } from "./model.js";
 export {
+  differentClaims,
   type LeaseRecord,
   leaseOf,
   type Moment,
   matchesFilters,
+  notOwner,
+  owns,
   type RevokingRecord,
   refusalOf,
   sameClaims,

@@ -18,10 +18,19 @@ import type {
   SweepResult,
 } from "./backend.js";
 import { DEFAULT_PAGE, DEFAULT_SWEEP_LIMIT } from "./backend.js";
-import { LeaseError } from "./errors.js";
 import { formatCursor, type HistoryBounds } from "./history.js";
 import type { Claim, LeaseEnd, LeaseEvent, LeaseEventType } from "./model.js";
-import { type LeaseRecord, leaseOf, type Moment, matchesFilters, refusalOf, sameClaims } from "./record.js";
+import {
+  differentClaims,
+  type LeaseRecord,
+  leaseOf,
+  type Moment,
+  matchesFilters,
+  notOwner,
+  owns,
+  refusalOf,
+  sameClaims,
+} from "./record.js";
 import { blockersOf, firstConflict, isLive } from "./rule.js";
 import { mintToken } from "./token.js";
 
@@ -66,7 +75,7 @@ export class MemoryStore {
       }
     } else {
       if (existing.agentId !== request.agentId) throw notOwner(request.id);
-      if (!sameClaims(existing.claims, request.claims)) throw otherClaims(request.id);
+      if (!sameClaims(existing.claims, request.claims)) throw differentClaims(request.id);
       if (existing.state === "active")
         return { status: "granted", lease: leaseOf(existing, at), repeated: true };
     }
@@ -312,28 +321,3 @@ interface Act {
 }
 
 const NOBODY: Act = Object.freeze({ by: null, reason: null });
-
-function owns(
-  request: { readonly agentId: string; readonly token?: number | undefined },
-  lease: LeaseRecord,
-): boolean {
-  return request.agentId === lease.agentId && (request.token === undefined || request.token === lease.token);
-}
-
-function notOwner(leaseId: string): LeaseError<"LEASE_NOT_OWNER"> {
-  return new LeaseError(
-    "LEASE_NOT_OWNER",
-    `The lease ${leaseId} belongs to another agent: choose a new id.`,
-    {
-      leaseId,
-    },
-  );
-}
-
-function otherClaims(id: string): LeaseError<"INVALID_ARGUMENT"> {
-  return new LeaseError(
-    "INVALID_ARGUMENT",
-    `claims differ from those that the lease ${id} was asked for with: choose a new id for a new request`,
-    { field: "claims" },
-  );
-}

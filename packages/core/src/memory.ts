@@ -71,7 +71,10 @@ export function memoryBackend(options: MemoryBackendOptions = {}): LeaseBackend 
 
   const history: HistorySource = {
     bounds: () => store.bounds(),
-    eventsAfter: (sequence, limit) => store.eventsAfter(sequence, limit),
+    page: (sequence, limit) => ({
+      entries: store.eventsAfter(sequence, limit),
+      prunedThrough: store.bounds().prunedThrough,
+    }),
     entryAfter: (sequence, signal) =>
       store.bounds().last > sequence ? Promise.resolve() : recorded.wait(signal),
   };

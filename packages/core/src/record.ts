@@ -3,6 +3,7 @@
  * the store, and build answers from these functions so that all backends answer alike.
  */
 import type { ChangesOptions, LeaseQuery } from "./backend.js";
+import { LeaseError } from "./errors.js";
 import {
   type Blocker,
   type Claim,
@@ -124,4 +125,32 @@ export function matchesFilters(
   if (filters.agentId !== undefined && filters.agentId !== lease.agentId) return false;
   const { resource } = filters;
   return resource === undefined || lease.claims.some((claim) => overlaps(claim.resource, resource));
+}
+
+/** Whether a request comes from the lease's own agent, with its token where it gives one. */
+export function owns(
+  request: { readonly agentId: string; readonly token?: number | undefined },
+  lease: Pick<LeaseRecord, "agentId" | "token">,
+): boolean {
+  return request.agentId === lease.agentId && (request.token === undefined || request.token === lease.token);
+}
+
+/** What `acquire` throws for the id of another agent. */
+export function notOwner(leaseId: string): LeaseError<"LEASE_NOT_OWNER"> {
+  return new LeaseError(
+    "LEASE_NOT_OWNER",
+    `The lease ${leaseId} belongs to another agent: choose a new id.`,
+    {
+      leaseId,
+    },
+  );
+}
+
+/** What `acquire` throws for a living id asked again with other claims. */
+export function differentClaims(id: string): LeaseError<"INVALID_ARGUMENT"> {
+  return new LeaseError(
+    "INVALID_ARGUMENT",
+    `claims differ from those that the lease ${id} was asked for with: choose a new id for a new request`,
+    { field: "claims" },
+  );
 }
