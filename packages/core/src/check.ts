@@ -29,7 +29,7 @@ export const MAX_HOLDING = 1000;
 /** The deepest that metadata may nest, itself being the first level. */
 const MAX_METADATA_DEPTH = 16;
 /** The longest cursor, in characters. */
-export const MAX_CURSOR_LENGTH = 200;
+const MAX_CURSOR_LENGTH = 200;
 
 const EVENT_TYPES: ReadonlySet<string> = new Set<LeaseEventType>([
   "queued",
@@ -157,11 +157,11 @@ export function checkThing(thing: unknown, field: string): asserts thing is stri
   }
 }
 
-export function checkTtl(ttlMs: unknown, field: string, limits: BackendLimits): void {
+function checkTtl(ttlMs: unknown, field: string, limits: BackendLimits): void {
   checkInteger(ttlMs, field, limits.minTtlMs, limits.maxTtlMs);
 }
 
-export function checkReason(reason: unknown, field: string): void {
+function checkReason(reason: unknown, field: string): void {
   if (reason !== null) checkString(reason, field, MAX_REASON_BYTES);
 }
 
