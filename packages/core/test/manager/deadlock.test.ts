@@ -1,0 +1,161 @@
+import { circleThrough, type Lease, type LeaseHandle, type LeaseManager } from "@lease/core";
+import { expect, test } from "vitest";
+import { meddled, rejection, settled, world } from "./support.js";
+
+/** Starts to wait and lets it take its place in line. */
+async function waitFor(
+  from: LeaseHandle | LeaseManager,
+  resource: string,
+): Promise<{ readonly granted: Promise<LeaseHandle> }> {
+  const granted = from.acquire(resource, { waitMs: 60_000 });
+  granted.catch(() => undefined);
+  await settled();
+  return { granted };
+}
+
+test("two agents that each wait for what the other holds: the one that closes the circle is refused, with the circle", async () => {
+  const { manager, live } = world();
+  const alice = await manager({ agentId: "alice" }).acquire("a");
+  const bob = await manager({ agentId: "bob" }).acquire("b");
+  const aliceWaits = await waitFor(alice, "b");
+  const error = await rejection(bob.acquire("a", { waitMs: 60_000 }));
+  expect(error.code).toBe("LEASE_DEADLOCK");
+  expect(error.details.cycle).toMatchObject([
+    { agentId: "bob", resources: ["a"], blockedById: alice.id },
+    { agentId: "alice", resources: ["b"], blockedById: bob.id },
+  ]);
+  expect(error.message).toContain("release what you hold, then ask for all of it in one request");
+  // It has left the line when the error arrives, so that asking anew does not stand behind itself.
+  expect(await live()).toEqual(["alice active a", "bob active b", "alice pending b"]);
+  await bob.release();
+  expect((await aliceWaits.granted).isHeld()).toBe(true);
+});
+
+test("an agent that states what it holds and asks for the same again waits for itself", async () => {
+  const { manager } = world();
+  const lease = await manager().acquire("a");
+  const error = await rejection(lease.acquire("a"));
+  expect(error.code).toBe("LEASE_DEADLOCK");
+  expect(error.details.cycle).toMatchObject([{ agentId: "alice", blockedById: lease.id }]);
+});
+
+test("a sequential manager states all that it holds", async () => {
+  const { manager } = world();
+  const alice = manager({ agentId: "alice", sequential: true });
+  const bob = manager({ agentId: "bob", sequential: true });
+  await alice.acquire("a");
+  await bob.acquire("b");
+  await waitFor(alice, "b");
+  expect((await rejection(bob.acquire("a"))).code).toBe("LEASE_DEADLOCK");
+});
+
+test("nothing is guessed from names: a second flow of the same agent waits its turn", async () => {
+  const { manager } = world();
+  const leases = manager();
+  const first = await leases.acquire("a");
+  const second = await waitFor(leases, "a");
+  await first.release();
+  expect((await second.granted).isHeld()).toBe(true);
+});
+
+test("what another agent holds cannot be stated as one's own", async () => {
+  const { manager } = world();
+  const bob = await manager({ agentId: "bob" }).acquire("a");
+  const waiting = manager().acquire("a", { holding: [bob.id] });
+  await settled();
+  await bob.release();
+  expect((await waiting).isHeld()).toBe(true);
+});
+
+test("acquiring more below a wide waiter in line is a circle too", async () => {
+  const { manager } = world();
+  const alice = await manager({ agentId: "alice" }).acquire("src/a.ts");
+  const wide = await waitFor(manager({ agentId: "bob" }), "src/**");
+  const error = await rejection(alice.acquire("src/b.ts"));
+  expect(error.code).toBe("LEASE_DEADLOCK");
+  expect(error.details.cycle).toMatchObject([
+    { agentId: "alice", resources: ["src/b.ts"] },
+    { agentId: "bob", resources: ["src/**"], blockedById: alice.id },
+  ]);
+  await alice.release();
+  expect((await wide.granted).isHeld()).toBe(true);
+});
+
+test("a circle of five is found by the one that closes it", async () => {
+  const { manager } = world();
+  const names = ["r0", "r1", "r2", "r3", "r4"];
+  const held = await Promise.all(
+    names.map((name, index) => manager({ agentId: `agent-${index}` }).acquire(name)),
+  );
+  for (const index of [0, 1, 2, 3]) await waitFor(held[index] as LeaseHandle, `r${index + 1}`);
+  const error = await rejection((held[4] as LeaseHandle).acquire("r0"));
+  expect(error.code).toBe("LEASE_DEADLOCK");
+  expect(error.details.cycle).toHaveLength(5);
+});
+
+test("two that close a circle at the same moment: exactly the youngest withdraws", async () => {
+  const { manager } = world();
+  const alice = await manager({ agentId: "alice" }).acquire("a");
+  const bob = await manager({ agentId: "bob" }).acquire("b");
+  const first = alice.acquire("b");
+  const second = rejection(bob.acquire("a"));
+  expect((await second).code).toBe("LEASE_DEADLOCK");
+  await bob.release();
+  expect((await first).isHeld()).toBe(true);
+});
+
+test("a look that fails is repeated at the next heartbeat", async () => {
+  const { manager, backend, clock } = world();
+  const { LeaseError } = await import("@lease/core");
+  let looks = 0;
+  const flaky = meddled(backend, {
+    list: (query) => {
+      looks += 1;
+      return looks === 1
+        ? Promise.reject(new LeaseError("BACKEND_UNAVAILABLE", "down"))
+        : backend.list(query);
+    },
+  });
+  const lease = await manager({ backend: flaky }).acquire("a");
+  const waiting = rejection(lease.acquire("a"));
+  await clock.advance(6_000);
+  expect((await waiting).code).toBe("LEASE_DEADLOCK");
+});
+
+test("a picture torn between two pages is not believed: the second look decides", async () => {
+  const { manager, backend } = world();
+  const alice = await manager({ agentId: "alice" }).acquire("a");
+  const bob = await manager({ agentId: "bob" }).acquire("b");
+  const aliceWaits = await waitFor(alice, "b");
+  let looks = 0;
+  const torn = meddled(backend, {
+    list: async (query) => {
+      const page = await backend.list(query);
+      looks += 1;
+      // Between the two looks alice gives up what she holds.
+      if (looks === 2) await alice.release();
+      return page;
+    },
+  });
+  const bobs = manager({ agentId: "bob", backend: torn });
+  const granted = await bobs.acquire("a", { holding: [bob.id] });
+  expect(granted.isHeld()).toBe(true);
+  await bob.release();
+  expect((await aliceWaits.granted).isHeld()).toBe(true);
+});
+
+test("the graph: only circles through the youngest count", () => {
+  const lease = (id: string, token: number, more: Partial<Lease>): Lease =>
+    ({ id, token, agentId: id, state: "active", holding: [], ...more }) as Lease;
+  const claim = (resource: string) => [{ resource, mode: "exclusive" as const }];
+  const graph = [
+    lease("held-a", 1, { agentId: "alice", claims: claim("a") }),
+    lease("held-b", 2, { agentId: "bob", claims: claim("b") }),
+    lease("older", 3, { agentId: "alice", state: "pending", claims: claim("b"), holding: ["held-a"] }),
+    lease("younger", 4, { agentId: "bob", state: "pending", claims: claim("a"), holding: ["held-b"] }),
+  ];
+  expect(circleThrough("younger", graph)?.map((step) => step.waitingId)).toEqual(["younger", "older"]);
+  expect(circleThrough("older", graph)).toBeNull();
+  expect(circleThrough("held-a", graph)).toBeNull();
+  expect(circleThrough("younger", graph.slice(1))).toBeNull();
+});

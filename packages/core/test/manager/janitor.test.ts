@@ -1,0 +1,98 @@
+import { createJanitor, createLeaseId, type LeaseBackend, LeaseError, type SweepResult } from "@lease/core";
+import { expect, test } from "vitest";
+import { meddled, settled, world } from "./support.js";
+
+/** A lease that nobody looks after. */
+function leave(backend: LeaseBackend, resource: string, ttlMs: number) {
+  const claims = [{ resource, mode: "exclusive" as const }];
+  const rest = {
+    maxRenewals: null,
+    wait: false,
+    waitTtlMs: 1_000,
+    holding: [],
+    reason: null,
+    metadata: null,
+  };
+  return backend.acquire({ id: createLeaseId(), agentId: "alice", claims, ttlMs, ...rest });
+}
+
+test("the janitor ends what is past its time, prunes old history and tells", async () => {
+  const { backend, clock } = world();
+  await leave(backend, "a", 10_000);
+  const rounds: SweepResult[] = [];
+  const janitor = createJanitor({
+    backend,
+    clock,
+    random: () => 0.5,
+    historyRetentionMs: 60_000,
+    onSweep: (round) => rounds.push(round),
+  });
+  janitor.start();
+  janitor.start();
+  await clock.advance(40_000);
+  expect(rounds.map(({ expired }) => expired.map(({ state }) => state))).toEqual([["expired"]]);
+  await clock.advance(120_000);
+  expect(rounds.reduce((sum, { pruned }) => sum + pruned, 0)).toBe(2);
+  await janitor.stop();
+  expect(clock.timers).toBe(0);
+});
+
+test("a round that fails, or a listener that throws, does not end the rounds", async () => {
+  const { backend, clock } = world();
+  const errors: unknown[] = [];
+  let rounds = 0;
+  const flaky = meddled(backend, {
+    sweep: () => {
+      rounds += 1;
+      return Promise.reject(new LeaseError("BACKEND_UNAVAILABLE", "down"));
+    },
+  });
+  const janitor = createJanitor({
+    backend: flaky,
+    clock,
+    random: () => 0,
+    onError: (error) => {
+      errors.push(error);
+      throw new Error("listener");
+    },
+  });
+  janitor.start();
+  await clock.advance(90_000);
+  expect(rounds).toBe(4);
+  expect(errors).toHaveLength(4);
+  await janitor.stop();
+  expect(clock.timers).toBe(0);
+});
+
+test("a backlog larger than one step is swept in one round", async () => {
+  const { backend, clock } = world();
+  for (let index = 0; index < 1_200; index += 1) {
+    await leave(backend, `job:${index}`, 1_000);
+  }
+  await clock.advance(1_000);
+  const { expired } = await createJanitor({ backend, clock }).sweep();
+  expect(expired).toHaveLength(1_200);
+});
+
+test("stopping ends after the round under way", async () => {
+  const { backend, clock } = world();
+  let finish: () => void = () => {};
+  const slow = meddled(backend, {
+    sweep: () =>
+      new Promise((resolve) => {
+        finish = () => resolve({ expired: [], pruned: 0 });
+      }),
+  });
+  const janitor = createJanitor({ backend: slow, clock, random: () => 0 });
+  janitor.start();
+  await clock.advance(1);
+  let stopped = false;
+  const stopping = janitor.stop().then(() => {
+    stopped = true;
+  });
+  await settled();
+  expect(stopped).toBe(false);
+  finish();
+  await stopping;
+  expect(clock.timers).toBe(0);
+});

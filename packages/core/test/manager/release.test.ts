@@ -1,0 +1,156 @@
+import { LeaseError } from "@lease/core";
+import { expect, test } from "vitest";
+import { meddled, rejection, settled, world } from "./support.js";
+
+const unavailable = () => new LeaseError("BACKEND_UNAVAILABLE", "down");
+
+test("release gives the lease back, once, and says so", async () => {
+  const { manager, live } = world();
+  const lease = await manager().acquire("a");
+  expect(await Promise.all([lease.release(), lease.release()])).toEqual(["released", "released"]);
+  expect(lease.state).toBe("ended");
+  expect(lease.isHeld()).toBe(false);
+  expect(lease.signal.aborted).toBe(false);
+  expect(await live()).toEqual([]);
+});
+
+test("await using releases at the end of the block", async () => {
+  const { manager, live } = world();
+  {
+    await using lease = await manager().acquire("a");
+    expect(lease.isHeld()).toBe(true);
+  }
+  expect(await live()).toEqual([]);
+});
+
+test("release goes on trying until the deadline and then says that nobody confirmed it", async () => {
+  const { manager, backend, clock } = world();
+  const cut = meddled(backend, { release: () => Promise.reject(unavailable()) });
+  const lease = await manager({ backend: cut }).acquire("a", { ttlMs: 10_000 });
+  const releasing = lease.release();
+  await clock.advance(9_899);
+  expect(await releasing).toBe("unconfirmed");
+});
+
+test("release is bounded by the deadline also when the backend never answers", async () => {
+  const { manager, backend, clock } = world();
+  const hung = meddled(backend, { release: () => new Promise(() => {}) });
+  const lease = await manager({ backend: hung }).acquire("a", { ttlMs: 10_000 });
+  const releasing = lease.release();
+  await clock.advance(9_899);
+  expect(await releasing).toBe("unconfirmed");
+});
+
+test("release awaits a renewal in flight", async () => {
+  const { manager, backend, clock } = world();
+  const order: string[] = [];
+  const slow = meddled(backend, {
+    renew: async (requests) => {
+      await new Promise<void>((resolve) => clock.schedule(2_000, resolve));
+      order.push("renewed");
+      return backend.renew(requests);
+    },
+    release: (requests) => {
+      order.push("released");
+      return backend.release(requests);
+    },
+  });
+  const lease = await manager({ backend: slow }).acquire("a", { ttlMs: 30_000 });
+  await clock.advance(10_000);
+  const releasing = lease.release();
+  await clock.advance(2_000);
+  expect(await releasing).toBe("released");
+  expect(order).toEqual(["renewed", "released"]);
+});
+
+test("a lost lease was given back already", async () => {
+  const { manager, backend, clock, live } = world();
+  const cut = meddled(backend, { renew: () => Promise.reject(unavailable()) });
+  const lease = await manager({ backend: cut }).acquire("a", { ttlMs: 10_000 });
+  await clock.advance(9_899);
+  expect(lease.state).toBe("lost");
+  expect(await live()).toEqual([]); // 101 ms before the backend would have ended it
+  expect(await lease.release()).toBe("gone");
+});
+
+test("withLease gives what the work gave, and releases", async () => {
+  const { manager, live } = world();
+  expect(await manager().withLease("a", (lease) => lease.token > 0)).toBe(true);
+  expect(await live()).toEqual([]);
+});
+
+test("withLease never masks the error of the work, whatever becomes of the lease", async () => {
+  const { manager, backend, clock } = world();
+  const cut = meddled(backend, {
+    release: () => Promise.reject(unavailable()),
+    renew: () => Promise.reject(unavailable()),
+  });
+  const failing = manager({ backend: cut }).withLease("a", { ttlMs: 10_000 }, async () => {
+    await new Promise<void>((resolve) => clock.schedule(20_000, resolve));
+    throw new Error("mine");
+  });
+  const error = rejection(failing);
+  await clock.advance(60_000);
+  expect((await error).message).toBe("mine");
+});
+
+test("withLease tells when the work went on without protection", async () => {
+  const { manager, backend, clock } = world();
+  const cut = meddled(backend, { renew: () => Promise.reject(unavailable()) });
+  const working = rejection(
+    manager({ backend: cut }).withLease("a", { ttlMs: 10_000 }, async () => {
+      await new Promise<void>((resolve) => clock.schedule(20_000, resolve));
+    }),
+  );
+  await clock.advance(20_000);
+  expect((await working).code).toBe("LEASE_LOST");
+});
+
+test("close releases all that is held, ends waits with CLOSED, and leaves no timer", async () => {
+  const { manager, clock, live } = world();
+  const leases = manager();
+  await leases.acquire("a");
+  await leases.acquire("b");
+  expect(leases.held).toHaveLength(2);
+  const waiting = rejection(leases.acquire("a"));
+  await settled();
+  await leases.close();
+  await leases.close();
+  expect((await waiting).code).toBe("CLOSED");
+  expect(leases.held).toHaveLength(0);
+  expect(await live()).toEqual([]);
+  expect(clock.timers).toBe(0);
+  expect((await rejection(leases.acquire("c"))).code).toBe("CLOSED");
+});
+
+test("close waits for what aborted requests left", async () => {
+  const { manager, backend, clock, live } = world();
+  const slow = meddled(backend, {
+    acquire: async (request) => {
+      await new Promise<void>((resolve) => clock.schedule(1_000, resolve));
+      return backend.acquire(request);
+    },
+  });
+  const leases = manager({ backend: slow });
+  const acquiring = rejection(leases.acquire("a"));
+  await settled();
+  const closing = leases.close();
+  expect((await acquiring).code).toBe("CLOSED");
+  await clock.advance(1_000);
+  await closing;
+  expect(await live()).toEqual([]);
+});
+
+test("a manager can be used with await using", async () => {
+  const { manager, live } = world();
+  {
+    await using leases = manager();
+    await leases.acquire("a");
+  }
+  expect(await live()).toEqual([]);
+});
+
+test("a bad agent id is refused when the manager is made", () => {
+  const { manager } = world();
+  expect(() => manager({ agentId: "" })).toThrow(LeaseError);
+});

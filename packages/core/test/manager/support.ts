@@ -1,0 +1,56 @@
+/**
+ * What the tests of the manager share: one store in simulated time, managers on it, and a way to meddle with calls.
+ */
+import {
+  createLeaseManager,
+  type LeaseBackend,
+  type LeaseManagerOptions,
+  listAll,
+  memoryBackend,
+} from "@lease/core";
+import { expect } from "vitest";
+// By path: as a dependency of core, @lease/testing would close a circle of packages.
+import { type SimulatedClock, settled, simulatedClock } from "../../../testing/src/simulated-clock.js";
+
+export { settled };
+
+export interface World {
+  readonly clock: SimulatedClock;
+  readonly backend: LeaseBackend;
+  /** A manager on this world's store and clock; without jitter, so that times can be told. */
+  manager(options?: Partial<LeaseManagerOptions>): ReturnType<typeof createLeaseManager>;
+  /** Live leases as `agent state resource`, by token. */
+  live(): Promise<string[]>;
+}
+
+export function world(): World {
+  const clock = simulatedClock();
+  const backend = memoryBackend({ clock });
+  return {
+    clock,
+    backend,
+    manager: (options) =>
+      createLeaseManager({ backend, agentId: "alice", clock, random: () => 0, ...options }),
+    live: async () =>
+      (await listAll(backend, {})).map(
+        ({ agentId, state, claims }) => `${agentId} ${state} ${claims[0]?.resource}`,
+      ),
+  };
+}
+
+/** The backend with some operations replaced. The rest goes through. */
+export function meddled(backend: LeaseBackend, overrides: Partial<LeaseBackend>): LeaseBackend {
+  return { ...backend, ...overrides };
+}
+
+/** The LeaseError that a promise rejects with; fails when it does not. */
+export async function rejection<T>(
+  promise: Promise<T>,
+): Promise<Error & { code: string; details: Record<string, unknown> }> {
+  const outcome = await promise.then(
+    () => "resolved",
+    (error: unknown) => error,
+  );
+  expect(outcome).toBeInstanceOf(Error);
+  return outcome as Error & { code: string; details: Record<string, unknown> };
+}
