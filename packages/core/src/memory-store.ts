@@ -215,7 +215,7 @@ export class MemoryStore {
     const lease: LeaseRecord = {
       id: request.id,
       agentId: request.agentId,
-      claims: request.claims.map(({ resource, mode }) => ({ resource, mode })),
+      claims: frozen(request.claims.map(({ resource, mode }) => ({ resource, mode }))),
       state: "pending",
       token: this.#lastToken,
       ttlMs: request.ttlMs,
@@ -224,9 +224,9 @@ export class MemoryStore {
       acquiredWall: null,
       renewals: 0,
       maxRenewals: request.maxRenewals,
-      holding: [...request.holding],
+      holding: frozen([...request.holding]),
       reason: request.reason,
-      metadata: request.metadata && structuredClone(request.metadata),
+      metadata: frozen(structuredClone(request.metadata)),
       revoking: null,
     };
     this.#leases.set(lease.id, lease);
@@ -321,3 +321,10 @@ interface Act {
 }
 
 const NOBODY: Act = Object.freeze({ by: null, reason: null });
+
+/** Answers hand these out as they are kept: whoever changes an answer must not change the store. */
+function frozen<T>(data: T): T {
+  if (typeof data !== "object" || data === null) return data;
+  for (const part of Object.values(data)) frozen(part);
+  return Object.freeze(data);
+}
