@@ -30,6 +30,7 @@ import {
   owns,
   refusalOf,
   sameClaims,
+  soonestExpiry,
 } from "./record.js";
 import { blockersOf, firstConflict, isLive } from "./rule.js";
 import { mintToken } from "./token.js";
@@ -112,7 +113,7 @@ export class MemoryStore {
     const lease = this.#leases.get(id);
     if (lease?.state !== "pending" || !isLive(lease, at.now)) return { reached: true, lookAgainAt: at.now };
     const blockers = blockersOf(lease, this.#leases.values(), at.now);
-    const lookAgainAt = Math.min(lease.expires, ...blockers.map((blocker) => blocker.expires));
+    const lookAgainAt = soonestExpiry([lease, ...blockers]);
     return { reached: blockers.length === 0, lookAgainAt };
   }
 

@@ -91,8 +91,13 @@ export function refusalOf(claims: readonly Claim[], blockers: readonly LeaseReco
     blockers: blockers.slice(0, MAX_BLOCKERS).map((blocker) => blockerOf(claims, blocker, now)),
     blockerCount: blockers.length,
     position: blockers.length + 1,
-    retryInMs: Math.max(0, Math.min(...blockers.map((blocker) => blocker.expires)) - now),
+    retryInMs: Math.max(0, soonestExpiry(blockers) - now),
   };
+}
+
+/** When the first of these leases ends unless renewed; `Infinity` for none. There may be very many. */
+export function soonestExpiry(leases: readonly Pick<LeaseRecord, "expires">[]): number {
+  return leases.reduce((soonest, lease) => Math.min(soonest, lease.expires), Number.POSITIVE_INFINITY);
 }
 
 function blockerOf(claims: readonly Claim[], record: LeaseRecord, now: number): Blocker {
