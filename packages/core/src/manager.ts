@@ -52,7 +52,7 @@ export interface AcquireOptions extends HoldSettings {
 }
 
 export interface LeaseManagerOptions {
-  /** Where leases are kept. The manager does not close it: who opens a connection closes it. */
+  /** Where leases are kept. It stays the caller's: `close()` leaves it open unless told otherwise. */
   readonly backend: LeaseBackend;
   /** Who claims: names this process, worker or AI agent to others. */
   readonly agentId: string;
@@ -115,9 +115,12 @@ export interface LeaseManager extends AsyncDisposable {
 
   /**
    * Ends all: requests in line fail with `CLOSED`, everything held is released, and what aborted requests may have
-   * left is given back. The backend stays open. Never rejects; safe to call twice.
+   * left is given back. Safe to call twice.
+   *
+   * @param options.backend - close the backend too, once all is released, where nobody else uses it. Default `false`
+   * @throws only what the backend throws when it is closed
    */
-  close(): Promise<void>;
+  close(options?: { readonly backend?: boolean }): Promise<void>;
 }
 
 /**
@@ -204,9 +207,10 @@ class Manager implements LeaseManager {
     }
   }
 
-  close(): Promise<void> {
+  async close(options: { readonly backend?: boolean } = {}): Promise<void> {
     this.#closing ??= this.#close();
-    return this.#closing;
+    await this.#closing;
+    if (options.backend === true) await this.backend.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -141,6 +141,16 @@ test("close waits for what aborted requests left", async () => {
   expect(await live()).toEqual([]);
 });
 
+test("close leaves the backend open, unless it is told to close it too", async () => {
+  const { manager, backend } = world();
+  const leases = manager();
+  await leases.acquire("a");
+  await leases.close();
+  expect((await backend.list({})).leases).toEqual([]);
+  await leases.close({ backend: true });
+  expect((await rejection(backend.list({}))).code).toBe("CLOSED");
+});
+
 test("a manager can be used with await using", async () => {
   const { manager, live } = world();
   {
