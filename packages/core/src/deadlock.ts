@@ -31,13 +31,12 @@ export async function findDeadlock(backend: LeaseBackend, pending: Lease): Promi
 
 /** The error of the request that closed a circle: it spells the circle out and says what to do. */
 export function deadlock(cycle: readonly DeadlockStep[]): LeaseError<"LEASE_DEADLOCK"> {
-  const steps = cycle
-    .slice(0, MAX_BLOCKERS)
-    .map(({ agentId, resources, blockedById }) => {
-      return `${agentId} waits for ${resources.map((resource) => `"${resource}"`).join(", ")} behind ${blockedById}`;
-    })
-    .join("; ");
-  const message = `This request would wait for itself: ${steps}. Next: release what you hold, then ask for all of it in one request.`;
+  const steps = cycle.slice(0, MAX_BLOCKERS).map((step) => {
+    const wanted = step.resources.map((resource) => `"${resource}"`).join(", ");
+    const stands = step.blockedByState === "active" ? "holds" : "is in line before it for";
+    return `${step.agentId} waits for ${wanted}, but ${step.blockedByAgentId} ${stands} "${step.blockedByResource}"`;
+  });
+  const message = `This request would wait for itself: ${steps.join("; ")}. Next: release what you hold, then ask for all of it in one request.`;
   return new LeaseError("LEASE_DEADLOCK", message, { cycle });
 }
 
@@ -107,7 +106,10 @@ function stepOf(waiting: Node, blocker: Node): DeadlockStep {
   return {
     waitingId: waiting.id,
     agentId: waiting.agentId,
-    resources: waiting.claims.map((claim: Claim) => claim.resource),
+    resources: waiting.claims.map((claim) => claim.resource),
     blockedById: blocker.id,
+    blockedByAgentId: blocker.agentId,
+    blockedByResource: (firstConflict(waiting.claims, blocker.claims) as Claim).resource,
+    blockedByState: blocker.state as DeadlockStep["blockedByState"],
   };
 }

@@ -39,15 +39,19 @@ export type LossCause =
   | "released"
   | "cancelled";
 
-/** One step of a deadlock: `agentId` waits with `waiting` for `blockedBy`. */
+/** One step of a deadlock: a pending request, and the lease that stands in its way. */
 export interface DeadlockStep {
   /** The pending request that waits. */
   readonly waitingId: string;
   readonly agentId: string;
   /** What it asks for. */
   readonly resources: readonly string[];
-  /** The lease that stands in its way. */
+  /** The earlier lease that conflicts with it, and the claim of that lease that does. */
   readonly blockedById: string;
+  readonly blockedByAgentId: string;
+  readonly blockedByResource: string;
+  /** `pending`: it is itself in line, and holds back whatever it overlaps until it is served. */
+  readonly blockedByState: "pending" | "active";
 }
 
 /** What an error of each code carries in `details`. */

@@ -24,7 +24,9 @@ test("two agents that each wait for what the other holds: the one that closes th
     { agentId: "bob", resources: ["a"], blockedById: alice.id },
     { agentId: "alice", resources: ["b"], blockedById: bob.id },
   ]);
-  expect(error.message).toContain("release what you hold, then ask for all of it in one request");
+  expect(error.message).toBe(
+    'This request would wait for itself: bob waits for "a", but alice holds "a"; alice waits for "b", but bob holds "b". Next: release what you hold, then ask for all of it in one request.',
+  );
   // It has left the line when the error arrives, so that asking anew does not stand behind itself.
   expect(await live()).toEqual(["alice active a", "bob active b", "alice pending b"]);
   await bob.release();
@@ -77,6 +79,7 @@ test("acquiring more below a wide waiter in line is a circle too", async () => {
     { agentId: "alice", resources: ["src/b.ts"] },
     { agentId: "bob", resources: ["src/**"], blockedById: alice.id },
   ]);
+  expect(error.message).toContain('alice waits for "src/b.ts", but bob is in line before it for "src/**"');
   await alice.release();
   expect((await wide.granted).isHeld()).toBe(true);
 });
