@@ -168,7 +168,8 @@ export class Handle implements LeaseHandle {
       return "lost";
     }
     if (this.#context.clock.wallNow() < this.#wallDeadline) return "held";
-    if (this.#options.autoRenew) this.#context.renewer.hurry(this);
+    // Once: a renewal that failed is tried again on its own schedule, however often somebody asks.
+    if (this.#options.autoRenew && this.#failures === 0) this.#context.renewer.hurry(this);
     return "suspect";
   }
 

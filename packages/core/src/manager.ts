@@ -172,7 +172,7 @@ class Manager implements LeaseManager {
   }
 
   async acquire(resources: Resources, options: AcquireOptions = {}): Promise<LeaseHandle> {
-    const settings = { ...this.#defaults, ...defined(options) };
+    const settings = this.#settings(options);
     const waitMs = settings.waitMs ?? DEFAULTS.waitMs;
     const request = this.#request(resources, settings);
     const outcome = await this.#wait(request, waitMs, options.signal);
@@ -181,7 +181,7 @@ class Manager implements LeaseManager {
   }
 
   async tryAcquire(resources: Resources, options: AcquireOptions = {}): Promise<TryAcquireResult> {
-    const settings = { ...this.#defaults, ...defined(options) };
+    const settings = this.#settings(options);
     const request = this.#request(resources, settings);
     const outcome = await this.#wait(request, 0, options.signal);
     if (outcome.status === "granted") return { granted: true, lease: this.#hold(outcome, settings) };
@@ -225,6 +225,14 @@ class Manager implements LeaseManager {
     await this.#lossFeed?.stop();
   }
 
+  /** What a call says, over what the manager was made with. The backend checks what reaches it; the rest is here. */
+  #settings(options: AcquireOptions): AcquireOptions {
+    const settings = { ...this.#defaults, ...defined(options) };
+    if (settings.waitMs !== undefined) checkNumber(settings.waitMs, "waitMs", 0);
+    if (settings.maxHoldMs !== undefined) checkNumber(settings.maxHoldMs, "maxHoldMs", 1);
+    return settings;
+  }
+
   #request(resources: Resources, settings: AcquireOptions): Omit<AcquireRequest, "wait"> {
     return {
       id: this.#context.createId(),
@@ -251,7 +259,6 @@ class Manager implements LeaseManager {
     waitMs: number,
     signal: AbortSignal | undefined,
   ): Promise<WaitOutcome> {
-    checkNumber(waitMs, "waitMs", 0);
     if (this.#closing !== null) throw closed();
     signal?.throwIfAborted();
     const wait = new AbortController();

@@ -200,6 +200,7 @@ test("an error that will not pass is thrown at once", async () => {
   expect((await rejection(manager().acquire("a", { waitMs: Number.NaN }))).details).toEqual({
     field: "waitMs",
   });
+  expect((await rejection(manager().acquire("a", { maxHoldMs: 0 }))).details).toEqual({ field: "maxHoldMs" });
   expect((await rejection(manager().acquire(7 as never))).details).toEqual({ field: "resources" });
 });
 

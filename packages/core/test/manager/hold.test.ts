@@ -104,6 +104,24 @@ test("after the machine slept, a backend whose clock went on tells of the loss a
   expect(lease.loss).toMatchObject({ code: "LEASE_LOST", details: { how: "expired" } });
 });
 
+test("asking a suspect lease again and again does not hammer a store that is away", async () => {
+  const { manager, backend, clock } = world();
+  let calls = 0;
+  const cut = meddled(backend, {
+    renew: () => {
+      calls += 1;
+      return Promise.reject(unavailable());
+    },
+  });
+  const lease = await manager({ backend: cut }).acquire("a", { ttlMs: 30_000 });
+  clock.suspend(60_000);
+  for (let ms = 0; ms < 200; ms += 1) {
+    expect(lease.state).toBe("suspect");
+    await clock.advance(1);
+  }
+  expect(calls).toBeLessThan(6);
+});
+
 test("a wall clock set back or forward neither ends nor extends a lease", async () => {
   const { manager, clock } = world();
   const lease = await manager().acquire("a", { ttlMs: 30_000, autoRenew: false });
