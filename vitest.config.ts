@@ -4,8 +4,8 @@ import { defineConfig } from "vitest/config";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 
-/** Every folder below packages/ and apps/ that has a package.json is a test project of that name. */
-const folders = ["packages", "apps"].flatMap((group) =>
+/** Every folder below packages/, apps/ and tools/ that has a package.json is a test project of that name. */
+const folders = ["packages", "apps", "tools"].flatMap((group) =>
   readdirSync(`${root}${group}`)
     .map((name) => `${group}/${name}`)
     .filter((folder) => existsSync(`${root}${folder}/package.json`)),
@@ -22,6 +22,7 @@ export default defineConfig({
     // spawn run the built dist, which `npm test` has made before it comes here.
     alias: [
       { find: /^@lease\/core\/files$/, replacement: `${root}packages/core/src/files.ts` },
+      { find: /^@lease\/test-servers$/, replacement: `${root}tools/test-servers/src/index.ts` },
       { find: /^@lease\/([a-z-]+)$/, replacement: `${root}packages/$1/src/index.ts` },
     ],
   },

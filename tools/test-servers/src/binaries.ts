@@ -1,0 +1,175 @@
+/**
+ * Finds the program of a server: where a variable says, on the PATH, or, on Debian and its kin, in the distribution's own
+ * package, unpacked into `.cache` of this repository. That needs neither root nor an installation.
+ */
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { access, mkdir, readdir, rename, rm, symlink } from "node:fs/promises";
+import { delimiter, dirname, join } from "node:path";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+/** How to start a server. */
+export interface Binary {
+  readonly path: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+interface Program {
+  /** The environment variable that names the binary. */
+  readonly variable: string;
+  readonly command: string;
+  readonly debianPackage: string;
+  /** Where the package keeps it. */
+  readonly debianPath: string;
+}
+
+const REDIS: Program = {
+  variable: "REDIS_BIN",
+  command: "redis-server",
+  // One program with several names; the package `redis-server` only adds the service.
+  debianPackage: "redis-tools",
+  debianPath: "usr/bin/redis-check-rdb",
+};
+
+const ETCD: Program = {
+  variable: "ETCD_BIN",
+  command: "etcd",
+  debianPackage: "etcd-server",
+  debianPath: "usr/bin/etcd",
+};
+
+const found = new Map<Program, Promise<Binary>>();
+
+export const findRedis = () => find(REDIS);
+export const findEtcd = () => find(ETCD);
+
+function find(program: Program): Promise<Binary> {
+  let binary = found.get(program);
+  if (binary === undefined) {
+    binary = search(program);
+    found.set(program, binary);
+  }
+  return binary;
+}
+
+async function search(program: Program): Promise<Binary> {
+  const named = process.env[program.variable];
+  if (named !== undefined && named !== "") {
+    if (await isExecutable(named)) return { path: named, env: {} };
+    throw new Error(`${program.variable} is ${named}, which is no program that this user can run.`);
+  }
+  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
+    const path = join(folder, program.command);
+    if (folder !== "" && (await isExecutable(path))) return { path, env: {} };
+  }
+  try {
+    return await unpacked(program);
+  } catch (cause) {
+    throw new Error(
+      `These tests need ${program.command}: install it (Debian: apt-get install ${program.debianPackage}; ` +
+        `macOS: brew install ${program.command.replace("-server", "")}), or set ${program.variable} to its path.`,
+      { cause },
+    );
+  }
+}
+
+async function unpacked(program: Program): Promise<Binary> {
+  const folder = join(await repositoryRoot(), ".cache", "test-servers", program.command);
+  const path = join(folder, "bin", program.command);
+  if (!(await isExecutable(path))) await fetchPackage(program, folder);
+  return { path, env: { LD_LIBRARY_PATH: (await libraryFolders(folder)).join(":") } };
+}
+
+/**
+ * Several processes may do this at once: each works in a folder of its own, and the first to be ready gives its folder
+ * the final name.
+ */
+async function fetchPackage(program: Program, folder: string): Promise<void> {
+  const work = `${folder}.${process.pid}.${randomBytes(4).toString("hex")}`;
+  await mkdir(join(work, "bin"), { recursive: true });
+  try {
+    await downloadWithLibraries(program, work);
+    await symlink(join("..", program.debianPath), join(work, "bin", program.command));
+    await rename(work, folder).catch(async (error: unknown) => {
+      if (!(await isExecutable(join(folder, "bin", program.command)))) throw error;
+    });
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+async function downloadWithLibraries(program: Program, work: string): Promise<void> {
+  let apt: string[] = [];
+  try {
+    await download([program.debianPackage], work, apt);
+  } catch {
+    // A fresh machine has no package lists yet: fetch them into a folder of ours, which needs no root.
+    apt = await privateApt(join(work, "apt"));
+    await run("apt-get", [...apt, "update"], { cwd: work });
+    await download([program.debianPackage], work, apt);
+  }
+  const { stdout } = await run("apt-cache", [...apt, "depends", "--important", program.debianPackage]);
+  const needed = [...stdout.matchAll(/^\s*Depends: (lib[\w.+-]+)$/gm)].map(([, name]) => name as string);
+  const missing: string[] = [];
+  // The C library belongs to the system's loader and is always there.
+  for (const name of needed) if (name !== "libc6" && !(await isInstalled(name))) missing.push(name);
+  if (missing.length > 0) await download(missing, work, apt);
+  await rm(join(work, "apt"), { recursive: true, force: true });
+}
+
+async function download(packages: readonly string[], work: string, apt: readonly string[]): Promise<void> {
+  await run("apt-get", [...apt, "download", ...packages], { cwd: work });
+  for (const file of await readdir(work)) {
+    if (!file.endsWith(".deb")) continue;
+    await run("dpkg", ["-x", file, "."], { cwd: work });
+    await rm(join(work, file));
+  }
+}
+
+async function privateApt(folder: string): Promise<string[]> {
+  await mkdir(join(folder, "state/lists/partial"), { recursive: true });
+  await mkdir(join(folder, "cache/archives/partial"), { recursive: true });
+  const options = {
+    "Dir::State": join(folder, "state"),
+    "Dir::State::status": "/var/lib/dpkg/status",
+    "Dir::Cache": join(folder, "cache"),
+  };
+  return Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
+}
+
+async function isInstalled(name: string): Promise<boolean> {
+  try {
+    const { stdout } = await run("dpkg", ["--status", name]);
+    return /^Status: .* installed$/m.test(stdout);
+  } catch {
+    return false;
+  }
+}
+
+async function libraryFolders(folder: string): Promise<string[]> {
+  const lib = join(folder, "usr/lib");
+  const triplets = await readdir(lib).catch(() => []);
+  return [lib, ...triplets.map((triplet) => join(lib, triplet))];
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Also when this file was bundled into another package's dist. */
+async function repositoryRoot(): Promise<string> {
+  for (let folder = import.meta.dirname; ; folder = dirname(folder)) {
+    const isRoot = await access(join(folder, "pnpm-workspace.yaml")).then(
+      () => true,
+      () => false,
+    );
+    if (isRoot) return folder;
+    if (folder === dirname(folder)) throw new Error("This file does not lie in the workspace.");
+  }
+}

@@ -1,0 +1,13 @@
+/**
+ * `@lease/test-servers`: real servers for tests and benchmarks. Each is private: on a free loopback port, with its data
+ * in a temporary folder, and gone with the process that started it, however that ends. No server that is already there
+ * is ever used or touched.
+ */
+export { type EtcdCluster, type EtcdMember, startEtcd } from "./etcd.ts";
+export {
+  type RedisCluster,
+  type RedisOptions,
+  type RedisServer,
+  startRedis,
+  startRedisCluster,
+} from "./redis.ts";
