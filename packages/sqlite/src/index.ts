@@ -1,2 +1,6 @@
-import type {} from "@lease/core";
-import type {} from "better-sqlite3";
+/**
+ * `@lease/sqlite`: leases in an SQLite file, shared by all processes of one machine.
+ *
+ * @packageDocumentation
+ */
+export { type SqliteBackendOptions, sqliteBackend } from "./backend.js";

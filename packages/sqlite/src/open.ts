@@ -1,0 +1,202 @@
+/**
+ * Opens the file: refuses what is not a lease database on a local disk before anything is written, brings the schema
+ * up to date, and gives leases of an earlier boot their time again. Any step may find the file busy; the caller then
+ * opens again from the start.
+ */
+import { dirname } from "node:path";
+import { LeaseError } from "@lease/core";
+import type { BootClock } from "./clock.js";
+import { decode, encode, type LeaseRow } from "./codec.js";
+import { type Connection, loadDriver } from "./driver.js";
+import { type FileSystemTypeOf, identify, isStill, refuseNetworkFileSystem } from "./file.js";
+import { MIGRATIONS, type Migration, migrate, refuseForeign } from "./schema.js";
+import { type Head, prepareStatements, type Statements } from "./statements.js";
+
+export interface OpenOptions {
+  /** Absolute. */
+  readonly path: string;
+  readonly synchronous: "NORMAL" | "FULL";
+  readonly endMemoryMs: number;
+  readonly clock: BootClock;
+  /** For tests. */
+  readonly fileSystemTypeOf?: FileSystemTypeOf | undefined;
+  /** For tests. */
+  readonly migrations?: readonly Migration[] | undefined;
+}
+
+/** An open lease database. */
+export interface LeaseDatabase {
+  readonly statements: Statements;
+  readonly logPath: string;
+  /**
+   * The head of the file, once it is sure that the file is still the one that was opened, in the same boot and
+   * schema.
+   *
+   * @throws `BACKEND_UNAVAILABLE` or `BACKEND_INCOMPATIBLE` when it is not
+   */
+  check(): Head;
+  /** Whether the file and its log are still those that were opened. */
+  isInPlace(): boolean;
+  /** Ends a transaction that failed; harmless when there is none. */
+  rollback(): void;
+  /** Runs several reads on one snapshot. */
+  inSnapshot(run: () => void): void;
+  /** A number that changes when another connection commits. */
+  dataVersion(): number;
+  close(): void;
+}
+
+/** SQLite sleeps this long itself when another connection writes: longer, and the event loop stands still. */
+const BLOCKING_WAIT_MS = 2;
+/** The log is cut back to this size once it could be emptied. */
+export const LOG_KEPT_BYTES = 16 * 1024 * 1024;
+
+export async function openDatabase(options: OpenOptions): Promise<LeaseDatabase> {
+  const { path } = options;
+  const Driver = await loadDriver();
+  if (identify(dirname(path)) === null) throw missingFolder(path);
+  refuseNetworkFileSystem(path, options.fileSystemTypeOf);
+  const known = (options.migrations ?? MIGRATIONS).length;
+  let db: Connection | undefined;
+  try {
+    // A connection that may write would, when it closes, also write into somebody else's database.
+    if (identify(path) !== null) {
+      const reader = new Driver(path, { readonly: true, timeout: BLOCKING_WAIT_MS });
+      try {
+        refuseForeign(reader, path, known);
+      } finally {
+        reader.close();
+      }
+    }
+    db = new Driver(path, { timeout: BLOCKING_WAIT_MS });
+    prepareFile(db, options);
+    return databaseOf(db, options, known);
+  } catch (error) {
+    db?.close();
+    throw error;
+  }
+}
+
+function prepareFile(db: Connection, options: OpenOptions): void {
+  const { path, synchronous } = options;
+  const mode = db.pragma("journal_mode = WAL", { simple: true });
+  if (mode !== "wal") {
+    throw new LeaseError(
+      "BACKEND_INCOMPATIBLE",
+      `${JSON.stringify(path)} cannot have a write-ahead log (SQLite answered "${mode}"): put it on a local disk.`,
+    );
+  }
+  db.pragma(`journal_size_limit = ${LOG_KEPT_BYTES}`);
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    refuseForeign(db, path, (options.migrations ?? MIGRATIONS).length);
+    migrate(db, path, options.migrations);
+    enterBoot(db, options);
+    db.exec("COMMIT");
+  } catch (error) {
+    if (db.inTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+  // Only now: this build sets it back to NORMAL at the first use of a database with a write-ahead log.
+  db.pragma(`synchronous = ${synchronous}`);
+}
+
+function databaseOf(db: Connection, options: OpenOptions, schemaVersion: number): LeaseDatabase {
+  const { path, clock } = options;
+  const logPath = `${path}-wal`;
+  const opened = identify(path);
+  const openedLog = identify(logPath);
+  if (opened === null || openedLog === null) throw replaced(path);
+  const statements = prepareStatements(db);
+  const dataVersion = db.prepare<[], number>("PRAGMA data_version").pluck();
+  const bootId = clock.bootId();
+  const isInPlace = () => isStill(path, opened) && isStill(logPath, openedLog);
+  return {
+    statements,
+    logPath,
+    isInPlace,
+    check() {
+      if (!isInPlace()) throw replaced(path);
+      const head = statements.head.get();
+      if (head === undefined) throw damaged(path);
+      if (head.boot_id !== bootId || clock.bootId() !== bootId) throw otherBoot(path);
+      if (head.schema_version !== schemaVersion) throw otherSchema(path, head.schema_version);
+      return head;
+    },
+    rollback() {
+      try {
+        if (db.inTransaction) statements.rollback.run();
+      } catch {
+        // What made the transaction fail is what the caller is told; the next one begins with a new try.
+      }
+    },
+    inSnapshot(run) {
+      statements.beginRead.run();
+      try {
+        run();
+      } finally {
+        statements.commit.run();
+      }
+    },
+    dataVersion: () => dataVersion.get() as number,
+    close: () => db.close(),
+  };
+}
+
+/**
+ * The clock counts from the boot on. In a new one nobody knows how much time has passed, so every lease gets the time
+ * that it was last given once more: longer than promised, never shorter.
+ */
+function enterBoot(db: Connection, { clock, endMemoryMs }: OpenOptions): void {
+  const bootId = clock.bootId();
+  const stored = db.prepare("SELECT boot_id FROM meta").pluck().get();
+  if (stored === bootId) return;
+  const now = Math.floor(clock.now());
+  const leases = db.prepare<[], LeaseRow>("SELECT * FROM live WHERE kind = 0");
+  const update = db.prepare(
+    "UPDATE live SET expires = ?, record = ? WHERE kind = 0 AND key = '' AND token = ?",
+  );
+  for (const row of leases.all()) {
+    const lease = decode(row);
+    // The grace of a soft revoke ends with the boot; the lease itself does not, so no belief is broken.
+    if (lease.revoking !== null) lease.revoking = { ...lease.revoking, refusedFrom: now };
+    update.run(now + lease.givenMs, encode(lease), lease.token);
+  }
+  db.prepare("UPDATE ended SET forget_at = ?").run(now + endMemoryMs);
+  db.prepare("UPDATE meta SET boot_id = ?").run(bootId);
+}
+
+function replaced(path: string): LeaseError {
+  return new LeaseError(
+    "BACKEND_UNAVAILABLE",
+    `The lease database ${JSON.stringify(path)} was deleted, moved or replaced while it was open. Put it back, or close this backend and open it again.`,
+  );
+}
+
+function missingFolder(path: string): LeaseError {
+  return new LeaseError(
+    "BACKEND_UNAVAILABLE",
+    `The folder of the lease database ${JSON.stringify(path)} does not exist: create it (or mount it) first.`,
+  );
+}
+
+function damaged(path: string): LeaseError {
+  return new LeaseError(
+    "BACKEND_CORRUPT",
+    `The lease database ${JSON.stringify(path)} has lost its head row: restore it from a backup.`,
+  );
+}
+
+function otherBoot(path: string): LeaseError {
+  return new LeaseError(
+    "BACKEND_INCOMPATIBLE",
+    `The lease database ${JSON.stringify(path)} is now used under another clock (another boot, machine or time namespace), so nobody can tell how old a lease is. Let one machine use it, and open it again.`,
+  );
+}
+
+function otherSchema(path: string, version: number): LeaseError {
+  return new LeaseError(
+    "BACKEND_INCOMPATIBLE",
+    `The lease database ${JSON.stringify(path)} was taken to schema version ${version} by a newer @lease/sqlite while it was open: update this process too.`,
+  );
+}

@@ -1,0 +1,112 @@
+/** The tables, and how an older file becomes a newer one. */
+import { createLeaseId, LeaseError } from "@lease/core";
+import type { Connection } from "./driver.js";
+
+/** Marks a database as ours (`PRAGMA application_id`): "Leas" in ASCII. */
+export const APPLICATION_ID = 0x4c656173;
+
+/** One step forward. It runs in a write transaction; throwing undoes it. */
+export type Migration = (db: Connection) => void;
+
+/**
+ * Step n takes a file of version n to version n + 1. Steps are only ever appended: a file of any age walks through
+ * those that it lacks, and `PRAGMA user_version` says how far it came.
+ */
+export const MIGRATIONS: readonly Migration[] = [create];
+
+/**
+ * Version 1.
+ *
+ * What is alive stands in one B-tree, whatever it is looked up by, so that a step on a small database dirties one
+ * page of it and one of the history: on disk, pages are what a step costs. The history takes its numbers from the
+ * fencing tokens' counter, so the newest entry is the counter.
+ */
+function create(db: Connection): void {
+  db.exec(`
+    CREATE TABLE meta (
+      only_row       INTEGER PRIMARY KEY CHECK (only_row = 1),
+      epoch          TEXT NOT NULL,     -- of the history: made anew with the file
+      boot_id        TEXT NOT NULL,     -- in which expires and forget_at count
+      schema_version INTEGER NOT NULL,  -- read in every step; a pragma would cost more
+      pruned_through INTEGER NOT NULL   -- sequence of the newest history entry that was pruned
+    ) STRICT;
+
+    CREATE TABLE live (
+      kind     INTEGER NOT NULL,        -- 0 a lease, found by: 1 its id, 2 its agent, 3 each resource
+      key      TEXT NOT NULL,           -- '', id, agent or resource
+      token    INTEGER NOT NULL,
+      mode     INTEGER,                 -- of a resource: 0 shared, 1 exclusive
+      state    INTEGER,                 -- of a lease: 0 pending, 1 active
+      expires  INTEGER,                 -- of a lease: ms of the boot's clock
+      given_ms INTEGER,                 -- of a lease: time that expires was last set to lie ahead
+      record   TEXT,                    -- of a lease: all the rest, see codec.ts
+      PRIMARY KEY (kind, key, token)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE ended (                -- ids that had their one life
+      id        TEXT PRIMARY KEY,
+      agent     TEXT NOT NULL,
+      how       TEXT NOT NULL,
+      by        TEXT,
+      reason    TEXT,
+      forget_at INTEGER NOT NULL        -- ms of the boot's clock
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE history (
+      sequence INTEGER PRIMARY KEY,     -- the newest row is never deleted: it is the counter
+      wall     INTEGER NOT NULL,        -- when, in ms since 1970
+      now      INTEGER NOT NULL,        -- when, in ms of the boot's clock
+      type     TEXT NOT NULL,
+      token    INTEGER NOT NULL,
+      expires  INTEGER NOT NULL,
+      record   TEXT NOT NULL,
+      by       TEXT,
+      reason   TEXT
+    ) STRICT;
+  `);
+  db.prepare("INSERT INTO meta VALUES (1, ?, '', 1, 0)").run(createLeaseId());
+  db.pragma(`application_id = ${APPLICATION_ID}`);
+}
+
+/**
+ * Takes the file to the newest version, inside the caller's write transaction.
+ *
+ * @throws `BACKEND_INCOMPATIBLE` when the file is of a newer version than this program knows
+ */
+export function migrate(db: Connection, path: string, migrations: readonly Migration[] = MIGRATIONS): void {
+  const from = Number(db.pragma("user_version", { simple: true }));
+  refuseNewerSchema(from, path, migrations.length);
+  if (from === migrations.length) return;
+  for (const step of migrations.slice(from)) step(db);
+  db.pragma(`user_version = ${migrations.length}`);
+  db.prepare("UPDATE meta SET schema_version = ?").run(migrations.length);
+}
+
+/** @throws `BACKEND_INCOMPATIBLE` for a version that only a newer program knows */
+export function refuseNewerSchema(version: number, path: string, known: number): void {
+  if (version <= known) return;
+  throw new LeaseError(
+    "BACKEND_INCOMPATIBLE",
+    `${JSON.stringify(path)} has schema version ${version}, this @lease/sqlite knows up to ${known}: update @lease/sqlite in every process that uses the file.`,
+  );
+}
+
+/**
+ * Whether a database is ours to write: ours already, or empty.
+ *
+ * @throws `BACKEND_CORRUPT` for somebody else's database, `BACKEND_INCOMPATIBLE` for a newer version of ours
+ */
+export function refuseForeign(db: Connection, path: string, known: number): void {
+  const application = db.pragma("application_id", { simple: true });
+  const version = Number(db.pragma("user_version", { simple: true }));
+  if (application === APPLICATION_ID) {
+    refuseNewerSchema(version, path, known);
+    return;
+  }
+  const isEmpty = db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+  if (application === 0 && version === 0 && isEmpty) return;
+  throw new LeaseError(
+    "BACKEND_CORRUPT",
+    `${JSON.stringify(path)} is an SQLite database, but not a lease database; it was not touched. Choose another path.`,
+  );
+}

@@ -1,0 +1,364 @@
+/**
+ * The steps that write, over the tables. Each is what `MemoryStore` of core does, with look-ups in place of scans,
+ * and runs inside a write transaction that somebody else began and ends (`group.ts`).
+ *
+ * A step that refuses a request by throwing does so before it writes of that request, so the transaction that it
+ * runs in can go on.
+ */
+import {
+  type AcquireRequest,
+  type AcquireResult,
+  type Claim,
+  differentClaims,
+  type LeaseEnd,
+  type LeaseEventType,
+  leaseOf,
+  MAX_BLOCKERS,
+  type Moment,
+  mintToken,
+  notOwner,
+  owns,
+  type Refusal,
+  type ReleaseRequest,
+  type ReleaseResult,
+  type RenewRequest,
+  type RenewResult,
+  refusalOf,
+  sameClaims,
+} from "@lease/core";
+import { decode, encode, modeNumber, type StoredLease, stateNumber } from "./codec.js";
+import { conflictingTokens } from "./conflicts.js";
+import type { EndedRow, Statements } from "./statements.js";
+
+export interface StoreOptions {
+  readonly endMemoryMs: number;
+  readonly recordRenewals: boolean;
+}
+
+/** A live lease in the way of a request. */
+interface Obstacle {
+  readonly token: number;
+  readonly expires: number;
+}
+
+export class Store {
+  readonly #statements: Statements;
+  readonly #options: StoreOptions;
+  #at: Moment = { now: 0, wallNow: 0 };
+  #last = 0;
+  /** Since `begin`: something was written to the history. */
+  recorded = false;
+  /** Since `begin`: a lease ended, or one whose turn came holds for another time than it waited. */
+  moved = false;
+
+  constructor(statements: Statements, options: StoreOptions) {
+    this.#statements = statements;
+    this.#options = options;
+  }
+
+  /**
+   * Begins a transaction's steps, all of them at one moment.
+   *
+   * @param last - number of the newest history entry
+   */
+  begin(at: Moment, last: number): void {
+    this.#at = at;
+    this.#last = last;
+    this.recorded = false;
+    this.moved = false;
+  }
+
+  /** Number of the newest history entry. */
+  get last(): number {
+    return this.#last;
+  }
+
+  acquire(request: AcquireRequest): AcquireResult {
+    const existing = this.#find(request.id);
+    if (existing === undefined) {
+      const ended = this.#ended(request.id);
+      if (ended !== undefined) {
+        if (ended.agent !== request.agentId) throw notOwner(request.id);
+        return { status: "ended", end: ended.how, by: ended.by, reason: ended.reason };
+      }
+    } else {
+      if (existing.agentId !== request.agentId) throw notOwner(request.id);
+      if (!sameClaims(existing.claims, request.claims)) throw differentClaims(request.id);
+      if (existing.state === "active")
+        return { status: "granted", lease: this.#shown(existing), repeated: true };
+    }
+
+    const blockers = this.#inTheWay(request.claims, existing?.token ?? Number.POSITIVE_INFINITY);
+    if (blockers.length === 0) {
+      const lease = existing === undefined ? this.#enter(request, "active") : this.#promote(existing);
+      this.#record("acquired", lease);
+      return { status: "granted", lease: this.#shown(lease), repeated: false };
+    }
+
+    const refusal = this.#refusal(request.claims, blockers);
+    if (!request.wait) {
+      if (existing !== undefined) this.#end(existing, "cancelled");
+      return { status: "refused", lease: null, ...refusal };
+    }
+    if (existing !== undefined) {
+      this.#extend(existing, this.#at.now + request.waitTtlMs);
+      this.#save(existing);
+      return { status: "refused", lease: this.#shown(existing), ...refusal };
+    }
+    const lease = this.#enter(request, "pending");
+    this.#record("queued", lease);
+    return { status: "refused", lease: this.#shown(lease), ...refusal };
+  }
+
+  renew(request: RenewRequest): RenewResult {
+    const { now } = this.#at;
+    const lease = this.#find(request.id);
+    if (lease === undefined) return this.#renewEnded(request);
+    if (!owns(request, lease)) return { status: "not-owner" };
+    if (lease.state === "pending") return { status: "pending" };
+    if (lease.revoking !== null && now >= lease.revoking.refusedFrom) {
+      return { status: "revoked", by: lease.revoking.by, reason: lease.revoking.reason };
+    }
+    const renewal = request.renewal ?? lease.renewals + 1;
+    if (renewal > lease.renewals) {
+      if (lease.maxRenewals !== null && renewal > lease.maxRenewals) {
+        return { status: "renewal-limit", maxRenewals: lease.maxRenewals };
+      }
+      lease.renewals = renewal;
+      const expires = now + (request.ttlMs ?? lease.ttlMs);
+      if (expires > lease.expires) this.#extend(lease, expires);
+      this.#change(lease);
+      if (this.#options.recordRenewals) this.#record("renewed", lease);
+    }
+    return { status: "renewed", lease: this.#shown(lease) };
+  }
+
+  release(request: ReleaseRequest): ReleaseResult {
+    const lease = this.#find(request.id);
+    if (request.kind === "revoke") {
+      return lease === undefined ? { status: "not-found" } : this.#revoke(lease, request);
+    }
+    if (lease === undefined) return this.#releaseEnded(request);
+    if (!owns(request, lease)) return { status: "not-owner" };
+    const end = lease.state === "pending" ? "cancelled" : "released";
+    this.#end(lease, end);
+    if (request.kind === "abandon") this.#bury(request.id, request.agentId, end);
+    return { status: end };
+  }
+
+  /** Ends a lease that is past its time: as revoked, if that is what its holder was told. */
+  expire(lease: StoredLease): void {
+    const { revoking } = lease;
+    if (revoking === null) this.#end(lease, "expired");
+    else this.#end(lease, "revoked", revoking.by, revoking.reason);
+  }
+
+  /** The lease of an id if it is live; a dead one is ended on the way. */
+  #find(id: string): StoredLease | undefined {
+    const token = this.#statements.tokenOfId.get(id);
+    if (token === undefined) return undefined;
+    const lease = this.#lease(token);
+    if (this.#at.now < lease.expires) return lease;
+    this.expire(lease);
+    return undefined;
+  }
+
+  #lease(token: number): StoredLease {
+    const row = this.#statements.lease.get(token);
+    return decode(row ?? { token, state: 0, expires: 0, given_ms: 0, record: "" });
+  }
+
+  /** The earlier live leases that stand in the way, in order; dead ones, of any age, are ended on the way. */
+  #inTheWay(claims: readonly Claim[], token: number): Obstacle[] {
+    const obstacles: Obstacle[] = [];
+    for (const other of conflictingTokens(this.#statements, claims)) {
+      const expires = this.#statements.expiresOf.get(other);
+      if (expires === undefined || this.#at.now >= expires) this.expire(this.#lease(other));
+      else if (other < token) obstacles.push({ token: other, expires });
+    }
+    return obstacles;
+  }
+
+  /** Only those that are shown are read whole: there may be thousands. */
+  #refusal(claims: readonly Claim[], blockers: readonly Obstacle[]): Refusal {
+    const shown = blockers.slice(0, MAX_BLOCKERS).map(({ token }) => this.#lease(token));
+    let soonest = Number.POSITIVE_INFINITY;
+    for (const { expires } of blockers) soonest = Math.min(soonest, expires);
+    return {
+      ...refusalOf(claims, shown, this.#at.now),
+      blockerCount: blockers.length,
+      position: blockers.length + 1,
+      retryInMs: soonest - this.#at.now,
+    };
+  }
+
+  #enter(request: AcquireRequest, state: "pending" | "active"): StoredLease {
+    const { now, wallNow } = this.#at;
+    const token = mintToken(this.#last, wallNow);
+    const givenMs = state === "active" ? request.ttlMs : request.waitTtlMs;
+    const lease: StoredLease = {
+      id: request.id,
+      agentId: request.agentId,
+      claims: request.claims,
+      state,
+      token,
+      ttlMs: request.ttlMs,
+      expires: now + givenMs,
+      requestedWall: wallNow,
+      acquiredWall: state === "active" ? wallNow : null,
+      renewals: 0,
+      maxRenewals: request.maxRenewals,
+      holding: request.holding,
+      reason: request.reason,
+      metadata: request.metadata,
+      revoking: null,
+      givenMs,
+      text: "",
+    };
+    lease.text = encode(lease);
+    const { id, agentId } = lease;
+    this.#statements.insertLease.run(
+      token,
+      stateNumber(state),
+      lease.expires,
+      givenMs,
+      lease.text,
+      id,
+      token,
+      agentId,
+      token,
+    );
+    for (const claim of lease.claims) {
+      this.#statements.insertClaim.run(claim.resource, token, modeNumber(claim.mode));
+    }
+    return lease;
+  }
+
+  #promote(lease: StoredLease): StoredLease {
+    lease.state = "active";
+    lease.acquiredWall = this.#at.wallNow;
+    this.#extend(lease, this.#at.now + lease.ttlMs);
+    this.#change(lease);
+    this.moved = true;
+    return lease;
+  }
+
+  #revoke(lease: StoredLease, request: ReleaseRequest & { kind: "revoke" }): ReleaseResult {
+    if (lease.state === "pending" || request.graceMs === 0) {
+      this.#end(lease, "revoked", request.by, request.reason);
+      return { status: "revoked" };
+    }
+    const refusedFrom = this.#at.now + request.graceMs;
+    if (lease.revoking === null || refusedFrom < lease.revoking.refusedFrom) {
+      lease.revoking = { by: request.by, reason: request.reason, refusedFrom };
+      this.#change(lease);
+      this.#record("revoking", lease, request.by, request.reason);
+    }
+    return { status: "revoking" };
+  }
+
+  #renewEnded(request: RenewRequest): RenewResult {
+    const ended = this.#ended(request.id);
+    if (ended === undefined) return { status: "not-found" };
+    if (ended.agent !== request.agentId) return { status: "not-owner" };
+    if (ended.how === "expired") return { status: "expired" };
+    if (ended.how === "revoked") return { status: "revoked", by: ended.by, reason: ended.reason };
+    return { status: "not-found" };
+  }
+
+  #releaseEnded(request: ReleaseRequest & { kind: "release" | "abandon" }): ReleaseResult {
+    const ended = this.#ended(request.id);
+    if (ended !== undefined && ended.agent !== request.agentId) return { status: "not-owner" };
+    if (request.kind === "abandon") {
+      const { how, by, reason } = ended ?? { how: "cancelled", by: null, reason: null };
+      this.#bury(request.id, request.agentId, how, by, reason);
+    }
+    return { status: "not-found" };
+  }
+
+  #end(lease: StoredLease, end: LeaseEnd, by: string | null = null, reason: string | null = null): void {
+    const { deleteLive } = this.#statements;
+    const { token } = lease;
+    lease.state = end;
+    deleteLive.run(0, "", token);
+    deleteLive.run(1, lease.id, token);
+    deleteLive.run(2, lease.agentId, token);
+    for (const { resource } of lease.claims) deleteLive.run(3, resource, token);
+    if (end === "expired" || end === "revoked") this.#bury(lease.id, lease.agentId, end, by, reason);
+    this.#record(end, lease, by, reason);
+    this.moved = true;
+  }
+
+  #ended(id: string): EndedRow | undefined {
+    const ended = this.#statements.ended.get(id);
+    return ended !== undefined && this.#at.now < ended.forget_at ? ended : undefined;
+  }
+
+  #bury(
+    id: string,
+    agentId: string,
+    end: LeaseEnd,
+    by: string | null = null,
+    reason: string | null = null,
+  ): void {
+    const forgetAt = this.#at.now + this.#options.endMemoryMs;
+    this.#statements.bury.run(id, agentId, end, by, reason, forgetAt);
+  }
+
+  #extend(lease: StoredLease, expires: number): void {
+    lease.expires = expires;
+    lease.givenMs = expires - this.#at.now;
+  }
+
+  /** Writes a lease whose record changed. */
+  #change(lease: StoredLease): void {
+    lease.text = encode(lease);
+    this.#save(lease);
+  }
+
+  #save(lease: StoredLease): void {
+    this.#statements.updateLease.run(
+      stateNumber(lease.state),
+      lease.expires,
+      lease.givenMs,
+      lease.text,
+      lease.token,
+    );
+  }
+
+  #shown(lease: StoredLease) {
+    return leaseOf(lease, this.#at);
+  }
+
+  #record(
+    type: LeaseEventType,
+    lease: StoredLease,
+    by: string | null = null,
+    reason: string | null = null,
+  ): void {
+    const { now, wallNow } = this.#at;
+    // The event that brings a new token into the world has that token for its number.
+    this.#last = lease.token > this.#last ? lease.token : nextSequence(this.#last, wallNow);
+    this.#statements.record.run(
+      this.#last,
+      wallNow,
+      now,
+      type,
+      lease.token,
+      lease.expires,
+      lease.text,
+      by,
+      reason,
+    );
+    this.recorded = true;
+  }
+}
+
+/**
+ * Like a token, so that a restored file that grew on gives other numbers to other entries. Unlike a token never
+ * refused: with a clock in the far future nobody could be released.
+ */
+function nextSequence(last: number, wallNow: number): number {
+  const byClock = Math.floor(wallNow * 1000);
+  return Number.isSafeInteger(byClock) ? Math.max(last + 1, byClock) : last + 1;
+}

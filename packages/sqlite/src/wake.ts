@@ -1,0 +1,111 @@
+/**
+ * Notices that another process committed, while somebody here waits for that and at no other time.
+ *
+ * A commit ends with a write to the log file, so the file is watched; but the event can come before SQLite lets the
+ * commit be seen, so a few more looks follow it. A slow poll stands in for events that get lost, and a fast one for
+ * a system that cannot watch. A look is `PRAGMA data_version`, which moves with other connections' commits only.
+ */
+import { type FSWatcher, watch } from "node:fs";
+import { isBusy } from "./errors.js";
+
+export interface WakeOptions {
+  readonly logPath: string;
+  /** A number that changes when another connection commits. */
+  readonly version: () => number;
+  /** Another connection committed. */
+  readonly onForeignCommit: () => void;
+  /** Every now and then while somebody waits. */
+  readonly onPoll: () => void;
+  /** For tests. */
+  readonly watchFile?: typeof watch;
+}
+
+/** Pauses before the looks that follow an event: 1, 3 and 8 ms after it. */
+const PAUSES_MS = [1, 2, 5] as const;
+const SLOW_POLL_MS = 100;
+const FAST_POLL_MS = 2;
+
+export class Wake {
+  readonly #options: WakeOptions;
+  #waiting = 0;
+  #version = 0;
+  #watcher: FSWatcher | undefined;
+  #poll: NodeJS.Timeout | undefined;
+  #next: NodeJS.Timeout | undefined;
+  #looks = 0;
+
+  constructor(options: WakeOptions) {
+    this.#options = options;
+  }
+
+  /** Keeps watch until the returned function is called. What is committed after this call is not missed. */
+  retain(): () => void {
+    this.#waiting += 1;
+    if (this.#waiting === 1) this.#start();
+    let done = false;
+    return () => {
+      if (done) return;
+      done = true;
+      this.#waiting -= 1;
+      if (this.#waiting === 0) this.stop();
+    };
+  }
+
+  stop(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+    clearInterval(this.#poll);
+    clearTimeout(this.#next);
+    this.#next = undefined;
+  }
+
+  #start(): void {
+    this.#version = this.#options.version();
+    try {
+      this.#watcher = (this.#options.watchFile ?? watch)(this.#options.logPath, () => this.#onEvent());
+      this.#watcher.on("error", () => this.#pollEvery(FAST_POLL_MS));
+      this.#pollEvery(SLOW_POLL_MS);
+    } catch {
+      // No watches left, or a file system that has none.
+      this.#pollEvery(FAST_POLL_MS);
+    }
+  }
+
+  #pollEvery(intervalMs: number): void {
+    clearInterval(this.#poll);
+    this.#poll = setInterval(() => {
+      this.#options.onPoll();
+      this.#look();
+    }, intervalMs);
+  }
+
+  #onEvent(): void {
+    // A busy log brings an event for every write: the first of them sets off a look that the others share.
+    if (this.#next !== undefined && this.#looks === 0) return;
+    this.#look();
+    clearTimeout(this.#next);
+    this.#looks = 0;
+    this.#lookLater();
+  }
+
+  #lookLater(): void {
+    this.#next = setTimeout(() => {
+      this.#next = undefined;
+      this.#look();
+      this.#looks += 1;
+      if (this.#looks < PAUSES_MS.length && this.#waiting > 0) this.#lookLater();
+    }, PAUSES_MS[this.#looks]);
+  }
+
+  #look(): void {
+    try {
+      const version = this.#options.version();
+      if (version === this.#version) return;
+      this.#version = version;
+    } catch (error) {
+      // What is wrong with the file is for the next call of each waiter to say: wake them.
+      if (isBusy(error)) return;
+    }
+    this.#options.onForeignCommit();
+  }
+}

@@ -1,0 +1,48 @@
+import { conformance, modelTest, type StoreFactory, simulatedClock } from "@lease/testing";
+import { describe, test } from "vitest";
+import { sqliteBackend } from "../src/index.js";
+import { newFolder } from "./folder.js";
+
+/** Every client is a connection of its own, as in another process. */
+const inSimulatedTime: StoreFactory = async () => {
+  const folder = newFolder();
+  const clock = simulatedClock();
+  return {
+    clock,
+    open: async () => sqliteBackend({ path: folder.file(), clock }),
+    close: async () => folder.remove(),
+  };
+};
+
+const inRealTime: StoreFactory = async () => {
+  const folder = newFolder();
+  return {
+    open: async () => sqliteBackend({ path: folder.file() }),
+    close: async () => folder.remove(),
+  };
+};
+
+const limits = { expirySlackMs: 0, ttlStepMs: 1, clockGranularityMs: 1, recordsRenewals: true };
+
+describe("in simulated time", () => {
+  conformance({ test, factory: inSimulatedTime, limits });
+  modelTest({ test, factory: inSimulatedTime, runs: 60 });
+});
+
+describe("in real time", () => {
+  conformance({ test, factory: inRealTime });
+  modelTest({ test, factory: inRealTime, runs: 5, maxActions: 30 });
+});
+
+describe("without a record of renewals", () => {
+  const factory: StoreFactory = async () => {
+    const folder = newFolder();
+    const clock = simulatedClock();
+    return {
+      clock,
+      open: async () => sqliteBackend({ path: folder.file(), clock, recordRenewals: false }),
+      close: async () => folder.remove(),
+    };
+  };
+  conformance({ test, factory, limits: { recordsRenewals: false } });
+});
