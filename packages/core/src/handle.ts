@@ -271,10 +271,12 @@ export class Handle implements LeaseHandle {
     const { clock, random, marginOf } = this.#context;
     const forMs = lease.expiresInMs - marginOf(lease.expiresInMs);
     const wasSuspect = clock.wallNow() >= this.#wallDeadline;
-    // An answer that was long under way allows less than one before it; both are true, unless the machine slept.
-    const deadline = wasSuspect ? sentAt + forMs : Math.max(this.#deadline, sentAt + forMs);
-    this.#deadline = Math.min(deadline, this.#capAt);
-    this.#wallDeadline = sentWall + (this.#deadline - sentAt);
+    // An answer that was long under way allows less than one before it, and both are true: the later one counts, with
+    // the wall clock's side of the same answer. But what was believed before the machine slept is worth nothing.
+    if (wasSuspect || sentAt + forMs > this.#deadline) {
+      this.#deadline = Math.min(sentAt + forMs, this.#capAt);
+      this.#wallDeadline = sentWall + (this.#deadline - sentAt);
+    }
 
     const { maxRenewals } = lease;
     this.#limitReached = maxRenewals !== null && this.#renewals >= maxRenewals;

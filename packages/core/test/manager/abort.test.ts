@@ -1,3 +1,4 @@
+import { type AcquireRequest, LeaseError } from "@lease/core";
 import { expect, test } from "vitest";
 import { meddled, rejection, settled, world } from "./support.js";
 
@@ -41,6 +42,28 @@ test("an abort while the very first question is under way is answered at once an
   expect((await acquiring).message).toBe("stop");
   expect(await live()).toEqual(["alice active a"]);
   await clock.advance(1_000);
+  expect(await live()).toEqual([]);
+});
+
+test("an abort while an answer is missing buries the id, so that a late copy of the question takes nothing", async () => {
+  const { manager, backend, live, clock } = world();
+  const asked: AcquireRequest[] = [];
+  const lost = meddled(backend, {
+    // The question is still under way when its sender has given up on an answer.
+    acquire: (request) => {
+      asked.push(request);
+      return Promise.reject(new LeaseError("OUTCOME_UNKNOWN", "no reply"));
+    },
+  });
+  const controller = new AbortController();
+  const acquiring = rejection(manager({ backend: lost }).acquire("a", { signal: controller.signal }));
+  await clock.advance(500);
+  controller.abort(new Error("stop"));
+  await acquiring;
+  await settled();
+  expect(asked.length).toBeGreaterThan(1);
+  for (const late of asked)
+    expect(await backend.acquire(late)).toMatchObject({ status: "ended", end: "cancelled" });
   expect(await live()).toEqual([]);
 });
 

@@ -107,6 +107,41 @@ test("two that close a circle at the same moment: exactly the youngest withdraws
   expect((await first).isHeld()).toBe(true);
 });
 
+test("the request that closed the circle has left the line when its error arrives, however slow the store", async () => {
+  const { manager, backend, clock } = world();
+  const slow = meddled(backend, {
+    release: async (requests) => {
+      await new Promise<void>((resolve) => clock.schedule(1_000, resolve));
+      return backend.release(requests);
+    },
+  });
+  const lease = await manager({ backend: slow }).acquire("a");
+  let pending: number | undefined;
+  const refused = lease.acquire("a").catch(async () => {
+    pending = (await backend.list({ state: "pending" })).leases.length;
+  });
+  await clock.advance(1_000);
+  await refused;
+  expect(pending).toBe(0);
+});
+
+test("a wait is looked at once, when it begins", async () => {
+  const { manager, backend, clock } = world();
+  let looks = 0;
+  const counting = meddled(backend, {
+    list: (query) => {
+      looks += 1;
+      return backend.list(query);
+    },
+  });
+  await manager({ agentId: "bob" }).acquire("b");
+  const lease = await manager({ backend: counting }).acquire("a");
+  const waiting = rejection(lease.acquire("b", { waitMs: 60_000 }));
+  await clock.advance(60_000);
+  expect((await waiting).code).toBe("LEASE_UNAVAILABLE");
+  expect(looks).toBe(2); // who is in line, and what they hold
+});
+
 test("a look that fails is repeated at the next heartbeat", async () => {
   const { manager, backend, clock } = world();
   const { LeaseError } = await import("@lease/core");

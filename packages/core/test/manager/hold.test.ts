@@ -104,6 +104,40 @@ test("after the machine slept, a backend whose clock went on tells of the loss a
   expect(lease.loss).toMatchObject({ code: "LEASE_LOST", details: { how: "expired" } });
 });
 
+test("what was believed before the machine slept is worth nothing: the confirmation alone counts", async () => {
+  const { manager, backend, clock } = world();
+  const answered = meddled(backend, {
+    renew: async (requests) => {
+      const [result] = await backend.renew(requests);
+      if (result?.status !== "renewed") throw new Error("not renewed");
+      return [{ ...result, lease: { ...result.lease, expiresInMs: 10_000 } }];
+    },
+  });
+  const lease = await manager({ backend: answered }).acquire("a", { ttlMs: 30_000, autoRenew: false });
+  clock.suspend(60_000);
+  await lease.renew();
+  expect(lease.remainingMs()).toBe(10_000 - 101);
+});
+
+test("a sleep too short to notice does not stretch a deadline when a later answer allows less", async () => {
+  const { manager, backend, clock } = world();
+  const answered = meddled(backend, {
+    // The backend's clock went on for 20 s; a repeated renewal extends nothing.
+    renew: async (requests) => {
+      const [result] = await backend.renew(requests);
+      if (result?.status !== "renewed") throw new Error("not renewed");
+      return [{ ...result, lease: { ...result.lease, expiresInMs: 10_000 } }];
+    },
+  });
+  const lease = await manager({ backend: answered }).acquire("a", { ttlMs: 30_000, autoRenew: false });
+  clock.suspend(20_000);
+  await lease.renew();
+  await clock.advance(9_698);
+  expect(lease.state).toBe("held");
+  await clock.advance(1);
+  expect(lease.state).toBe("suspect");
+});
+
 test("asking a suspect lease again and again does not hammer a store that is away", async () => {
   const { manager, backend, clock } = world();
   let calls = 0;
@@ -281,9 +315,8 @@ test("a shorter renewal whose reply is late shortens nothing", async () => {
   const { manager, backend, clock } = world();
   const slow = meddled(backend, {
     renew: async (requests) => {
-      const results = await backend.renew(requests);
       await new Promise<void>((resolve) => clock.schedule(4_000, resolve));
-      return results;
+      return backend.renew(requests);
     },
   });
   const lease = await manager({ backend: slow }).acquire("a", { ttlMs: 30_000, autoRenew: false });
@@ -291,4 +324,24 @@ test("a shorter renewal whose reply is late shortens nothing", async () => {
   await clock.advance(4_000);
   await renewing;
   expect(lease.remainingMs()).toBe(30_000 - 301 - 4_000);
+});
+
+test("the automatic renewal waits for an explicit one under way", async () => {
+  const { manager, backend, clock } = world();
+  const counts: (number | undefined)[] = [];
+  const slow = meddled(backend, {
+    renew: async (requests) => {
+      counts.push(requests[0]?.renewal);
+      await new Promise<void>((resolve) => clock.schedule(3_000, resolve));
+      return backend.renew(requests);
+    },
+  });
+  const lease = await manager({ backend: slow }).acquire("a", { ttlMs: 30_000 });
+  await clock.advance(9_000);
+  const renewing = lease.renew({ ttlMs: 60_000 });
+  await clock.advance(3_000);
+  await renewing;
+  expect(counts).toEqual([1]);
+  expect(lease.lease.renewals).toBe(1);
+  expect(lease.remainingMs()).toBeGreaterThan(55_000);
 });

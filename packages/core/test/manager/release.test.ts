@@ -134,11 +134,31 @@ test("close waits for what aborted requests left", async () => {
   const leases = manager({ backend: slow });
   const acquiring = rejection(leases.acquire("a"));
   await settled();
-  const closing = leases.close();
+  let isClosed = false;
+  const closing = leases.close().then(() => {
+    isClosed = true;
+  });
   expect((await acquiring).code).toBe("CLOSED");
-  await clock.advance(1_000);
+  await clock.advance(999);
+  expect(isClosed).toBe(false);
+  await clock.advance(1);
   await closing;
   expect(await live()).toEqual([]);
+});
+
+test("closed at any moment around a grant, nothing stays held", async () => {
+  for (let moment = 0; moment < 20; moment += 1) {
+    const { manager, live } = world();
+    const leases = manager();
+    const acquiring = leases.acquire("a").then(
+      (lease) => () => lease.state,
+      (error) => () => error.code,
+    );
+    for (let turn = 0; turn < moment; turn += 1) await Promise.resolve();
+    await leases.close();
+    expect(["CLOSED", "ended"]).toContain((await acquiring)());
+    expect(await live()).toEqual([]);
+  }
 });
 
 test("close leaves the backend open, unless it is told to close it too", async () => {
