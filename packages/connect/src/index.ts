@@ -1,2 +1,6 @@
-import type {} from "@lease/core";
-import type {} from "@lease/sqlite";
+/**
+ * `@lease/connect`: any Lease backend from its URL.
+ *
+ * @packageDocumentation
+ */
+export { type OpenBackendOptions, openBackend } from "./open-backend.js";

@@ -1,0 +1,31 @@
+/** `openBackend(url)`: the only place that knows every backend. */
+import type { LeaseBackend } from "@lease/core";
+import { invalidUrl, parseAddress } from "./address.js";
+import { openAddress } from "./schemes.js";
+
+export interface OpenBackendOptions {
+  /**
+   * Leases should outlive a power cut, for holders that do: a store that has the choice takes its safest setting
+   * (`synchronous=FULL` of SQLite). What the URL says goes before it. Default `false`.
+   */
+  readonly durable?: boolean;
+}
+
+/**
+ * Opens the backend that a URL names, loading its package.
+ *
+ * | URL | backend | package |
+ * | --- | --- | --- |
+ * | `memory:` | a new store in this process's memory | `@lease/core` |
+ * | `sqlite:leases.db`, `sqlite:///var/lib/leases.db` | a file, shared by the processes of one machine | `@lease/sqlite` |
+ *
+ * `?synchronous=FULL` makes every step of SQLite outlive a power cut; `NORMAL`, the default, only a crash.
+ * Whoever opens a backend closes it. The URL never appears in an error: it may carry a password.
+ *
+ * @throws `INVALID_ARGUMENT` for a URL that is not understood; `BACKEND_INCOMPATIBLE`, naming what to install, when
+ * the backend's package is missing
+ */
+export async function openBackend(url: string, options: OpenBackendOptions = {}): Promise<LeaseBackend> {
+  if (typeof url !== "string") throw invalidUrl("must be a string");
+  return openAddress(parseAddress(url), options);
+}

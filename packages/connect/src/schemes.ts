@@ -1,0 +1,67 @@
+/** Every backend there is, by the scheme of its URL. Adding one is one line here, and an optional peer. */
+import { type LeaseBackend, LeaseError, memoryBackend } from "@lease/core";
+import { type Address, filePath, invalidUrl, optionsOf } from "./address.js";
+import type { OpenBackendOptions } from "./open-backend.js";
+
+interface Scheme {
+  /** What to install. */
+  readonly package: string;
+  /** Left out while there is no such package yet. */
+  readonly open?: (address: Address, options: OpenBackendOptions) => Promise<LeaseBackend>;
+}
+
+const SCHEMES: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
+  ["memory", { package: "@lease/core", open: openMemory }],
+  ["sqlite", { package: "@lease/sqlite", open: openSqlite }],
+  ["redis", { package: "@lease/redis" }],
+  ["rediss", { package: "@lease/redis" }],
+  ["etcd", { package: "@lease/etcd" }],
+]);
+
+/**
+ * Opens the backend of an address.
+ *
+ * @throws `INVALID_ARGUMENT` for a scheme that nobody knows; `BACKEND_INCOMPATIBLE` when its package is missing
+ */
+export async function openAddress(address: Address, options: OpenBackendOptions): Promise<LeaseBackend> {
+  const scheme = SCHEMES.get(address.scheme);
+  if (scheme === undefined) {
+    // Not named: in a URL that lacks its scheme, what stands before the colon may be somebody's name.
+    throw invalidUrl(`must begin with one of ${[...SCHEMES.keys()].map((name) => `${name}:`).join(", ")}`);
+  }
+  if (scheme.open === undefined) throw notInstalled(address.scheme, scheme.package);
+  try {
+    return await scheme.open(address, options);
+  } catch (error) {
+    if (isMissing(error, scheme.package)) throw notInstalled(address.scheme, scheme.package, error);
+    throw error;
+  }
+}
+
+async function openMemory(address: Address): Promise<LeaseBackend> {
+  optionsOf(address, []);
+  if (address.rest !== "") throw invalidUrl("of a backend in memory is just memory:");
+  return memoryBackend();
+}
+
+async function openSqlite(address: Address, { durable = false }: OpenBackendOptions): Promise<LeaseBackend> {
+  const path = filePath(address);
+  const { synchronous = durable ? "FULL" : "NORMAL" } = optionsOf(address, ["synchronous"]);
+  if (synchronous !== "FULL" && synchronous !== "NORMAL") {
+    throw invalidUrl("has an option synchronous that is neither FULL nor NORMAL");
+  }
+  const { sqliteBackend } = await import("@lease/sqlite");
+  return sqliteBackend({ path, synchronous });
+}
+
+function notInstalled(scheme: string, name: string, cause?: unknown): LeaseError<"BACKEND_INCOMPATIBLE"> {
+  const message = `A ${scheme}: URL needs the package ${name}, which is not installed. Next: npm install ${name}`;
+  return new LeaseError("BACKEND_INCOMPATIBLE", message, undefined, { cause });
+}
+
+/** Whether `name` itself could not be found: a package that it needs in turn is another matter. */
+function isMissing(error: unknown, name: string): boolean {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const notFound = code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND";
+  return notFound && message.includes(`'${name}'`);
+}
