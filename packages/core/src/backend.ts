@@ -87,8 +87,28 @@ export interface BackendLimits {
   readonly endMemoryMs: number;
   /** The grain of the clock that decides; a holder's margin is never smaller. */
   readonly clockGranularityMs: number;
+  /**
+   * Time left is told in steps of this where the store must be asked for it (by a repeat, a listing, a refusal): never
+   * more than is left to whom it belongs, never less to whom it stands in the way. Grants and renewals are exact.
+   */
+  readonly remainingStepMs: number;
   /** Whether `changes` tells of renewals. */
   readonly recordsRenewals: boolean;
+  /**
+   * Whether renewals without a limit (`maxRenewals: null`) are counted too. Where not, such a renewal may write
+   * nothing: each one extends, and `renewals` is what the renewal itself said, and not kept.
+   */
+  readonly countsEveryRenewal: boolean;
+  /**
+   * How long `changes` remembers. `"kept"`: until a `sweep` prunes it. `"compacted"`: also only until the store's
+   * operator, or the store by itself, compacts it away; whoever reads on from there gets `CURSOR_EXPIRED`.
+   */
+  readonly history: "kept" | "compacted";
+  /**
+   * Whether a fault of the store, or its operator, can end a lease before its time (etcd: a leader that was paused, a
+   * lease revoked by hand). A manager then follows the feed by default, to hear of it at once.
+   */
+  readonly mayEndEarly: boolean;
 }
 
 export interface AcquireRequest {

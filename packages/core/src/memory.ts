@@ -42,7 +42,11 @@ const LIMITS: BackendLimits = Object.freeze({
   expirySlackMs: 0,
   endMemoryMs: 60_000,
   clockGranularityMs: 1,
+  remainingStepMs: 1,
   recordsRenewals: true,
+  countsEveryRenewal: true,
+  history: "kept",
+  mayEndEarly: false,
 });
 
 /** Opens an empty store in memory. It does no I/O and ends with the process. */

@@ -34,7 +34,11 @@ const limits: BackendLimits = {
   expirySlackMs: 0,
   endMemoryMs: 60_000,
   clockGranularityMs: 1,
+  remainingStepMs: 1,
   recordsRenewals: true,
+  countsEveryRenewal: true,
+  history: "kept",
+  mayEndEarly: false,
 };
 
 const id = createLeaseId();

@@ -97,7 +97,11 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
     expirySlackMs: 0,
     endMemoryMs: options.endMemoryMs ?? DEFAULTS.endMemoryMs,
     clockGranularityMs: 1,
+    remainingStepMs: 1,
     recordsRenewals: options.recordRenewals ?? DEFAULTS.recordRenewals,
+    countsEveryRenewal: true,
+    history: "kept",
+    mayEndEarly: false,
   });
   const { endMemoryMs, recordsRenewals } = limits;
   const clock =

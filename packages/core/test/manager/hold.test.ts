@@ -198,6 +198,23 @@ test("with followLosses a revoke is heard at once", async () => {
   expect(clock.timers).toBe(0);
 });
 
+test("where a store may end leases early, the feed is followed without being asked for", async () => {
+  const { manager, backend } = world();
+  const early = { ...backend, limits: { ...backend.limits, mayEndEarly: true } };
+  const leases = manager({ backend: early });
+  const lease = await leases.acquire("a", { ttlMs: 30_000 });
+  const quiet = manager({ backend: early, followLosses: false, agentId: "quiet" });
+  const unheard = await quiet.acquire("b", { ttlMs: 30_000 });
+  await settled();
+  for (const { id } of [lease, unheard]) {
+    await backend.release([{ kind: "revoke", id, by: "ops", reason: null, graceMs: 0 }]);
+  }
+  await settled();
+  expect([lease.isHeld(), unheard.isHeld()]).toEqual([false, true]);
+  await leases.close();
+  await quiet.close();
+});
+
 test("a feed that breaks is taken up again", async () => {
   const { manager, backend, clock } = world();
   let opened = 0;

@@ -17,7 +17,11 @@ export const limitCases: Cases = {
       clockGranularityMs > 0 && clockGranularityMs <= minTtlMs,
       "a TTL is at least one grain of the clock",
     );
-    equal(typeof c.limits.recordsRenewals, "boolean", "recordsRenewals");
+    within(c.limits.remainingStepMs, 1, ttlStepMs, "remainingStepMs");
+    for (const name of ["recordsRenewals", "countsEveryRenewal", "mayEndEarly"] as const) {
+      equal(typeof c.limits[name], "boolean", name);
+    }
+    check(["kept", "compacted"].includes(c.limits.history), "history is one of its two");
     equal({ ...c.other.limits }, { ...c.limits }, "two clients of one namespace declare the same");
     check(c.backend.kind.length > 0, "the backend says what kind it is");
   },

@@ -57,12 +57,19 @@ export const renewCases: Cases = {
   },
 
   async "without a count every renewal counts as one more"(c) {
-    const held = await c.hold("r");
+    const held = await c.hold("r", { maxRenewals: 100 });
     equal((await c.renewed(held)).renewals, 1, "the first");
     equal((await c.renewed(held)).renewals, 2, "the second");
     equal((await c.renewed(held, { renewal: 7 })).renewals, 7, "one that says it is the seventh");
     equal((await c.renewed(held)).renewals, 8, "one more");
     equal((await c.renewed(held, { renewal: 3 })).renewals, 8, "an old one that comes late");
+  },
+
+  async "renewals without a limit are counted, or the limits say that they are not"(c) {
+    const held = await c.hold("r");
+    equal((await c.renewed(held, { renewal: 1 })).renewals, 1, "as answered");
+    equal((await c.renewed(held, { renewal: 2 })).renewals, 2, "the second, as answered");
+    equal((await c.find(held.id))?.renewals, c.limits.countsEveryRenewal ? 2 : 0, "as listed");
   },
 
   async "after the last renewal agreed on the answer is renewal-limit, and the lease stays till its end"(c) {
@@ -121,7 +128,8 @@ export const renewCases: Cases = {
   },
 
   async "a batch is answered in the order asked, each lease for itself"(c) {
-    const [a, b, d] = [await c.hold("a"), await c.hold("b", { maxRenewals: 0 }), await c.hold("d")];
+    const a = await c.hold("a", { maxRenewals: 9 });
+    const [b, d] = [await c.hold("b", { maxRenewals: 0 }), await c.hold("d")];
     await c.release(d);
     const results = await c.other.renew([
       { id: d.id, agentId: d.agentId, token: d.token, renewal: 1 },

@@ -90,7 +90,7 @@ export const traceCases: Cases = {
     for (let repeat = 0; repeat < 3; repeat += 1) {
       await c.time.pass(20);
       const again = await c.renewed(held, { renewal: 1 }, repeat % 2 ? c.backend : c.other);
-      within(again.expiresInMs, 0, left - 10 + c.limits.clockGranularityMs, "expiresInMs runs down");
+      within(again.expiresInMs, 0, left - 10 + c.limits.remainingStepMs, "expiresInMs runs down");
       equal(again.renewals, 1, "renewals");
       left = again.expiresInMs;
     }
