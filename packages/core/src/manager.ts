@@ -7,12 +7,10 @@ import { checkAgentId, checkNumber } from "./check.js";
 import { type Clock, systemClock } from "./clock.js";
 import { DEFAULTS } from "./defaults.js";
 import { LeaseError } from "./errors.js";
-import type { LeaseHandle } from "./handle.js";
-import { Handle, type HandleContext } from "./held.js";
+import { Handle, type HandleContext, type LeaseHandle } from "./handle.js";
 import { createLeaseId } from "./id.js";
 import { LossFeed } from "./loss-feed.js";
 import type { Metadata, Mode, Refusal } from "./model.js";
-import { Listeners, type ManagerEvent, type ManagerListener } from "./observe.js";
 import { describeRefusal, unavailable } from "./refusal.js";
 import { Renewer } from "./renewer.js";
 import { claimsOf, type Resources } from "./request.js";
@@ -116,14 +114,6 @@ export interface LeaseManager extends AsyncDisposable {
   ): Promise<T>;
 
   /**
-   * Tells `listener` of everything that happens to this manager's requests and leases, as it happens. What it throws
-   * is ignored.
-   *
-   * @returns a function that takes the listener away
-   */
-  observe(listener: ManagerListener): () => void;
-
-  /**
    * Ends all: requests in line fail with `CLOSED`, everything held is released, and what aborted requests may have
    * left is given back. Safe to call twice.
    *
@@ -152,7 +142,6 @@ class Manager implements LeaseManager {
   readonly #held = new Set<Handle>();
   /** Requests under way: aborted with `CLOSED` at `close()`. */
   readonly #waits = new Set<AbortController>();
-  readonly #listeners = new Listeners<ManagerEvent>();
   readonly #cleanups = new Set<Promise<void>>();
   #closing: Promise<void> | null = null;
 
@@ -174,16 +163,12 @@ class Manager implements LeaseManager {
       onCleanup: (cleanup) => this.#track(cleanup),
       renewer: new Renewer(backend, clock),
       acquire: (resources, acquireOptions) => this.acquire(resources, acquireOptions),
-      tell: (event) => this.#tell(event),
+      onEnd: (handle) => this.#onEnd(handle as Handle),
     };
   }
 
   get held(): readonly LeaseHandle[] {
     return [...this.#held];
-  }
-
-  observe(listener: ManagerListener): () => void {
-    return this.#listeners.add(listener);
   }
 
   async acquire(resources: Resources, options: AcquireOptions = {}): Promise<LeaseHandle> {
@@ -276,22 +261,12 @@ class Manager implements LeaseManager {
   ): Promise<WaitOutcome> {
     if (this.#closing !== null) throw closed();
     signal?.throwIfAborted();
-    const { clock } = this.#context;
-    const startedAt = clock.now();
-    const requestId = request.id;
-    this.#tell({ type: "requested", requestId });
     const wait = new AbortController();
     const onAbort = () => wait.abort(signal?.reason);
     signal?.addEventListener("abort", onAbort);
     this.#waits.add(wait);
     try {
-      const outcome = await waitForLease(this.#context, request, { waitMs, signal: wait.signal });
-      if (outcome.status === "refused")
-        this.#tell({ type: "refused", requestId, waitedMs: outcome.waitedMs });
-      return outcome;
-    } catch (error) {
-      this.#tell({ type: "failed", requestId, waitedMs: clock.now() - startedAt, error });
-      throw error;
+      return await waitForLease(this.#context, request, { waitMs, signal: wait.signal });
     } finally {
       this.#waits.delete(wait);
       signal?.removeEventListener("abort", onAbort);
@@ -315,13 +290,9 @@ class Manager implements LeaseManager {
     return handle;
   }
 
-  #tell(event: ManagerEvent): void {
-    if (event.type === "ended") {
-      const handle = event.lease as Handle;
-      this.#held.delete(handle);
-      this.#lossFeed?.unwatch(handle);
-    }
-    this.#listeners.tell(event);
+  #onEnd(handle: Handle): void {
+    this.#held.delete(handle);
+    this.#lossFeed?.unwatch(handle);
   }
 
   #track(cleanup: Promise<void>): void {
