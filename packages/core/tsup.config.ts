@@ -1,3 +1,3 @@
 import { library } from "../../tsup.preset.ts";
 
-export default library(["src/index.ts", "src/files.ts"]);
+export default library(["src/index.ts", "src/files.ts", "src/load.ts"]);

@@ -29,6 +29,21 @@ export async function findDeadlock(backend: LeaseBackend, pending: Lease): Promi
   return first && circleThrough(pending.id, await waitsOf(backend));
 }
 
+/**
+ * All circles of waits there are now, each beginning with its youngest request: for people and monitors. As above,
+ * only what two looks agree on.
+ */
+export async function findDeadlocks(backend: LeaseBackend): Promise<DeadlockStep[][]> {
+  const first = circlesIn(await waitsOf(backend));
+  if (first.length === 0) return [];
+  const still = new Set(circlesIn(await waitsOf(backend)).map(([step]) => step?.waitingId));
+  return first.filter(([step]) => still.has(step?.waitingId));
+}
+
+function circlesIn(leases: readonly Node[]): DeadlockStep[][] {
+  return leases.map((lease) => circleThrough(lease.id, leases)).filter((circle) => circle !== null);
+}
+
 /** The error of the request that closed a circle: it spells the circle out and says what to do. */
 export function deadlock(cycle: readonly DeadlockStep[]): LeaseError<"LEASE_DEADLOCK"> {
   const steps = cycle.slice(0, MAX_BLOCKERS).map((step) => {

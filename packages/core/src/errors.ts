@@ -85,6 +85,9 @@ export interface LeaseErrorDetails {
   CLOSED: NoDetails;
 }
 
+/** Why a held lease was lost: the reason of its handle's signal. */
+export type LossError = LeaseError<"LEASE_LOST"> | LeaseError<"LEASE_RENEWAL_LIMIT">;
+
 type NoDetails = Readonly<Record<string, never>>;
 
 /** Codes whose details say nothing may leave them out. */

@@ -42,7 +42,7 @@ export {
 } from "./check.js";
 export { type CancelTimer, type Clock, systemClock } from "./clock.js";
 // Holding leases
-export { circleThrough, deadlock, findDeadlock, listAll } from "./deadlock.js";
+export { circleThrough, deadlock, findDeadlock, findDeadlocks, listAll } from "./deadlock.js";
 export { DEFAULTS } from "./defaults.js";
 // Errors
 export {
@@ -53,6 +53,7 @@ export {
   type LeaseErrorCode,
   type LeaseErrorDetails,
   type LossCause,
+  type LossError,
 } from "./errors.js";
 export { type HistoryPage, type HistorySource, readChanges } from "./feed.js";
 // The receiving side of fencing tokens
@@ -64,7 +65,7 @@ export {
   FencingGuard,
   NO_BARS,
 } from "./fencing.js";
-export type { HandleState, LeaseHandle, LossError, ReleaseOutcome } from "./handle.js";
+export type { HandleState, LeaseHandle, ReleaseOutcome } from "./handle.js";
 export { cursorExpired, formatCursor, type HistoryBounds, positionAfter } from "./history.js";
 export { createLeaseId } from "./id.js";
 export { createJanitor, JANITOR_DEFAULTS, type Janitor, type JanitorOptions } from "./janitor.js";
@@ -96,6 +97,16 @@ export type {
 } from "./model.js";
 export { MAX_BLOCKERS, MAX_METADATA_BYTES } from "./model.js";
 export {
+  createMonitor,
+  type Finding,
+  MONITOR_DEFAULTS,
+  type Monitor,
+  type MonitorAct,
+  type MonitorOptions,
+  type MonitorPolicy,
+} from "./monitor.js";
+export type { ManagerEvent, ManagerListener } from "./observe.js";
+export {
   differentClaims,
   type LeaseRecord,
   leaseOf,
@@ -111,7 +122,17 @@ export {
 export { describeRefusal, unavailable } from "./refusal.js";
 export { checkResource, coveringSubtrees, MAX_RESOURCE_BYTES, subtreeBase } from "./resource.js";
 export { type RevokeOptions, revokeAgent } from "./revoke.js";
+export type { Rounds } from "./rounds.js";
 export { blockersOf, conflicts, firstConflict, isLive, overlaps, type Standing } from "./rule.js";
 export { mintToken } from "./token.js";
+export {
+  type AdaptiveTtlOptions,
+  adaptiveTtl,
+  type LoadSource,
+  type TtlPolicy,
+  type TtlRequest,
+  type WaitersOptions,
+  waitersInLine,
+} from "./ttl.js";
 export { type TurnLook, Turns } from "./turns.js";
 export { type Grant, type WaitContext, type WaitOptions, type WaitOutcome, waitForLease } from "./wait.js";

@@ -2,10 +2,10 @@
  * The janitor: sweeps what is past its time and prunes old history, now and then. Housekeeping only, so it may run in
  * every process at once or in none for a while.
  */
-import type { LeaseBackend, SweepResult } from "./backend.js";
-import { DEFAULT_SWEEP_LIMIT } from "./backend.js";
+import { DEFAULT_SWEEP_LIMIT, type LeaseBackend, type SweepResult } from "./backend.js";
 import { checkNumber } from "./check.js";
-import { type CancelTimer, type Clock, systemClock } from "./clock.js";
+import { type Clock, systemClock } from "./clock.js";
+import { createRounds, type Rounds } from "./rounds.js";
 
 /** What the janitor does unless told otherwise. */
 export const JANITOR_DEFAULTS = Object.freeze({
@@ -13,8 +13,6 @@ export const JANITOR_DEFAULTS = Object.freeze({
   intervalMs: 30_000,
   /** A day of history is kept. */
   historyRetentionMs: 24 * 3_600_000,
-  /** Each interval is shortened by up to this part, so that the janitors of many processes spread out. */
-  jitter: 0.3,
 });
 
 export interface JanitorOptions {
@@ -31,12 +29,7 @@ export interface JanitorOptions {
   readonly random?: () => number;
 }
 
-/** A small service: start it, stop it. */
-export interface Janitor {
-  /** Begins with a round soon. Does nothing when it runs already. */
-  start(): void;
-  /** Ends after the round under way, if any. */
-  stop(): Promise<void>;
+export interface Janitor extends Rounds {
   /** One round now. @throws what the backend throws */
   sweep(): Promise<SweepResult>;
 }
@@ -48,9 +41,6 @@ export function createJanitor(options: JanitorOptions): Janitor {
   const historyRetentionMs = options.historyRetentionMs ?? JANITOR_DEFAULTS.historyRetentionMs;
   checkNumber(intervalMs, "intervalMs", 1);
   checkNumber(historyRetentionMs, "historyRetentionMs", 0);
-  let cancelTimer: CancelTimer | null = null;
-  let round: Promise<void> = Promise.resolve();
-
   async function sweep(): Promise<SweepResult> {
     const expired: SweepResult["expired"] = [];
     let pruned = 0;
@@ -64,38 +54,10 @@ export function createJanitor(options: JanitorOptions): Janitor {
     return { expired, pruned };
   }
 
-  async function runRound(): Promise<void> {
-    try {
-      const result = await sweep();
-      if (result.expired.length > 0 || result.pruned > 0) onSweep?.(result);
-    } catch (error) {
-      onError?.(error);
-    }
+  async function run(): Promise<void> {
+    const result = await sweep();
+    if (result.expired.length > 0 || result.pruned > 0) onSweep?.(result);
   }
 
-  function arm(delayMs: number): void {
-    cancelTimer = clock.schedule(
-      delayMs,
-      () => {
-        const armNext = () => {
-          if (cancelTimer !== null) arm(intervalMs * (1 - random() * JANITOR_DEFAULTS.jitter));
-        };
-        // A listener that throws must not end the rounds.
-        round = runRound().then(armNext, armNext);
-      },
-      { background: true },
-    );
-  }
-
-  return {
-    sweep,
-    start() {
-      if (cancelTimer === null) arm(intervalMs * random() * JANITOR_DEFAULTS.jitter);
-    },
-    async stop() {
-      cancelTimer?.();
-      cancelTimer = null;
-      await round;
-    },
-  };
+  return { sweep, ...createRounds({ intervalMs, run, onError, clock, random }) };
 }

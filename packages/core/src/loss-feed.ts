@@ -6,7 +6,7 @@
 import type { LeaseBackend } from "./backend.js";
 import { pause, retryDelayMs } from "./backoff.js";
 import type { Clock } from "./clock.js";
-import type { Handle } from "./handle.js";
+import type { Handle } from "./held.js";
 
 export class LossFeed {
   readonly #backend: LeaseBackend;
@@ -47,7 +47,7 @@ export class LossFeed {
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
         const agentId = this.#agentId;
-        const types = ["expired", "revoked"] as const;
+        const types = ["expired", "revoked", "revoking"] as const;
         for await (const event of this.#backend.changes({
           after: "end",
           follow: true,
@@ -58,7 +58,9 @@ export class LossFeed {
           failures = 0;
           const handle = this.#handles.get(event.lease.id);
           if (handle?.token !== event.lease.token) continue;
-          handle.onEndSeen(event.type === "expired" ? "expired" : "revoked", event.by, event.reason);
+          const { type, by, reason, lease } = event;
+          if (type === "expired" || type === "revoked") handle.onEndSeen(type, by, reason);
+          else if (lease.revoking !== null) handle.onRevokingSeen(lease.revoking);
         }
       } catch {
         // Renewals go on telling; the feed is tried again below.

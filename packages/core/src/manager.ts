@@ -7,14 +7,17 @@ import { checkAgentId, checkNumber } from "./check.js";
 import { type Clock, systemClock } from "./clock.js";
 import { DEFAULTS } from "./defaults.js";
 import { LeaseError } from "./errors.js";
-import { Handle, type HandleContext, type LeaseHandle } from "./handle.js";
+import type { LeaseHandle } from "./handle.js";
+import { Handle, type HandleContext } from "./held.js";
 import { createLeaseId } from "./id.js";
 import { LossFeed } from "./loss-feed.js";
-import type { Metadata, Mode, Refusal } from "./model.js";
+import type { Claim, Metadata, Mode, Refusal } from "./model.js";
+import { Listeners, type ManagerEvent, type ManagerListener } from "./observe.js";
 import { describeRefusal, unavailable } from "./refusal.js";
 import { Renewer } from "./renewer.js";
 import { claimsOf, type Resources } from "./request.js";
-import { type WaitOutcome, waitForLease } from "./wait.js";
+import type { TtlPolicy } from "./ttl.js";
+import { type Grant, type WaitOutcome, waitForLease } from "./wait.js";
 
 export type { Resources } from "./request.js";
 
@@ -22,8 +25,8 @@ export type { Resources } from "./request.js";
 export interface HoldSettings {
   /** The mode of every resource given by name. Default `exclusive`. */
   readonly mode?: Mode | undefined;
-  /** How long the lease lives from its grant or last renewal. Default 30 000. */
-  readonly ttlMs?: number | undefined;
+  /** How long the lease lives from its grant or last renewal, or a policy that says so for each request. Default 30 000. */
+  readonly ttlMs?: number | TtlPolicy | undefined;
   /** How long `acquire` stands in line; 0 asks once, `Infinity` waits for ever. Default 30 000. */
   readonly waitMs?: number | undefined;
   /** How long a place in line outlives this process, should it die. Default 15 000. */
@@ -114,6 +117,14 @@ export interface LeaseManager extends AsyncDisposable {
   ): Promise<T>;
 
   /**
+   * Tells `listener` of everything that happens to this manager's requests and leases, as it happens. What it throws
+   * is ignored.
+   *
+   * @returns a function that takes the listener away
+   */
+  observe(listener: ManagerListener): () => void;
+
+  /**
    * Ends all: requests in line fail with `CLOSED`, everything held is released, and what aborted requests may have
    * left is given back. Safe to call twice.
    *
@@ -132,6 +143,11 @@ export function createLeaseManager(options: LeaseManagerOptions): LeaseManager {
   return new Manager(options);
 }
 
+/** A request's answer, the lease already in hand. */
+type Answer =
+  | { readonly status: "granted"; readonly lease: LeaseHandle }
+  | Extract<WaitOutcome, { status: "refused" }>;
+
 class Manager implements LeaseManager {
   readonly backend: LeaseBackend;
   readonly agentId: string;
@@ -142,6 +158,7 @@ class Manager implements LeaseManager {
   readonly #held = new Set<Handle>();
   /** Requests under way: aborted with `CLOSED` at `close()`. */
   readonly #waits = new Set<AbortController>();
+  readonly #listeners = new Listeners<ManagerEvent>();
   readonly #cleanups = new Set<Promise<void>>();
   #closing: Promise<void> | null = null;
 
@@ -163,7 +180,7 @@ class Manager implements LeaseManager {
       onCleanup: (cleanup) => this.#track(cleanup),
       renewer: new Renewer(backend, clock),
       acquire: (resources, acquireOptions) => this.acquire(resources, acquireOptions),
-      onEnd: (handle) => this.#onEnd(handle as Handle),
+      tell: (event) => this.#tell(event),
     };
   }
 
@@ -171,22 +188,25 @@ class Manager implements LeaseManager {
     return [...this.#held];
   }
 
+  observe(listener: ManagerListener): () => void {
+    return this.#listeners.add(listener);
+  }
+
   async acquire(resources: Resources, options: AcquireOptions = {}): Promise<LeaseHandle> {
     const settings = this.#settings(options);
-    const waitMs = settings.waitMs ?? DEFAULTS.waitMs;
-    const request = this.#request(resources, settings);
-    const outcome = await this.#wait(request, waitMs, options.signal);
-    if (outcome.status === "refused") throw unavailable(request.claims, outcome.refusal, outcome.waitedMs);
-    return this.#hold(outcome, settings);
+    const claims = claimsOf(resources, settings.mode ?? "exclusive");
+    const answer = await this.#ask(claims, settings, settings.waitMs ?? DEFAULTS.waitMs);
+    if (answer.status === "refused") throw unavailable(claims, answer.refusal, answer.waitedMs);
+    return answer.lease;
   }
 
   async tryAcquire(resources: Resources, options: AcquireOptions = {}): Promise<TryAcquireResult> {
     const settings = this.#settings(options);
-    const request = this.#request(resources, settings);
-    const outcome = await this.#wait(request, 0, options.signal);
-    if (outcome.status === "granted") return { granted: true, lease: this.#hold(outcome, settings) };
-    const { blockers, blockerCount, position, retryInMs } = outcome.refusal;
-    const message = describeRefusal(request.claims, outcome.refusal);
+    const claims = claimsOf(resources, settings.mode ?? "exclusive");
+    const answer = await this.#ask(claims, settings, 0);
+    if (answer.status === "granted") return { granted: true, lease: answer.lease };
+    const { blockers, blockerCount, position, retryInMs } = answer.refusal;
+    const message = describeRefusal(claims, answer.refusal);
     return { granted: false, message, blockers, blockerCount, position, retryInMs };
   }
 
@@ -233,12 +253,13 @@ class Manager implements LeaseManager {
     return settings;
   }
 
-  #request(resources: Resources, settings: AcquireOptions): Omit<AcquireRequest, "wait"> {
+  async #request(claims: readonly Claim[], settings: AcquireOptions): Promise<Omit<AcquireRequest, "wait">> {
+    const { ttlMs = DEFAULTS.ttlMs } = settings;
     return {
       id: this.#context.createId(),
       agentId: this.agentId,
-      claims: claimsOf(resources, settings.mode ?? "exclusive"),
-      ttlMs: settings.ttlMs ?? DEFAULTS.ttlMs,
+      claims,
+      ttlMs: typeof ttlMs === "number" ? ttlMs : await ttlMs({ agentId: this.agentId, claims }),
       maxRenewals: settings.maxRenewals ?? null,
       waitTtlMs: settings.waitTtlMs ?? DEFAULTS.waitTtlMs,
       holding: this.#holding(settings),
@@ -253,33 +274,45 @@ class Manager implements LeaseManager {
     return [...new Set(ids)];
   }
 
-  /** Waits so that both the caller's signal and `close()` can end it. */
-  async #wait(
-    request: Omit<AcquireRequest, "wait">,
-    waitMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<WaitOutcome> {
+  /** Sends one request and takes in hand what it is granted. Both the caller's signal and `close()` can end it. */
+  async #ask(claims: readonly Claim[], settings: AcquireOptions, waitMs: number): Promise<Answer> {
+    const { signal } = settings;
     if (this.#closing !== null) throw closed();
     signal?.throwIfAborted();
+    const request = await this.#request(claims, settings);
+    // A policy may have taken its time.
+    if (this.#closing !== null) throw closed();
+    signal?.throwIfAborted();
+    const { clock } = this.#context;
+    const startedAt = clock.now();
+    const requestId = request.id;
     const wait = new AbortController();
     const onAbort = () => wait.abort(signal?.reason);
     signal?.addEventListener("abort", onAbort);
     this.#waits.add(wait);
+    this.#tell({ type: "requested", requestId });
     try {
-      return await waitForLease(this.#context, request, { waitMs, signal: wait.signal });
+      const outcome = await waitForLease(this.#context, request, { waitMs, signal: wait.signal });
+      const waitedMs = clock.now() - startedAt;
+      if (outcome.status === "refused") {
+        this.#tell({ type: "refused", requestId, waitedMs });
+        return outcome;
+      }
+      const lease = this.#hold(outcome.grant, settings);
+      this.#tell({ type: "granted", requestId, lease, waitedMs });
+      return { status: "granted", lease };
+    } catch (error) {
+      this.#tell({ type: "failed", requestId, waitedMs: clock.now() - startedAt, error });
+      throw error;
     } finally {
       this.#waits.delete(wait);
       signal?.removeEventListener("abort", onAbort);
     }
   }
 
-  #hold(outcome: WaitOutcome & { status: "granted" }, settings: HoldSettings): LeaseHandle {
-    const maxHoldMs = settings.maxHoldMs ?? Number.POSITIVE_INFINITY;
-    const handle = new Handle(
-      outcome.grant,
-      { autoRenew: settings.autoRenew ?? true, maxHoldMs },
-      this.#context,
-    );
+  #hold(grant: Grant, settings: HoldSettings): LeaseHandle {
+    const { autoRenew = true, maxHoldMs = Number.POSITIVE_INFINITY } = settings;
+    const handle = new Handle(grant, { autoRenew, maxHoldMs }, this.#context);
     this.#held.add(handle);
     if (this.#closing !== null) {
       // Closed between the grant and this line: nobody else would release it.
@@ -290,9 +323,13 @@ class Manager implements LeaseManager {
     return handle;
   }
 
-  #onEnd(handle: Handle): void {
-    this.#held.delete(handle);
-    this.#lossFeed?.unwatch(handle);
+  #tell(event: ManagerEvent): void {
+    if (event.type === "ended") {
+      const handle = event.lease as Handle;
+      this.#held.delete(handle);
+      this.#lossFeed?.unwatch(handle);
+    }
+    this.#listeners.tell(event);
   }
 
   #track(cleanup: Promise<void>): void {

@@ -4,7 +4,7 @@
 import type { LeaseBackend, RenewRequest, RenewResult } from "./backend.js";
 import type { CancelTimer, Clock } from "./clock.js";
 import { LeaseError } from "./errors.js";
-import type { Handle } from "./handle.js";
+import type { Handle } from "./held.js";
 
 /** The most leases in one call, so that a store that works on one call at a time is not held up. */
 const MAX_BATCH = 256;

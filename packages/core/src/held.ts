@@ -1,0 +1,365 @@
+/**
+ * A held lease: what its holder may still believe, for how long, and how it ends.
+ *
+ * `held → suspect → lost | ended`. What is believed is computed from the clock when somebody asks, never read from a
+ * flag that a timer set: after a SIGSTOP or a blocked event loop the first answer is already right.
+ */
+
+import type { ReleaseRequest, RenewRequest, RenewResult } from "./backend.js";
+import { pause, retryDelayMs } from "./backoff.js";
+import type { CancelTimer } from "./clock.js";
+import { DEFAULTS } from "./defaults.js";
+import { LEASE_ERROR_CODES, LeaseError, type LossCause, type LossError } from "./errors.js";
+import type { HandleState, LeaseHandle, ReleaseOutcome } from "./handle.js";
+import type { AcquireOptions } from "./manager.js";
+import type { Claim, Lease, Revoking } from "./model.js";
+import { Listeners, type ManagerEvent } from "./observe.js";
+import type { Renewer } from "./renewer.js";
+import type { Resources } from "./request.js";
+import { type Grant, giveBack, type WaitContext } from "./wait.js";
+
+/** What a handle needs of its manager. */
+export interface HandleContext extends WaitContext {
+  readonly createId: () => string;
+  readonly renewer: Renewer;
+  /** `acquire` of the manager, for `lease.acquire`. */
+  readonly acquire: (resources: Resources, options: AcquireOptions) => Promise<LeaseHandle>;
+  /** Hears what happens to the lease; `ended` once, when it is lost or released. */
+  readonly tell: (event: ManagerEvent) => void;
+}
+
+export interface HoldOptions {
+  readonly autoRenew: boolean;
+  /** The longest time to hold, however often it is renewed. */
+  readonly maxHoldMs: number;
+}
+
+/** When a call was sent, on both clocks of the holder. */
+export interface Sent {
+  readonly sentAt: number;
+  readonly sentWall: number;
+}
+
+export class Handle implements LeaseHandle {
+  /** When the renewer should next renew it, on the monotonic clock. */
+  renewAt = Number.POSITIVE_INFINITY;
+
+  readonly #context: HandleContext;
+  readonly #options: HoldOptions;
+  readonly #controller = new AbortController();
+  /** Ends the hold whatever the backend says. */
+  readonly #capAt: number;
+  readonly #heldSince: number;
+  readonly #revokeListeners = new Listeners<Revoking>();
+  /** An acquire of this id may still be under way, so the end must bury the id. */
+  readonly #unanswered: boolean;
+  #lease: Lease;
+  /** Believed until, on the monotonic clock and on the wall clock. */
+  #deadline = 0;
+  #wallDeadline = 0;
+  #cancelTimer: CancelTimer = () => {};
+  #renewals: number;
+  #limitReached = false;
+  #failures = 0;
+  #lastFailure: unknown;
+  #renewing: Promise<void> | null = null;
+  #loss: LossError | null = null;
+  #ending: Promise<ReleaseOutcome> | null = null;
+
+  constructor(grant: Grant, options: HoldOptions, context: HandleContext) {
+    this.#context = context;
+    this.#options = options;
+    this.#lease = grant.lease;
+    this.#renewals = grant.lease.renewals;
+    this.#unanswered = grant.unanswered;
+    this.#capAt = grant.sentAt + options.maxHoldMs;
+    this.#heldSince = context.clock.now();
+    this.#believe(grant.lease, grant);
+    if (options.autoRenew) context.renewer.add(this);
+  }
+
+  get id(): string {
+    return this.#lease.id;
+  }
+
+  get agentId(): string {
+    return this.#lease.agentId;
+  }
+
+  get token(): number {
+    return this.#lease.token;
+  }
+
+  get claims(): readonly Claim[] {
+    return this.#lease.claims;
+  }
+
+  get lease(): Lease {
+    return this.#lease;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get loss(): LossError | null {
+    return this.#loss;
+  }
+
+  get state(): HandleState {
+    if (this.#loss !== null) return "lost";
+    if (this.#ending !== null) return "ended";
+    if (this.#context.clock.now() >= this.#deadline) {
+      this.#loseByTime();
+      return "lost";
+    }
+    if (this.#context.clock.wallNow() < this.#wallDeadline) return "held";
+    // Once: a renewal that failed is tried again on its own schedule, however often somebody asks.
+    if (this.#options.autoRenew && this.#failures === 0) this.#context.renewer.hurry(this);
+    return "suspect";
+  }
+
+  isHeld(): boolean {
+    return this.state === "held";
+  }
+
+  remainingMs(): number {
+    return this.isHeld() ? this.#deadline - this.#context.clock.now() : 0;
+  }
+
+  async renew(options: { readonly ttlMs?: number } = {}): Promise<void> {
+    while (this.#renewing !== null) await this.#renewing;
+    this.#throwIfOver();
+    const { status } = await this.#context.renewer.renewNow(this, options.ttlMs);
+    this.#throwIfOver();
+    if (status === "renewal-limit") throw this.#limitError();
+  }
+
+  acquire(resources: Resources, options: AcquireOptions = {}): Promise<LeaseHandle> {
+    return this.#context.acquire(resources, { ...options, holding: [this, ...(options.holding ?? [])] });
+  }
+
+  onRevokeRequested(listener: (revoking: Revoking) => void): () => void {
+    let asked = false;
+    const once = (revoking: Revoking) => {
+      if (asked) return;
+      asked = true;
+      listener(revoking);
+    };
+    const remove = this.#revokeListeners.add(once);
+    if (this.#lease.revoking !== null) this.#revokeListeners.tell(this.#lease.revoking);
+    return remove;
+  }
+
+  release(): Promise<ReleaseOutcome> {
+    // Past its deadline it is lost, whether or not a timer said so yet; what is lost is given back already.
+    if (this.state === "lost") return Promise.resolve("gone");
+    this.#ending ??= this.#release();
+    return this.#ending;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release();
+  }
+
+  // What the renewer calls.
+
+  /** A renewal of this handle is under way. */
+  get renewing(): boolean {
+    return this.#renewing !== null;
+  }
+
+  /** The request of the next renewal. A repeat after a lost reply carries the same count and is counted once. */
+  renewRequest(ttlMs?: number): RenewRequest {
+    return { id: this.id, agentId: this.agentId, token: this.token, renewal: this.#renewals + 1, ttlMs };
+  }
+
+  /** Notes that a renewal is under way until the returned function is called. */
+  beginRenewal(): () => void {
+    let end = () => {};
+    const renewing = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    this.#renewing = renewing;
+    return () => {
+      if (this.#renewing === renewing) this.#renewing = null;
+      end();
+    };
+  }
+
+  /** Takes in what the backend answered to a renewal. */
+  onRenewAnswer(result: RenewResult, sent: Sent): void {
+    if (this.#loss !== null || this.#ending !== null) return;
+    this.#failures = 0;
+    switch (result.status) {
+      case "renewed":
+        this.#onRenewed(result.lease, sent);
+        return;
+      case "renewal-limit":
+        this.#limitReached = true;
+        this.renewAt = Number.POSITIVE_INFINITY;
+        return;
+      case "revoked":
+        this.#lose("revoked", result.by, result.reason);
+        return;
+      case "expired":
+        this.#lose("expired");
+        return;
+      default:
+        this.#lose("not-found");
+    }
+  }
+
+  /** Takes in that a renewal failed: it is tried again until the deadline. */
+  onRenewFailure(error: unknown): void {
+    if (this.#loss !== null || this.#ending !== null) return;
+    this.#context.tell({ type: "renewal-failed", lease: this, error });
+    this.#failures += 1;
+    this.#lastFailure = error;
+    this.renewAt = this.#context.clock.now() + retryDelayMs(this.#failures, this.#context.random);
+  }
+
+  /** Somebody else saw the end of this lease, in the feed for instance. */
+  onEndSeen(how: "expired" | "revoked", by: string | null, reason: string | null): void {
+    if (this.#loss === null && this.#ending === null) this.#lose(how, by, reason);
+  }
+
+  /** The feed told that somebody asked for the lease back, sooner than a renewal would. */
+  onRevokingSeen(revoking: Revoking): void {
+    if (this.#loss === null && this.#ending === null) this.#describe({ ...this.#lease, revoking });
+  }
+
+  #onRenewed(lease: Lease, sent: Sent): void {
+    const lateMs = Math.max(0, sent.sentAt - this.renewAt);
+    this.#renewals = Math.max(this.#renewals + 1, lease.renewals);
+    this.#describe(lease);
+    this.#believe(lease, sent);
+    this.#context.tell({ type: "renewed", lease: this, lateMs });
+  }
+
+  #describe(lease: Lease): void {
+    const revokeBegins = this.#lease.revoking === null && lease.revoking !== null;
+    this.#lease = lease;
+    if (!revokeBegins || lease.revoking === null) return;
+    this.#revokeListeners.tell(lease.revoking);
+    this.#context.tell({ type: "revoke-requested", lease: this, revoking: lease.revoking });
+  }
+
+  /** Moves the deadline to what an answer allows: counted from the sending of the attempt that was answered. */
+  #believe(lease: Lease, { sentAt, sentWall }: Sent): void {
+    const { clock, random, marginOf } = this.#context;
+    const forMs = lease.expiresInMs - marginOf(lease.expiresInMs);
+    const wasSuspect = clock.wallNow() >= this.#wallDeadline;
+    // An answer that was long under way allows less than one before it, and both are true: the later one counts, with
+    // the wall clock's side of the same answer. But what was believed before the machine slept is worth nothing.
+    if (wasSuspect || sentAt + forMs > this.#deadline) {
+      this.#deadline = Math.min(sentAt + forMs, this.#capAt);
+      this.#wallDeadline = sentWall + (this.#deadline - sentAt);
+    }
+
+    const { maxRenewals } = lease;
+    this.#limitReached = maxRenewals !== null && this.#renewals >= maxRenewals;
+    const early = 1 - random() * DEFAULTS.renewJitter;
+    this.renewAt =
+      this.#limitReached || this.#deadline >= this.#capAt
+        ? Number.POSITIVE_INFINITY
+        : sentAt + lease.expiresInMs * DEFAULTS.renewPart * early;
+    this.#armDeadline();
+  }
+
+  #armDeadline(): void {
+    this.#cancelTimer();
+    const left = this.#deadline - this.#context.clock.now();
+    const onTime = () => {
+      if (this.#context.clock.now() < this.#deadline) this.#armDeadline();
+      else this.#loseByTime();
+    };
+    this.#cancelTimer = this.#context.clock.schedule(left, onTime, { background: true });
+  }
+
+  #loseByTime(): void {
+    if (this.#loss !== null || this.#ending !== null) return;
+    if (this.#deadline >= this.#capAt) this.#lose("max-hold");
+    else if (this.#limitReached) this.#finishLoss(this.#limitError());
+    else this.#lose("deadline");
+  }
+
+  #lose(how: LossCause, by: string | null = null, reason: string | null = null): void {
+    const details = { leaseId: this.id, how, by, reason };
+    const options = this.#lastFailure === undefined ? {} : { cause: this.#lastFailure };
+    this.#finishLoss(new LeaseError("LEASE_LOST", lossMessage(this.id, how, by, reason), details, options));
+  }
+
+  #finishLoss(loss: LossError): void {
+    this.#loss = loss;
+    this.#stop(loss);
+    // It may still stand in others' way: best effort, for as long as that can be.
+    const until = this.#context.clock.now() + this.#lease.ttlMs;
+    this.#context.onCleanup(giveBack(this.#context, this.#releaseRequest(), until).then(() => undefined));
+    this.#controller.abort(loss);
+  }
+
+  async #release(): Promise<ReleaseOutcome> {
+    const { clock } = this.#context;
+    this.#stop(null);
+    const over = new AbortController();
+    const deadline = pause(clock, this.#deadline - clock.now(), over.signal);
+    const released = this.#releaseAfterRenewal();
+    this.#context.onCleanup(released.then(() => undefined));
+    const end = await Promise.race([released, deadline.then(() => null)]);
+    over.abort();
+    if (end === null) return "unconfirmed";
+    return end === "gone" ? "gone" : "released";
+  }
+
+  /** A renewal under way is awaited first, so that it cannot arrive after the release and find nothing. */
+  async #releaseAfterRenewal() {
+    await this.#renewing;
+    return giveBack(this.#context, this.#releaseRequest(), this.#deadline);
+  }
+
+  #releaseRequest(): ReleaseRequest {
+    const { id, agentId, token } = this;
+    return this.#unanswered ? { kind: "abandon", id, agentId } : { kind: "release", id, agentId, token };
+  }
+
+  #stop(loss: LossError | null): void {
+    this.#cancelTimer();
+    this.#context.renewer.remove(this);
+    this.#context.tell({
+      type: "ended",
+      lease: this,
+      heldMs: this.#context.clock.now() - this.#heldSince,
+      loss,
+    });
+  }
+
+  #throwIfOver(): void {
+    if (this.state === "lost") throw this.#loss;
+    if (this.state === "ended") {
+      throw new LeaseError("CLOSED", `The lease ${this.id} was released: acquire anew.`);
+    }
+  }
+
+  #limitError(): LeaseError<"LEASE_RENEWAL_LIMIT"> {
+    const { maxRenewals } = this.#lease;
+    const message = `The lease ${this.id} was to be renewed at most ${maxRenewals} times, and was. ${LEASE_ERROR_CODES.LEASE_RENEWAL_LIMIT}`;
+    return new LeaseError("LEASE_RENEWAL_LIMIT", message, { leaseId: this.id, maxRenewals });
+  }
+}
+
+function lossMessage(id: string, how: LossCause, by: string | null, reason: string | null): string {
+  const why = reason === null ? "" : ` (${reason})`;
+  switch (how) {
+    case "deadline":
+      return `The lease ${id} could not be confirmed before its deadline: stop the work it protected.`;
+    case "expired":
+      return `The lease ${id} ran out before it was renewed: stop the work it protected.`;
+    case "revoked":
+      return `${by ?? "Somebody"} revoked the lease ${id}${why}: stop the work it protected.`;
+    case "max-hold":
+      return `The lease ${id} was held for as long as maxHoldMs allows: stop the work it protected, or ask anew.`;
+    default:
+      return `The backend no longer knows the lease ${id} as ours; its data may have been lost: stop the work it protected.`;
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * The monitor: finds leases held too long, requests that wait too long and circles of waits, anybody's, and reports
+ * them or acts on them. A small service, safe to run in every process at once: acting twice does no harm.
+ *
+ * Ages are told by the store's own wall clock (an answer's `expiresAt` less its `expiresInMs` is the store's now), so
+ * machines need not agree on the time; somebody who sets that clock moves the ages along.
+ */
+import type { LeaseBackend, ReleaseRequest } from "./backend.js";
+import { checkAgentId, checkNumber } from "./check.js";
+import { type Clock, systemClock } from "./clock.js";
+import { findDeadlocks, listAll } from "./deadlock.js";
+import type { DeadlockStep } from "./errors.js";
+import type { Lease } from "./model.js";
+import { createRounds, type Rounds } from "./rounds.js";
+import { humanDuration } from "./text.js";
+
+/** Something that the monitor found. */
+export type Finding =
+  | { readonly kind: "held-too-long"; readonly lease: Lease; readonly ageMs: number }
+  | { readonly kind: "waits-too-long"; readonly lease: Lease; readonly ageMs: number }
+  /** `lease` is the youngest request of the circle: the one that would have to give way. */
+  | { readonly kind: "deadlock"; readonly lease: Lease; readonly cycle: readonly DeadlockStep[] };
+
+/**
+ * What to do about a finding.
+ * - `report`: tell, and leave it alone.
+ * - `revoke`: end the lease by force, an active one with the monitor's `graceMs`.
+ * - `cancel`: the same for a request in line; a held lease is left alone.
+ */
+export type MonitorAct = "report" | "revoke" | "cancel";
+
+/** An act, or a function that chooses one for each finding. */
+export type MonitorPolicy = MonitorAct | ((finding: Finding) => MonitorAct | Promise<MonitorAct>);
+
+/** What the monitor does unless told otherwise. Milliseconds. */
+export const MONITOR_DEFAULTS = Object.freeze({
+  intervalMs: 15_000,
+  maxHoldMs: 10 * 60_000,
+  maxWaitMs: 5 * 60_000,
+  /** What the holder of a revoked lease has left to finish. */
+  graceMs: 30_000,
+  by: "monitor",
+});
+
+export interface MonitorOptions {
+  readonly backend: LeaseBackend;
+  /** Milliseconds between two rounds, shortened by chance by up to 30 %. Default 15 000. */
+  readonly intervalMs?: number;
+  /** A lease held for longer is a finding. Default 10 minutes. */
+  readonly maxHoldMs?: number;
+  /** A request in line for longer is a finding. Default 5 minutes. */
+  readonly maxWaitMs?: number;
+  /** Default `report`, for each. */
+  readonly onHeldTooLong?: MonitorPolicy;
+  readonly onWaitsTooLong?: MonitorPolicy;
+  readonly onDeadlock?: MonitorPolicy;
+  /** The grace of a revoke. Default 30 000. */
+  readonly graceMs?: number;
+  /** Who is recorded as having revoked. Default `monitor`. */
+  readonly by?: string;
+  /** Told of every finding once, with what was done about it. */
+  readonly onFinding?: (finding: Finding, act: MonitorAct) => void;
+  /** Told of every round that failed; the next round comes all the same. */
+  readonly onError?: (error: unknown) => void;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+}
+
+export interface Monitor extends Rounds {
+  /** One round now: what there is to find, told or not. @throws what the backend or a policy throws */
+  check(): Promise<Finding[]>;
+}
+
+/**
+ * Makes a monitor; it does nothing before `start()`, and alone keeps no process alive.
+ *
+ * @throws `INVALID_ARGUMENT` naming the option
+ */
+export function createMonitor(options: MonitorOptions): Monitor {
+  const settings = { ...MONITOR_DEFAULTS, clock: systemClock, random: Math.random, ...options };
+  const { backend, by, graceMs, maxHoldMs, maxWaitMs } = settings;
+  checkNumber(settings.intervalMs, "intervalMs", 1);
+  checkNumber(maxHoldMs, "maxHoldMs", 1);
+  checkNumber(maxWaitMs, "maxWaitMs", 1);
+  checkNumber(graceMs, "graceMs", 0);
+  checkAgentId(by, "by");
+  /** What was told already, so that it is not told every round. */
+  let told = new Set<string>();
+
+  async function check(): Promise<Finding[]> {
+    const leases = await listAll(backend, {});
+    const findings: Finding[] = [];
+    for (const lease of leases) {
+      const ageMs = ageOf(lease);
+      if (lease.state === "active" && ageMs > maxHoldMs)
+        findings.push({ kind: "held-too-long", lease, ageMs });
+      if (lease.state === "pending" && ageMs > maxWaitMs)
+        findings.push({ kind: "waits-too-long", lease, ageMs });
+    }
+    for (const cycle of await findDeadlocks(backend)) {
+      const lease = leases.find(({ id }) => id === cycle[0]?.waitingId);
+      if (lease !== undefined) findings.push({ kind: "deadlock", lease, cycle });
+    }
+    for (const finding of findings) await deal(finding);
+    told = new Set(findings.map(keyOf));
+    return findings;
+  }
+
+  async function deal(finding: Finding): Promise<void> {
+    const policy = policyFor(finding);
+    const act = typeof policy === "function" ? await policy(finding) : policy;
+    const request = requestFor(finding, act);
+    if (request !== null) await backend.release([request]);
+    if (!told.has(keyOf(finding))) settings.onFinding?.(finding, act);
+  }
+
+  function policyFor({ kind }: Finding): MonitorPolicy {
+    if (kind === "held-too-long") return settings.onHeldTooLong ?? "report";
+    return (kind === "deadlock" ? settings.onDeadlock : settings.onWaitsTooLong) ?? "report";
+  }
+
+  function requestFor(finding: Finding, act: MonitorAct): ReleaseRequest | null {
+    const { lease } = finding;
+    if (act === "report" || (act === "cancel" && lease.state === "active")) return null;
+    // Asked for back already: its grace runs.
+    if (lease.revoking !== null) return null;
+    return { kind: "revoke", id: lease.id, by, reason: reasonOf(finding), graceMs };
+  }
+
+  return { check, ...createRounds({ ...settings, run: check }) };
+}
+
+/** How long ago the lease was granted or, pending, entered the line, by the store's wall clock. */
+function ageOf(lease: Lease): number {
+  const storeNow = Date.parse(lease.expiresAt) - lease.expiresInMs;
+  return storeNow - Date.parse(lease.acquiredAt ?? lease.requestedAt);
+}
+
+function keyOf({ kind, lease }: Finding): string {
+  return `${kind} ${lease.id}`;
+}
+
+function reasonOf(finding: Finding): string {
+  if (finding.kind === "deadlock") return `closes a circle of ${finding.cycle.length} waits`;
+  return `${finding.kind === "held-too-long" ? "held" : "in line"} for ${humanDuration(finding.ageMs)}`;
+}

@@ -1,0 +1,83 @@
+/**
+ * TTLs that follow the situation: shorter leases under load or contention give others their turn sooner when a holder
+ * dies, at the price of more renewals.
+ */
+import type { LeaseBackend } from "./backend.js";
+import { MAX_PAGE } from "./backend.js";
+import { checkNumber } from "./check.js";
+import { isLeaseError, LeaseError } from "./errors.js";
+import type { Claim } from "./model.js";
+
+/** Says the TTL of one request, in milliseconds, when it is sent. What it throws, the request rejects with. */
+export type TtlPolicy = (request: TtlRequest) => number | Promise<number>;
+
+export interface TtlRequest {
+  readonly agentId: string;
+  readonly claims: readonly Claim[];
+}
+
+/** How loaded something is: 0 idle, 1 full; more is taken as full. Asked once for each request. */
+export type LoadSource = (request: TtlRequest) => number | Promise<number>;
+
+export interface AdaptiveTtlOptions {
+  /** The TTL at full load. */
+  readonly minMs: number;
+  /** The TTL without load. */
+  readonly maxMs: number;
+  /** See {@link waitersInLine}, and `eventLoopUtilization` and `loadAverage` of `@lease/core/load`. */
+  readonly load: LoadSource;
+  /** Up to this load the TTL stays at `maxMs`; from there it falls in a straight line. Default 0.7. */
+  readonly threshold?: number;
+}
+
+/**
+ * A TTL between `maxMs` and `minMs`, falling with the load above a threshold.
+ *
+ * @throws `INVALID_ARGUMENT` naming the option; when asked, what `load` throws
+ */
+export function adaptiveTtl(options: AdaptiveTtlOptions): TtlPolicy {
+  const { minMs, maxMs, load, threshold = 0.7 } = options;
+  checkNumber(minMs, "minMs", 1);
+  checkNumber(maxMs, "maxMs", minMs);
+  checkNumber(threshold, "threshold", 0);
+  if (threshold >= 1) {
+    throw new LeaseError("INVALID_ARGUMENT", "threshold must be below 1, the full load", {
+      field: "threshold",
+    });
+  }
+  return async (request) => {
+    const now = await load(request);
+    checkNumber(now, "load", 0);
+    const above = Math.min(1, Math.max(0, (now - threshold) / (1 - threshold)));
+    return Math.round(maxMs - above * (maxMs - minMs));
+  };
+}
+
+export interface WaitersOptions {
+  readonly backend: LeaseBackend;
+  /** This many waiters count as full load. Default 8. */
+  readonly full?: number;
+}
+
+/**
+ * A load source that counts who stands in line for what the request asks for: with it `adaptiveTtl` shortens leases
+ * where they are wanted, and leaves others alone. Costs a listing for each claim; a store that cannot be reached counts
+ * as no load, since the request itself will tell.
+ */
+export function waitersInLine({ backend, full = 8 }: WaitersOptions): LoadSource {
+  checkNumber(full, "full", 1);
+  const limit = Math.min(MAX_PAGE, Math.ceil(full));
+  return async ({ claims }) => {
+    const waiting = new Set<string>();
+    try {
+      for (const { resource } of claims) {
+        const { leases } = await backend.list({ resource, state: "pending", limit });
+        for (const lease of leases) waiting.add(lease.id);
+        if (waiting.size >= full) break;
+      }
+    } catch (error) {
+      if (!isLeaseError(error, "BACKEND_UNAVAILABLE", "OUTCOME_UNKNOWN")) throw error;
+    }
+    return waiting.size / full;
+  };
+}
