@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
+import { isLeaseError } from "@lease/core";
 import { sqliteBackend } from "@lease/sqlite";
 import { play } from "./play.js";
 import { Receiver } from "./receiver.js";
@@ -31,6 +32,9 @@ async function playOnFiles(name: string, withLeases: boolean): Promise<Count> {
 }
 
 async function demo(): Promise<void> {
+  const backend = sqliteBackend({ path: leasesPath });
+  // Makes the file; and where this Node is too old for the driver, says so before anything loads that.
+  await backend.list({});
   console.log(`${WORKERS} processes, ${EDITS_EACH} edits each on ${FILES.join(", ")} in ${folder}`);
   console.log("\nWithout leases: read, work a few milliseconds, write.");
   const without = await playOnFiles("without", false);
@@ -39,7 +43,6 @@ async function demo(): Promise<void> {
   Receiver.create(receiverPath);
   const withLeases = await playOnFiles("with", true);
 
-  const backend = sqliteBackend({ path: leasesPath });
   const events = await countEvents(backend);
   await backend.close();
   console.log();
@@ -53,8 +56,13 @@ async function demo(): Promise<void> {
 try {
   await demo();
 } catch (error) {
-  if (!interruption.signal.aborted) throw error;
-  process.exitCode = 128 + constants.signals[interruption.signal.reason as NodeJS.Signals];
+  if (interruption.signal.aborted) {
+    process.exitCode = 128 + constants.signals[interruption.signal.reason as NodeJS.Signals];
+  } else {
+    // What Lease says is for people to read; anything else is for who looks into it.
+    console.error(isLeaseError(error) ? error.message : error);
+    process.exitCode = 1;
+  }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

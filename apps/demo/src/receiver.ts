@@ -61,6 +61,8 @@ export class Receiver {
     this.#upsertBars = this.#database.prepare(
       "REPLACE INTO bars (thing, exclusive, shared) VALUES (?, ?, ?)",
     );
+    // Opening may block for a moment, no lease is held yet; steps wait by themselves.
+    this.#database.pragma("busy_timeout = 0");
   }
 
   /**
