@@ -12,6 +12,10 @@
  * the same file, and meet at its bars. Readers that share a lease may write side by side (say, each its own row of
  * one table), so a shared token does not stand in the way of another shared one; between all others order decides.
  *
+ * **Who reads, changes and writes back raises the bar at the read too**: ask the receiver for the text with the token,
+ * and let it admit that like a write. With writes alone, a stale write can still be admitted between a successor's
+ * read and its first write, and the successor then writes over it: an update that was acknowledged is lost.
+ *
  * Sources: M. Kleppmann, "How to do distributed locking" (2016), for tokens checked by the storage; M. Burrows,
  * "The Chubby lock service" (OSDI 2006, section 2.4), whose sequencers carry the mode as well; C. Gray and
  * D. Cheriton, "Leases" (SOSP 1989), for why a lease alone trusts clocks and delays.
