@@ -31,6 +31,8 @@ export type LossCause =
   | "expired"
   /** Somebody ended it by force. */
   | "revoked"
+  /** The machine slept past the deadline; no renewal has confirmed the lease since, so it must not be relied on. */
+  | "suspect"
   /** The `maxHoldMs` that was asked for is over. */
   | "max-hold"
   /** The backend does not know the lease: its data was lost, or somebody used the id. */

@@ -89,6 +89,18 @@ export function admitFence(bars: FenceBars, fence: Fence): FenceVerdict {
 }
 
 /**
+ * {@link admitFence} as a statement, for receivers with a store of their own.
+ *
+ * @returns the bars to store, in the same atomic step as the write
+ * @throws `FENCED` naming `thing`; `INVALID_ARGUMENT` as `admitFence`
+ */
+export function assertFence(thing: string, bars: FenceBars, fence: Fence): FenceBars {
+  const verdict = admitFence(bars, fence);
+  if (verdict.admitted) return verdict.bars;
+  throw fenced(thing, fence, verdict.bar);
+}
+
+/**
  * A guard in memory, for a receiver inside one process whose writes are synchronous: the check and the write are
  * then one turn of the event loop, and nothing fits in between.
  *
@@ -118,9 +130,7 @@ export class FencingGuard {
    */
   admit(thing: string, fence: Fence): void {
     checkThing(thing, "thing");
-    const verdict = admitFence(this.bars(thing), fence);
-    if (!verdict.admitted) throw fenced(thing, fence, verdict.bar);
-    this.#bars.set(thing, verdict.bars);
+    this.#bars.set(thing, assertFence(thing, this.bars(thing), fence));
   }
 
   /**

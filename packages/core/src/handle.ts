@@ -43,6 +43,12 @@ export interface LeaseHandle extends AsyncDisposable {
    * fence that act with `token` all the same.
    */
   isHeld(): boolean;
+  /**
+   * `isHeld()` as a statement: returns if the lease is surely held now.
+   *
+   * @throws why it is not: `LEASE_LOST`, `LEASE_RENEWAL_LIMIT`, or `CLOSED` once released
+   */
+  assertHeld(): void;
   /** Milliseconds until the local deadline; 0 when it is not held. */
   remainingMs(): number;
   /**

@@ -123,6 +123,12 @@ export class Handle implements LeaseHandle {
     return this.state === "held";
   }
 
+  assertHeld(): void {
+    const { state } = this;
+    if (state === "suspect") throw this.#lossError("suspect");
+    if (state !== "held") this.#throwIfOver();
+  }
+
   remainingMs(): number {
     return this.isHeld() ? this.#deadline - this.#context.clock.now() : 0;
   }
@@ -285,9 +291,13 @@ export class Handle implements LeaseHandle {
   }
 
   #lose(how: LossCause, by: string | null = null, reason: string | null = null): void {
+    this.#finishLoss(this.#lossError(how, by, reason));
+  }
+
+  #lossError(how: LossCause, by: string | null = null, reason: string | null = null): LossError {
     const details = { leaseId: this.id, how, by, reason };
     const options = this.#lastFailure === undefined ? {} : { cause: this.#lastFailure };
-    this.#finishLoss(new LeaseError("LEASE_LOST", lossMessage(this.id, how, by, reason), details, options));
+    return new LeaseError("LEASE_LOST", lossMessage(this.id, how, by, reason), details, options);
   }
 
   #finishLoss(loss: LossError): void {
@@ -357,6 +367,8 @@ function lossMessage(id: string, how: LossCause, by: string | null, reason: stri
       return `The lease ${id} ran out before it was renewed: stop the work it protected.`;
     case "revoked":
       return `${by ?? "Somebody"} revoked the lease ${id}${why}: stop the work it protected.`;
+    case "suspect":
+      return `The machine slept past the deadline of the lease ${id}, and nothing has confirmed it since: wait for a renewal before going on.`;
     case "max-hold":
       return `The lease ${id} was held for as long as maxHoldMs allows: stop the work it protected, or ask anew.`;
     default:

@@ -59,6 +59,7 @@ export { type HistoryPage, type HistorySource, readChanges } from "./feed.js";
 // The receiving side of fencing tokens
 export {
   admitFence,
+  assertFence,
   type Fence,
   type FenceBars,
   type FenceVerdict,

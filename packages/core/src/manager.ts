@@ -107,7 +107,8 @@ export interface LeaseManager extends AsyncDisposable {
 
   /**
    * Acquires, runs `work`, releases, and gives what `work` gave. An error of `work` is never masked; if the lease was
-   * lost while `work` succeeded, the call rejects with that loss, because not all of the work was protected.
+   * lost while `work` succeeded, the call rejects with that loss, because not all of the work was protected. Writes
+   * that a fenced receiver admitted before may then stand: look before doing the work again.
    */
   withLease<T>(resources: Resources, work: (lease: LeaseHandle) => T | Promise<T>): Promise<T>;
   withLease<T>(

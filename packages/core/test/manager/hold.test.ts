@@ -50,6 +50,7 @@ test("without an answer the lease is lost at the local deadline: signal, state a
   expect(lease.isHeld()).toBe(false);
   expect(lease.state).toBe("lost");
   expect(lease.remainingMs()).toBe(0);
+  expect(() => lease.assertHeld()).toThrow(lease.loss as Error);
   expect(lease.signal.reason).toBe(lease.loss);
   expect(lease.loss).toMatchObject({
     code: "LEASE_LOST",
@@ -83,8 +84,10 @@ test("isHeld is right before any timer ran: after a stop, the first answer count
 test("after the machine slept the lease is suspect and not held until a renewal confirms it", async () => {
   const { manager, clock } = world();
   const lease = await manager().acquire("a", { ttlMs: 30_000 });
+  expect(() => lease.assertHeld()).not.toThrow();
   clock.suspend(60_000);
   expect(lease.isHeld()).toBe(false);
+  expect(() => lease.assertHeld()).toThrow("slept past the deadline");
   expect(lease.state).toBe("suspect");
   expect(lease.signal.aborted).toBe(false);
   // The memory backend's clock slept as well, so the lease lives; the renewal was hurried.

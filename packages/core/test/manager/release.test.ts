@@ -10,6 +10,7 @@ test("release gives the lease back, once, and says so", async () => {
   expect(await Promise.all([lease.release(), lease.release()])).toEqual(["released", "released"]);
   expect(lease.state).toBe("ended");
   expect(lease.isHeld()).toBe(false);
+  expect(() => lease.assertHeld()).toThrow("was released");
   expect(lease.signal.aborted).toBe(false);
   expect(await live()).toEqual([]);
 });
