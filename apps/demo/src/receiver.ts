@@ -26,7 +26,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { admitFence, type Fence, type FenceBars, LeaseError, NO_BARS } from "@lease/core";
+import { assertFence, type Fence, type FenceBars, NO_BARS } from "@lease/core";
 import Database from "better-sqlite3";
 import { replaceFile } from "./replace-file.js";
 
@@ -101,13 +101,8 @@ export class Receiver {
     }
   }
 
-  #admit(thing: string, { token, mode = "exclusive" }: Fence): void {
-    const verdict = admitFence(this.#selectBars.get(thing) ?? NO_BARS, { token, mode });
-    if (!verdict.admitted) {
-      const { bar } = verdict;
-      const message = `${thing} was already taken up with the newer token ${bar}: token ${token} is stale.`;
-      throw new LeaseError("FENCED", message, { thing, token, mode, bar });
-    }
-    this.#upsertBars.run(thing, verdict.bars.exclusive, verdict.bars.shared);
+  #admit(thing: string, fence: Fence): void {
+    const bars = assertFence(thing, this.#selectBars.get(thing) ?? NO_BARS, fence);
+    this.#upsertBars.run(thing, bars.exclusive, bars.shared);
   }
 }
