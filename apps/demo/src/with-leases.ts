@@ -27,7 +27,7 @@ export function editorWithLeases(
     if (text.split("\n").includes(line)) return;
     await pace("work");
     // Spares a write that would be refused. It cannot replace the fence: this process may be stopped right here.
-    if (!lease.isHeld() && lease.loss !== null) throw lease.loss;
+    lease.assertHeld();
     await pace("write");
     await receiver.write(resource, lease, `${text}${line}\n`);
   }
