@@ -1,0 +1,137 @@
+/** From what the step script answers to what the contract says. */
+import {
+  type AcquireRequest,
+  type AcquireResult,
+  type Blocker,
+  differentClaims,
+  type Lease,
+  LeaseError,
+  type LeaseRecord,
+  leaseOf,
+  notOwner,
+  type ReleaseResult,
+  type RenewResult,
+  refusalOf,
+} from "@lease/core";
+import { ascii, decodeAct, decodeRecord, decodeWithId, endOf, numberAt } from "./codec.js";
+import type { Answer } from "./connection.js";
+
+const TIME_WIDTH = 14;
+
+export function acquireResult(request: AcquireRequest, answer: Answer): AcquireResult {
+  const parts = answer as Buffer[];
+  const text = parts[0] as Buffer;
+  const now = numberAt(text, 1, TIME_WIDTH);
+  switch (ascii(text, 0, 1)) {
+    case "G": {
+      const token = numberAt(text, 1 + TIME_WIDTH, 16);
+      return { status: "granted", lease: newLease(request, token, now), repeated: false };
+    }
+    case "g":
+      return { status: "granted", lease: leaseIn(request.id, parts[1], now), repeated: false };
+    case "R":
+      return { status: "granted", lease: leaseIn(request.id, parts[1], now), repeated: true };
+    case "F":
+      return refused(request, parts, now);
+    case "E":
+      return { status: "ended", end: endOf(ascii(text, 1, 2)), ...decodeAct(text.toString("utf8", 2)) };
+    case "O":
+      throw notOwner(request.id);
+    case "C":
+      throw differentClaims(request.id);
+    case "M":
+      throw new LeaseError(
+        "BACKEND_FULL",
+        "Redis has no memory left for a new lease: raise maxmemory, or sweep with a shorter historyRetentionMs.",
+      );
+    default:
+      throw new LeaseError(
+        "BACKEND_INCOMPATIBLE",
+        "The clock of this Redis is too far in the future for fencing tokens, which end at 2^53: set it right.",
+      );
+  }
+}
+
+/** A lease granted at once is as it was asked for. */
+function newLease(request: AcquireRequest, token: number, now: number): Lease {
+  const { id, agentId, ttlMs, maxRenewals, holding, reason, metadata } = request;
+  const at = new Date(now).toISOString();
+  return {
+    id,
+    agentId,
+    claims: request.claims.map(({ resource, mode }) => ({ resource, mode })),
+    state: "active",
+    token,
+    ttlMs,
+    expiresInMs: ttlMs,
+    requestedAt: at,
+    acquiredAt: at,
+    expiresAt: new Date(now + ttlMs).toISOString(),
+    renewals: 0,
+    maxRenewals,
+    holding: [...holding],
+    reason,
+    metadata,
+    revoking: null,
+  };
+}
+
+function leaseIn(id: string, record: Buffer | undefined, now: number): Lease {
+  return leaseOf(decodeRecord(id, record as Buffer), { now, wallNow: now });
+}
+
+function refused(request: AcquireRequest, parts: readonly Buffer[], now: number): AcquireResult {
+  const [text, record, ...first] = parts as [Buffer, Buffer, ...Buffer[]];
+  const blockers: LeaseRecord[] = first.map(decodeWithId);
+  const blockerCount = numberAt(text, 1 + TIME_WIDTH, 8);
+  const soonest = numberAt(text, 9 + TIME_WIDTH, TIME_WIDTH);
+  return {
+    status: "refused",
+    lease: record.length === 0 ? null : leaseIn(request.id, record, now),
+    blockers: refusalOf(request.claims, blockers, now).blockers as readonly Blocker[],
+    blockerCount,
+    position: blockerCount + 1,
+    retryInMs: soonest - now,
+  };
+}
+
+export function renewResult(id: string, answer: Answer): RenewResult {
+  const [text, record] = answer as [Buffer, Buffer];
+  switch (ascii(text, 0, 1)) {
+    case "N":
+      return { status: "renewed", lease: leaseIn(id, record, numberAt(text, 1, TIME_WIDTH)) };
+    case "l":
+      return { status: "renewal-limit", maxRenewals: numberAt(text, 1, 16) };
+    case "v":
+      return { status: "revoked", ...decodeAct(text.toString("utf8", 1)) };
+    case "e":
+      return { status: "expired" };
+    case "p":
+      return { status: "pending" };
+    case "o":
+      return { status: "not-owner" };
+    default:
+      return { status: "not-found" };
+  }
+}
+
+const RELEASED: Readonly<Record<string, ReleaseResult["status"]>> = Object.freeze({
+  r: "released",
+  c: "cancelled",
+  v: "revoked",
+  g: "revoking",
+  o: "not-owner",
+});
+
+export function releaseResult(answer: Answer): ReleaseResult {
+  return { status: RELEASED[ascii(answer as Buffer, 0, 1)] ?? "not-found" };
+}
+
+/** A lease that the sweep found past its time, as it ended; `null` when somebody was faster. */
+export function endedLease(id: string, answer: Answer): Lease | null {
+  if (Buffer.isBuffer(answer)) return null;
+  const [time, text, end] = answer as [Buffer, Buffer, Buffer];
+  const now = numberAt(time, 0, TIME_WIDTH);
+  const record = { ...decodeRecord(id, text), state: endOf(ascii(end, 0, 1)) };
+  return leaseOf(record, { now, wallNow: now });
+}

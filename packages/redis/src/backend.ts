@@ -1,0 +1,246 @@
+/**
+ * `redisBackend()`: leases in Redis, for any number of processes on any number of machines.
+ *
+ * Guarantees, while one Redis keeps its data: everything that the contract says. One script a call decides, by the
+ * server's clock alone; nobody is overtaken; tokens only grow. They also grow over a restart that lost everything and
+ * over a failover, as long as the new server's clock is not behind by more than the time in between.
+ *
+ * Does not guarantee: exclusion over lost data. A restart without an append-only file, a failover (Redis replicates
+ * after it answered), an eviction, or a server clock that is stepped can give a resource to a second holder while the
+ * first one still believes. Fencing tokens protect what checks them; who needs more takes the etcd backend. The README
+ * has the table.
+ */
+import { randomBytes } from "node:crypto";
+import {
+  type BackendLimits,
+  type ChangesOptions,
+  checkAcquire,
+  checkChanges,
+  checkQuery,
+  checkRelease,
+  checkRenew,
+  checkSweep,
+  checkTurn,
+  type HistorySource,
+  type LeaseBackend,
+  LeaseError,
+  type LeaseEvent,
+  readChanges,
+} from "@lease/core";
+import type { Cluster, Redis } from "ioredis";
+import { acquireResult, releaseResult, renewResult } from "./answers.js";
+import { type ClientFactory, clientsLike, clientsOfUrl } from "./clients.js";
+import { encodeAcquire, encodeRelease, encodeRenew } from "./codec.js";
+import { type Answer, Connection, closed } from "./connection.js";
+import { HistoryNews, HistoryReader } from "./history.js";
+import { namespaceKeys } from "./keys.js";
+import { listLeases } from "./list.js";
+import { CLIENT_WIDTH } from "./scripts/layout.js";
+import { Steps } from "./steps.js";
+import { Subscriber } from "./subscriber.js";
+import { sweep } from "./sweep.js";
+import { Turns } from "./turns.js";
+
+/** Where the leases are. Give either `url` or `client`. */
+export interface RedisBackendOptions {
+  /** `redis://user:password@host:6379/0`, or `rediss://…` for TLS. */
+  readonly url?: string;
+  /**
+   * A client of ioredis for everything that a URL cannot say: Sentinel, Cluster, TLS with certificates of your own. It
+   * is a pattern: the backend opens connections like it and never uses, changes or closes the client itself, because a
+   * client with the default options sends a command twice when an answer is lost.
+   */
+  readonly client?: Redis | Cluster;
+  /** Leases of one namespace know nothing of those of another. All its keys are in one hash slot. Default `"default"`. */
+  readonly namespace?: string;
+  /** The bound of a call. Default 5000 ms; then `BACKEND_UNAVAILABLE`, or `OUTCOME_UNKNOWN` if it was sent. */
+  readonly callTimeoutMs?: number;
+  /** How long an id that ended by force or by time is remembered. Default 60 000 ms. */
+  readonly endMemoryMs?: number;
+  /** Whether the history tells of renewals. Default true; without, a renewal writes less. */
+  readonly recordRenewals?: boolean;
+  /** Use a Redis that may evict leases (an `allkeys-…` policy). Default false: it is refused. */
+  readonly allowEviction?: boolean;
+}
+
+const DEFAULTS = Object.freeze({
+  namespace: "default",
+  callTimeoutMs: 5000,
+  endMemoryMs: 60_000,
+  recordRenewals: true,
+  allowEviction: false,
+});
+
+const MAX_END_MEMORY_MS = 365 * 24 * 3_600_000;
+
+/**
+ * Keeps leases in Redis 6.2 or newer. It does no I/O itself: the first call connects, and an error of connecting comes
+ * out of that call.
+ *
+ * @throws `INVALID_ARGUMENT` for a bad option
+ */
+export function redisBackend(options: RedisBackendOptions): LeaseBackend {
+  const callTimeoutMs = options.callTimeoutMs ?? DEFAULTS.callTimeoutMs;
+  const endMemoryMs = options.endMemoryMs ?? DEFAULTS.endMemoryMs;
+  const recordRenewals = options.recordRenewals ?? DEFAULTS.recordRenewals;
+  checkDuration("callTimeoutMs", callTimeoutMs, 1, 2 ** 31 - 1);
+  checkDuration("endMemoryMs", endMemoryMs, 0, MAX_END_MEMORY_MS);
+  const keys = namespaceKeys(options.namespace ?? DEFAULTS.namespace);
+  const clients = clientsOf(options, callTimeoutMs);
+  const limits: BackendLimits = Object.freeze({
+    minTtlMs: 1,
+    maxTtlMs: 7 * 24 * 3_600_000,
+    ttlStepMs: 1,
+    maxClaims: 1000,
+    expirySlackMs: 0,
+    endMemoryMs,
+    clockGranularityMs: 1,
+    remainingStepMs: 1,
+    recordsRenewals: recordRenewals,
+    countsEveryRenewal: true,
+    history: "kept",
+    // What ends a lease early here (lost data) loses its history too: to follow that would not tell of it.
+    mayEndEarly: false,
+  });
+
+  const client = randomBytes(CLIENT_WIDTH / 2).toString("hex");
+  const connection = new Connection({
+    clients,
+    keys: keys.all,
+    timeoutMs: callTimeoutMs,
+    allowEviction: options.allowEviction ?? DEFAULTS.allowEviction,
+  });
+  const steps = new Steps({ connection, client, endMemoryMs, recordRenewals });
+  const run = (operation: string) => steps.run(operation);
+  const subscriber = new Subscriber({
+    clients,
+    connection,
+    channel: keys.channelOf(client),
+    onMessage: (id) => turns.called(id),
+    onChange: () => turns.subscriptionChanged(),
+  });
+  const turns = new Turns(run, subscriber);
+  const news = new HistoryNews(clients, keys.history);
+  let closing: Promise<void> | undefined;
+  const refuseClosed = () => {
+    if (closing !== undefined) throw closed();
+  };
+
+  async function* changes(change: ChangesOptions): AsyncGenerator<LeaseEvent, void> {
+    checkChanges(change);
+    refuseClosed();
+    const reader = new HistoryReader(connection);
+    const history: HistorySource = {
+      bounds: () => reader.bounds(),
+      page: (sequence) => reader.page(sequence),
+      entryAfter: (sequence, signal) => news.after(sequence, signal),
+    };
+    const stopFollowing = change.follow === true ? news.follow() : () => {};
+    try {
+      yield* readChanges(change, history);
+    } finally {
+      stopFollowing();
+    }
+  }
+
+  return {
+    kind: "redis",
+    limits,
+    async acquire(request) {
+      checkAcquire(request, limits);
+      const operation = encodeAcquire(request);
+      const asked = asAsked(request);
+      if (asked.wait) turns.asking(asked.id);
+      const result = acquireResult(asked, await run(operation));
+      if (result.status === "refused" && result.lease !== null) turns.standing(asked.id, result.retryInMs);
+      else turns.gone(asked.id);
+      return result;
+    },
+    async turn(wait) {
+      checkTurn(wait);
+      refuseClosed();
+      await turns.wait(wait);
+    },
+    async renew(requests) {
+      checkRenew(requests, limits);
+      refuseClosed();
+      const ids = requests.map(({ id }) => id);
+      const answers = await all(requests.map((request) => run(encodeRenew(request))));
+      return answers.map((answer, index) => renewResult(ids[index] as string, answer));
+    },
+    async release(requests) {
+      checkRelease(requests, limits);
+      refuseClosed();
+      return (await all(requests.map((request) => run(encodeRelease(request))))).map(releaseResult);
+    },
+    async list(query) {
+      checkQuery(query);
+      refuseClosed();
+      return listLeases(connection, query);
+    },
+    async sweep(sweepOptions) {
+      checkSweep(sweepOptions);
+      refuseClosed();
+      return sweep(connection, run, sweepOptions);
+    },
+    changes,
+    close() {
+      closing ??= (async () => {
+        steps.close();
+        turns.close();
+        news.close();
+        subscriber.close();
+        await connection.close();
+      })();
+      return closing;
+    },
+  };
+}
+
+/** The request as it was checked: the answer is built from it, and its maker may change it until then. */
+function asAsked<R extends Parameters<LeaseBackend["acquire"]>[0]>(request: R): R {
+  return {
+    ...request,
+    claims: request.claims.map(({ resource, mode }) => ({ resource, mode })),
+    holding: [...request.holding],
+    metadata: request.metadata && structuredClone(request.metadata),
+  };
+}
+
+/**
+ * The answers of one call's operations, which may go in several scripts. Where only some of them were carried out,
+ * nobody could tell which from "nothing was done".
+ */
+async function all(running: readonly Promise<Answer>[]): Promise<Answer[]> {
+  const settled = await Promise.allSettled(running);
+  const failed = settled.find((outcome) => outcome.status === "rejected");
+  if (failed === undefined)
+    return settled.map((outcome) => (outcome as PromiseFulfilledResult<Answer>).value);
+  if (settled.every((outcome) => outcome.status === "rejected")) throw failed.reason;
+  throw new LeaseError(
+    "OUTCOME_UNKNOWN",
+    "Redis carried out a part of the call. Ask again with the same ids.",
+    undefined,
+    { cause: failed.reason },
+  );
+}
+
+function clientsOf({ url, client }: RedisBackendOptions, timeoutMs: number): ClientFactory {
+  if (url !== undefined && client !== undefined)
+    refuseOption("client", "and url exclude each other: give one");
+  if (client === undefined) return clientsOfUrl(url as string, timeoutMs);
+  if (typeof client !== "object" || client === null || typeof client.duplicate !== "function") {
+    refuseOption("client", "must be a Redis or Cluster client of ioredis");
+  }
+  return clientsLike(client, timeoutMs);
+}
+
+function checkDuration(field: string, value: unknown, least: number, most: number): void {
+  if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
+    refuseOption(field, `must be a whole number from ${least} to ${most}`);
+  }
+}
+
+function refuseOption(field: string, problem: string): never {
+  throw new LeaseError("INVALID_ARGUMENT", `${field} ${problem}`, { field });
+}

@@ -1,0 +1,137 @@
+/** The ioredis clients that a backend opens: all its own, all with the options that make a call happen once or not. */
+import { LeaseError } from "@lease/core";
+import { Cluster, Redis, type RedisOptions } from "ioredis";
+
+export type Client = Redis | Cluster;
+
+/** Makes clients of one Redis. Nothing connects before it is used, and whoever asked for one closes it. */
+export interface ClientFactory {
+  /** For scripts. */
+  commands(): Client;
+  /** For one subscription; `commands` tells which nodes there are. It does not connect again by itself. */
+  subscriber(commands: Client): Redis;
+  /** For reads that block until there is something to read. */
+  blocking(): Client;
+}
+
+/** Redis may keep a read of the history waiting this long. */
+export const BLOCK_MS = 5_000;
+
+const RECONNECT_FIRST_MS = 50;
+const RECONNECT_MOST_MS = 1_000;
+
+/** Pause before connecting again: doubled each time, spread so that many clients do not come at once. */
+export function reconnectDelayMs(attempt: number): number {
+  const delay = Math.min(RECONNECT_FIRST_MS * 2 ** Math.min(attempt - 1, 10), RECONNECT_MOST_MS);
+  return delay * (0.5 + Math.random() / 2);
+}
+
+/**
+ * What every connection of the backend must have, whatever a caller's client has: by default ioredis sends a command
+ * again when its answer was lost, waits for ever on a server that hangs, and keeps calls in a queue that outlives them.
+ */
+function ownOptions(timeoutMs: number) {
+  return {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: undefined,
+    connectTimeout: timeoutMs,
+    // Destroys a connection that owes an answer for this long, also while it is being set up.
+    socketTimeout: timeoutMs,
+    retryStrategy: reconnectDelayMs,
+    // A master that became a replica: somewhere there is a new master. 1: connect again, do not send again.
+    reconnectOnError: (error: Error) => (error.message.includes("READONLY") ? 1 : false),
+    enableReadyCheck: true,
+    enableAutoPipelining: false,
+    keyPrefix: "",
+    monitor: false,
+    readOnly: false,
+    replyMapping: "legacy",
+    stringNumbers: false,
+  } as const satisfies RedisOptions;
+}
+
+/** Clients for a `redis://` or `rediss://` URL. */
+export function clientsOfUrl(url: string, timeoutMs: number): ClientFactory {
+  const options = parseUrl(url);
+  const own = ownOptions(timeoutMs);
+  return {
+    commands: () => new Redis({ ...options, ...own }),
+    subscriber: () => new Redis({ ...options, ...own, retryStrategy: () => null }),
+    blocking: () => new Redis({ ...options, ...own, socketTimeout: timeoutMs + BLOCK_MS }),
+  };
+}
+
+/** Clients like the one that a caller made: it is a pattern, never used, changed or closed itself. */
+export function clientsLike(pattern: Client, timeoutMs: number): ClientFactory {
+  const own = ownOptions(timeoutMs);
+  if (pattern instanceof Cluster || pattern.isCluster) {
+    const cluster = pattern as Cluster;
+    const duplicate = (socketTimeout: number) =>
+      cluster.duplicate([], {
+        lazyConnect: true,
+        // Commands of the first moments wait for their node; a call's own bound ends them.
+        enableOfflineQueue: true,
+        enableAutoPipelining: false,
+        keyPrefix: "",
+        scaleReads: "master",
+        // Otherwise a command whose connection closed is sent again, whether it was carried out or not.
+        retryDelayOnFailover: 0,
+        redisOptions: { ...own, enableOfflineQueue: true, socketTimeout },
+      });
+    return {
+      commands: () => duplicate(timeoutMs),
+      // A message published anywhere in a cluster arrives everywhere.
+      subscriber: (commands) => {
+        const nodes = (commands as Cluster).nodes("master");
+        const node = nodes[Math.floor(Math.random() * nodes.length)];
+        if (node === undefined) throw new Error("The cluster has no masters at present.");
+        return node.duplicate({ ...own, retryStrategy: () => null });
+      },
+      blocking: () => duplicate(timeoutMs + BLOCK_MS),
+    };
+  }
+  const single = pattern as Redis;
+  return {
+    commands: () => single.duplicate(own),
+    subscriber: () => single.duplicate({ ...own, retryStrategy: () => null }),
+    blocking: () => single.duplicate({ ...own, socketTimeout: timeoutMs + BLOCK_MS }),
+  };
+}
+
+/** By hand: ioredis would take any word of the query for an option. The URL stays out of errors: it has a password. */
+function parseUrl(text: unknown): RedisOptions {
+  if (typeof text !== "string" || !URL.canParse(text))
+    throw refused("must be a URL such as redis://localhost:6379/0");
+  const url = new URL(text);
+  if (url.protocol !== "redis:" && url.protocol !== "rediss:") {
+    throw refused("must begin with redis:// or rediss://");
+  }
+  if (url.search !== "" || url.hash !== "") throw refused("must have no query: options are passed beside it");
+  const [, db = "0"] = /^\/?(\d{0,5})$/.exec(url.pathname) ?? [];
+  if (!/^\/?\d{0,5}$/.test(url.pathname))
+    throw refused("must name the database by its number, as in redis://localhost/0");
+  return {
+    host: url.hostname === "" ? "localhost" : url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: url.port === "" ? 6379 : Number(url.port),
+    db: Number(db),
+    ...(url.username === "" ? {} : { username: decode(url.username) }),
+    ...(url.password === "" ? {} : { password: decode(url.password) }),
+    ...(url.protocol === "rediss:" ? { tls: {} } : {}),
+  };
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw refused("has a % that is not followed by two hexadecimal digits: write %25 for a percent sign");
+  }
+}
+
+function refused(problem: string): LeaseError<"INVALID_ARGUMENT"> {
+  return new LeaseError("INVALID_ARGUMENT", `url ${problem}`, { field: "url" });
+}

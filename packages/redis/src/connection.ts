@@ -1,0 +1,193 @@
+/**
+ * One connection for scripts. Every call ends within its bound: with an answer, or saying whether it may have been
+ * carried out. Nothing is ever sent twice.
+ */
+import { createHash } from "node:crypto";
+import { LeaseError } from "@lease/core";
+import type { Cluster } from "ioredis";
+import type { Client, ClientFactory } from "./clients.js";
+import { isLasting, isNoScript, outcomeUnknown, toLeaseError, unavailable } from "./errors.js";
+import { inspect } from "./inspect.js";
+
+export interface Script {
+  readonly text: string;
+  readonly sha: string;
+}
+
+export function script(text: string): Script {
+  return { text, sha: createHash("sha1").update(text).digest("hex") };
+}
+
+/** What scripts answer, in bytes: lengths in records count them. */
+export type Answer = Buffer | number | readonly Answer[];
+
+export interface ConnectionOptions {
+  readonly clients: ClientFactory;
+  readonly keys: readonly string[];
+  /** The bound of a call. */
+  readonly timeoutMs: number;
+  readonly allowEviction: boolean;
+}
+
+const CLOSE_WITHIN_MS = 1_000;
+
+export class Connection {
+  readonly #options: ConnectionOptions;
+  #client: Client | undefined;
+  /** Connected, and found to be a Redis that keeps what it is given. */
+  #usable = false;
+  #refusal: LeaseError | undefined;
+  #lastError: unknown;
+  readonly #waiting = new Set<() => void>();
+  readonly #underWay = new Set<Promise<unknown>>();
+  #closed = false;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Runs a script on the keys of the namespace.
+   *
+   * @throws `BACKEND_UNAVAILABLE` (nothing was sent), `OUTCOME_UNKNOWN` (no answer), `CLOSED`, and what the server said
+   */
+  run(script: Script, args: readonly (string | number)[]): Promise<Answer> {
+    const run = this.#run(script, args).catch((error: unknown) => {
+      if (this.#closed) throw closed();
+      throw toLeaseError(error);
+    });
+    this.#underWay.add(run);
+    const done = () => this.#underWay.delete(run);
+    run.then(done, done);
+    return run;
+  }
+
+  /** The client for scripts, once it can be used. */
+  async client(): Promise<Client> {
+    await this.#untilUsable(performance.now() + this.#options.timeoutMs);
+    return this.#client as Client;
+  }
+
+  /** Waits a moment for what is under way, then gives the connection back. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#notify();
+    if (this.#usable && this.#underWay.size > 0) {
+      let timer: NodeJS.Timeout | undefined;
+      const enough = new Promise((resolve) => {
+        timer = setTimeout(resolve, CLOSE_WITHIN_MS);
+      });
+      await Promise.race([Promise.allSettled(this.#underWay), enough]);
+      clearTimeout(timer);
+    }
+    this.#client?.disconnect();
+    await Promise.allSettled(this.#underWay);
+  }
+
+  async #run(script: Script, args: readonly (string | number)[]): Promise<Answer> {
+    const until = performance.now() + this.#options.timeoutMs;
+    if (!this.#usable || this.#closed) await this.#untilUsable(until);
+    const client = this.#client as Client;
+    const { keys } = this.#options;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(outcomeUnknown(undefined)), until - performance.now());
+    });
+    const answered = client
+      .callBuffer("evalsha", script.sha, keys.length, ...keys, ...args)
+      .catch((error: unknown) => {
+        if (!isNoScript(error)) throw error;
+        return client.callBuffer("eval", script.text, keys.length, ...keys, ...args);
+      });
+    try {
+      return (await Promise.race([answered, late])) as Answer;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #untilUsable(until: number): Promise<void> {
+    const client = this.#open();
+    // Somebody may have corrected what was refused.
+    if (this.#refusal !== undefined && client.status === "ready") void this.#inspect(client);
+    this.#refusal = undefined;
+    while (!this.#usable) {
+      if (this.#closed) throw closed();
+      const leftMs = until - performance.now();
+      if (leftMs <= 0) throw unavailable(this.#lastError);
+      await this.#change(leftMs);
+      if (this.#refusal !== undefined) throw this.#refusal;
+    }
+    if (this.#closed) throw closed();
+  }
+
+  #open(): Client {
+    if (this.#closed) throw closed();
+    if (this.#client === undefined) {
+      const client = this.#options.clients.commands();
+      client.on("error", (error: Error) => {
+        this.#lastError = error;
+        if (isLasting(error)) this.#refuse(toLeaseError(error) as LeaseError);
+      });
+      client.on("ready", () => void this.#inspect(client));
+      for (const event of ["close", "end"]) {
+        client.on(event, () => {
+          this.#usable = false;
+        });
+      }
+      this.#client = client;
+    }
+    const { status } = this.#client;
+    if (status === "wait" || status === "end") {
+      this.#client.connect().catch((error: unknown) => {
+        this.#lastError ??= error;
+      });
+    }
+    return this.#client;
+  }
+
+  async #inspect(client: Client): Promise<void> {
+    try {
+      await inspect(client, { allowEviction: this.#options.allowEviction });
+      this.#usable = client.status === "ready";
+      this.#lastError = undefined;
+      this.#notify();
+    } catch (error) {
+      this.#lastError = error;
+      const told = toLeaseError(error);
+      if (told instanceof LeaseError && told.code === "BACKEND_INCOMPATIBLE") this.#refuse(told);
+    }
+  }
+
+  #refuse(refusal: LeaseError): void {
+    this.#usable = false;
+    this.#refusal = refusal;
+    this.#notify();
+  }
+
+  #notify(): void {
+    for (const wake of [...this.#waiting]) wake();
+  }
+
+  #change(withinMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, withinMs);
+      this.#waiting.add(wake);
+    });
+  }
+}
+
+export function closed(): LeaseError<"CLOSED"> {
+  return new LeaseError("CLOSED", "This Redis backend was closed.");
+}
+
+/** The masters of a cluster, or the one server. */
+export function mastersOf(client: Client): readonly Pick<Cluster, "info">[] {
+  return client.isCluster ? (client as Cluster).nodes("master") : [client];
+}

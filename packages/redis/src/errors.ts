@@ -1,0 +1,116 @@
+/** From what Redis and ioredis say to what a caller is told. */
+import { isLeaseError, LeaseError } from "@lease/core";
+import { HEAD_VERSION } from "./scripts/layout.js";
+
+/** Error replies after which surely nothing was applied, and after which trying again can help. */
+const PASSING: Readonly<Record<string, string>> = Object.freeze({
+  LOADING: "Redis is loading its data",
+  BUSY: "Redis is busy with somebody's script",
+  READONLY: "this Redis is a read-only replica: connect to the master, through Sentinel or a cluster client",
+  MASTERDOWN: "this Redis is a replica that lost its master",
+  MISCONF: "Redis refuses writes because it cannot save its data",
+  NOREPLICAS: "Redis refuses writes for want of enough good replicas",
+  CLUSTERDOWN: "the Redis cluster is down",
+  TRYAGAIN: "the Redis cluster is moving this namespace",
+});
+
+/** Error replies that no repetition will change. */
+const LASTING: Readonly<Record<string, string>> = Object.freeze({
+  MOVED: "this Redis is one node of a cluster: pass a `Cluster` client of ioredis to redisBackend()",
+  ASK: "this Redis is one node of a cluster: pass a `Cluster` client of ioredis to redisBackend()",
+  CROSSSLOT: "this Redis is a cluster that does not honour hash tags",
+  NOAUTH: "Redis wants a password",
+  WRONGPASS: "Redis does not take this user and password",
+  NOPERM: "this Redis user may not do what the backend needs (see the README for its ACL)",
+  UNKNOWN: "this Redis does not know a command that the backend needs",
+  LEASEVERSION: `the namespace was written by another version of @lease/redis (this one reads ${HEAD_VERSION}): update it everywhere`,
+});
+
+const NOT_SENT = /isn't writeable|isn't ready/;
+
+/** What a failed call is reported as. What is no error of Redis or the network, a bug for instance, stays as it is. */
+export function toLeaseError(error: unknown): unknown {
+  if (isLeaseError(error) || !(error instanceof Error)) return error;
+  const code = replyCode(error);
+  const cause = { cause: safeCause(error) };
+  if (code === "OOM") {
+    return new LeaseError(
+      "BACKEND_FULL",
+      "Redis has no memory left for a new lease: raise maxmemory, or sweep with a shorter historyRetentionMs.",
+      undefined,
+      cause,
+    );
+  }
+  const passing = code && PASSING[code];
+  if (passing) {
+    return new LeaseError("BACKEND_UNAVAILABLE", `Nothing was done: ${passing}.`, undefined, cause);
+  }
+  const lasting = code && LASTING[code];
+  if (lasting) {
+    return new LeaseError("BACKEND_INCOMPATIBLE", `Nothing was done: ${lasting}.`, undefined, cause);
+  }
+  if (code !== null) {
+    return new LeaseError(
+      "BACKEND_CORRUPT",
+      `The script of the lease backend failed: ${error.message}. Somebody else may have written to this namespace.`,
+      undefined,
+      cause,
+    );
+  }
+  if (NOT_SENT.test(error.message)) return unavailable(error);
+  return outcomeUnknown(error);
+}
+
+/** Surely not applied. */
+export function unavailable(cause: unknown): LeaseError<"BACKEND_UNAVAILABLE"> {
+  const why = cause instanceof Error ? ` (${cause.message})` : "";
+  return new LeaseError(
+    "BACKEND_UNAVAILABLE",
+    `Redis cannot be reached${why}; nothing was sent.`,
+    undefined,
+    cause === undefined ? undefined : { cause: safeCause(cause) },
+  );
+}
+
+/** Sent, and never answered. */
+export function outcomeUnknown(cause: unknown): LeaseError<"OUTCOME_UNKNOWN"> {
+  const why = cause instanceof Error ? ` (${cause.message})` : "";
+  return new LeaseError(
+    "OUTCOME_UNKNOWN",
+    `Redis did not answer${why}: it may or may not have done what was asked. Ask again with the same id.`,
+    undefined,
+    cause === undefined ? undefined : { cause: safeCause(cause) },
+  );
+}
+
+/** An error that trying again does not help against, found while connecting. */
+export function isLasting(error: unknown): boolean {
+  const code = error instanceof Error ? replyCode(error) : null;
+  return code !== null && code in LASTING;
+}
+
+export const isNoScript = (error: unknown): boolean =>
+  error instanceof Error && replyCode(error) === "NOSCRIPT";
+
+/** The code of an error reply, `ERR` where it has no better one; `null` for what is no reply. */
+function replyCode(error: Error): string | null {
+  // ioredis itself gives up on a redirected command with this one.
+  const redirected = /^Too many Cluster redirections. Last error: (?:\w*Error: )?(.*)$/.exec(
+    error.message,
+  )?.[1];
+  const message = redirected ?? error.message;
+  if (error.name !== "ReplyError" && redirected === undefined) return null;
+  // Before Redis 7 the error of a command inside a script stands behind the script's own.
+  const [, code] =
+    /^ERR Error running script .*?(?:: -| -)([A-Z]+) /.exec(message) ?? /^([A-Z]+)\b/.exec(message) ?? [];
+  if (/^ERR unknown command/i.test(message)) return "UNKNOWN";
+  return code ?? "ERR";
+}
+
+/** ioredis hangs the command on its errors, and with it passwords of AUTH: a cause must not carry them into logs. */
+function safeCause(cause: unknown): unknown {
+  if (cause instanceof Error && "command" in cause) {
+    Reflect.deleteProperty(cause, "command");
+  }
+  return cause;
+}

@@ -1,0 +1,6 @@
+/**
+ * `@lease/redis`: the Lease backend on Redis, for any number of machines.
+ *
+ * @packageDocumentation
+ */
+export { type RedisBackendOptions, redisBackend } from "./backend.js";

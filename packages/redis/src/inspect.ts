@@ -1,0 +1,43 @@
+/** Is this a Redis that keeps what it is given? Asked at every new connection, before the first script. */
+import { LeaseError } from "@lease/core";
+import type { Client } from "./clients.js";
+import { mastersOf } from "./connection.js";
+
+const LEAST_VERSION = [6, 2] as const;
+
+/**
+ * @throws `BACKEND_INCOMPATIBLE` for a server that is too old, is one node of a cluster that the client does not know
+ * of, or may evict leases
+ */
+export async function inspect(client: Client, options: { readonly allowEviction: boolean }): Promise<void> {
+  const infos = await Promise.all(mastersOf(client).map((node) => node.info()));
+  for (const info of infos) {
+    const version = field(info, "redis_version");
+    if (isTooOld(version)) {
+      throw refused(`it is version ${version}, and the backend needs ${LEAST_VERSION.join(".")} or newer`);
+    }
+    if (!client.isCluster && field(info, "redis_mode") === "cluster") {
+      throw refused("it is one node of a cluster: pass a `Cluster` client of ioredis to redisBackend()");
+    }
+    const policy = field(info, "maxmemory_policy");
+    // The others only evict keys with an expiry, and none of ours has one.
+    if (policy.startsWith("allkeys-") && !options.allowEviction) {
+      throw refused(
+        `its maxmemory-policy is ${policy}, so it may throw away leases that are held. Set it to noeviction (or to a volatile-* policy: no key of the backend has an expiry), or pass allowEviction: true and rely on fencing tokens`,
+      );
+    }
+  }
+}
+
+function field(info: string, name: string): string {
+  return new RegExp(`^${name}:(.*?)\\r?$`, "m").exec(info)?.[1] ?? "";
+}
+
+function isTooOld(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major < LEAST_VERSION[0] || (major === LEAST_VERSION[0] && minor < LEAST_VERSION[1]);
+}
+
+function refused(why: string): LeaseError<"BACKEND_INCOMPATIBLE"> {
+  return new LeaseError("BACKEND_INCOMPATIBLE", `This Redis cannot be used: ${why}.`);
+}

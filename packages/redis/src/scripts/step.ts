@@ -1,0 +1,486 @@
+/** The script behind acquire, renew, release, turn and the ending of what is past its time. */
+import { HEAD_VERSION, PRELUDE } from "./layout.js";
+
+/**
+ * Carries out up to a batch of operations, one after the other.
+ *
+ * KEYS  the hash, the index and the history of one namespace (see `layout.ts`)
+ * ARGV  1 the calling client, 2 ms that an end is remembered, 3 whether renewals are recorded ('1'), 4… operations:
+ *   `A` wait 1 · id · ttl 10 · ttl of waiting 10 · most renewals 16 · lengths 15 · agent · claims · rest   acquire
+ *   `N` id · token 16 · ttl 10 · renewal 16 · agent                                                          renew
+ *   `D` id · token 16 · agent            release      `B` id · agent                                       abandon
+ *   `V` id · grace 10 · who and why      revoke       `L` id         look whether its turn has come, and listen
+ *   `X` id                               end it if it is past its time
+ *   (dashes stand for what was left out)
+ * Answers, one for each operation:
+ *   `A`: {`G` now} granted anew · {`g` now, record} granted from the line · {`R` now, record} repeated ·
+ *        {`F` now · blockers 8 · soonest expiry 14, record or '', id · record of the first blockers…} refused ·
+ *        {`E` end · who and why} ended · {`O`} another agent's · {`C`} other claims · {`T`} no tokens left ·
+ *        {`M`} no room
+ *   `N`: {`N` now, record} · {`n`} not found · {`o`} not owner · {`p`} pending · {`e`} expired ·
+ *        {`v` who and why} revoked · {`l` most renewals} limit
+ *   `D` `B` `V`: `r`eleased, `c`ancelled, re`v`oked, revokin`g`, not `o`wner, `n`ot found
+ *   `L`: ms until it is worth looking again; '' when the turn may have come
+ *   `X`: {now, record, end}, or '' when it is not there or not past its time
+ * Publishes the id of every waiter that can now be granted, on the channel of its client.
+ *
+ * Atomic for each operation. What could fail for want of memory is the first write of an acquire: before it nothing
+ * was written, after it (or after any deletion) Redis lets a script finish.
+ */
+export const STEP_SCRIPT = `${PRELUDE}
+local client, end_memory, record_renewals = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
+local last, head_middle, epoch, pending, subtrees, indexed = 0, nil, nil, 0, 0, false
+if head then
+  last = tonumber(sub(head, 2, 17))
+  head_middle = sub(head, 18, 49)
+  pending = tonumber(sub(head, 50, 57))
+  subtrees = tonumber(sub(head, 58, 65))
+  indexed = sub(head, 66, 66) == '1'
+else
+  head_middle = '0000000000000000' .. format('%016.0f', us)
+end
+
+-- Numbers end at 2^53; a part is kept for the events of leases that live when new ones are refused.
+local NUMBERS_END = 9007199254740992
+local TOKENS_END = NUMBERS_END - 4294967296
+local DASHES, ZEROS = '----------------', '0000000000000000'
+local changed = false
+local events, event_count = {}, 0
+local freed
+
+local function number()
+  last = last + 1
+  if us > last and us < TOKENS_END then last = us end
+  return format('%016.0f', last)
+end
+
+local function tell(type, number16, id, record, act)
+  event_count = event_count + 1
+  events[event_count] = type .. number16 .. format('%07d%05d', #record, #act) .. id .. record .. act
+end
+
+local function begin()
+  if changed then return end
+  changed = true
+  -- Leftovers of a namespace whose hash is gone would stand in the way of the new one.
+  if not head and call('EXISTS', index, history) > 0 then call('DEL', index, history) end
+end
+
+-- Writes to the hash although memory may be full: after a deletion a script may.
+local function put(...)
+  local result = pcall_redis('HSET', hash, ...)
+  if type(result) == 'table' and result.err then
+    call('HDEL', hash, '')
+    call('HSET', hash, ...)
+  end
+end
+
+local function bury(id, agent, how, act)
+  put('t' .. id, format('%014.0f', now + end_memory) .. how .. format('%03d', #agent) .. agent .. act)
+end
+
+-- The tombstone of an id: its agent, how it ended, and who and why.
+local function tombstone(text)
+  if not text or now >= tonumber(sub(text, 1, 14)) then return nil end
+  local length = tonumber(sub(text, 16, 18))
+  return sub(text, 19, 18 + length), sub(text, 15, 15), sub(text, 19 + length)
+end
+
+local function members_of(id, record)
+  local ticket = sub(record, 2, 17) .. id
+  return 'o' .. ticket, 'a' .. agent_of(record) .. '\\0' .. ticket
+end
+
+-- Ends a lease: takes it out of everything and tells of it.
+local function finish(id, record, how, act)
+  begin()
+  local entry = sub(record, 2, 17) .. id
+  local _, resources, count = claims_of(record)
+  local gone, gone_count = { 'l' .. id }, 1
+  local kept, kept_count = nil, 0
+  local by_token, by_agent = members_of(id, record)
+  local members, member_count = { by_token, by_agent }, 2
+  local fields = {}
+  for i = 1, count do fields[i] = 'r' .. resources[i] end
+  local lines = hmget(fields)
+  for i = 1, count do
+    local line = lines[i]
+    if subtree_base(resources[i]) then subtrees = subtrees - 1 end
+    if #line == 53 then
+      gone_count = gone_count + 1
+      gone[gone_count] = fields[i]
+      if indexed then
+        member_count = member_count + 1
+        members[member_count] = fields[i]
+      end
+    else
+      local at = find(line, entry, 1, true) - 1
+      kept = kept or {}
+      kept[kept_count + 1], kept[kept_count + 2] = fields[i], sub(line, 1, at - 1) .. sub(line, at + 53)
+      kept_count = kept_count + 2
+    end
+  end
+  call('HDEL', hash, unpack(gone, 1, gone_count))
+  if kept then call('HSET', hash, unpack(kept, 1, kept_count)) end
+  call('ZREM', index, unpack(members, 1, member_count))
+  if how == 'e' or how == 'v' then bury(id, agent_of(record), how, act) end
+  tell(how, number(), id, record, act)
+  if byte(record) == 80 then
+    pending = pending - 1
+    -- Whoever waits for its turn should hear that there will be none.
+    call('PUBLISH', hash .. ':' .. sub(record, 116, 127), id)
+  end
+  if pending > 0 then
+    freed = freed or {}
+    freed[#freed + 1] = resources
+  end
+end
+
+-- Ends a lease that is past its time: as revoked, if that is what its holder was told.
+local function expire(id, record)
+  if sub(record, 102, 115) == '00000000000000' then
+    finish(id, record, 'e', '')
+    return 'e'
+  end
+  local act = sub(record, 143 + tonumber(sub(record, 128, 130)) + tonumber(sub(record, 131, 136))
+    + tonumber(sub(record, 137, 142)))
+  finish(id, record, 'v', act)
+  return 'v'
+end
+
+-- The lease of an id if it is live; a dead one is ended on the way.
+local function find_live(id)
+  local record = call('HGET', hash, 'l' .. id)
+  if record and now >= expires_of(record) then
+    expire(id, record)
+    return nil
+  end
+  return record
+end
+
+-- Everybody but 'id' whose claims conflict with these, as token and id, by token; with 'before' only earlier ones.
+local function rivals(id, modes, resources, count, before)
+  local found, found_count, seen = {}, 0, {}
+  for i = 1, count do
+    local exclusive = modes[i] == 'x'
+    local lines = hmget(lines_over(resources[i], subtrees > 0))
+    for j = 1, #lines do
+      local line = lines[j]
+      if line then
+        for at = 1, #line, 53 do
+          if exclusive or byte(line, at) == 120 then
+            local ticket = sub(line, at + 1, at + 52)
+            if before and ticket >= before then break end
+            if not seen[ticket] and sub(ticket, 17) ~= id then
+              seen[ticket] = true
+              found_count = found_count + 1
+              found[found_count] = ticket
+            end
+          end
+        end
+      end
+    end
+  end
+  if found_count > 1 then table.sort(found) end
+  return found, found_count
+end
+
+-- Whether an earlier live lease stands in the way of a pending one, and when time alone could change that.
+local function blocked(id, record)
+  local modes, resources, count = claims_of(record)
+  local before = sub(record, 2, 17) .. id
+  local found, found_count = rivals(id, modes, resources, count, before)
+  local is_blocked, soonest = false, expires_of(record)
+  for i = 1, found_count do
+    local other = call('HGET', hash, 'l' .. sub(found[i], 17))
+    local expires = expires_of(other)
+    if now < expires then
+      is_blocked = true
+      if expires < soonest then soonest = expires end
+    end
+  end
+  return is_blocked, soonest
+end
+
+-- Enters a new lease. False, and nothing written, when there is no room.
+local function enter(id, record, token16, modes, resources, count, lines)
+  local agent = agent_of(record)
+  begin()
+  local entry = token16 .. id
+  local fields, members = { 'l' .. id, record }, { 0, 'o' .. entry, 0, 'a' .. agent .. '\\0' .. entry }
+  for i = 1, count do
+    local field, line = 'r' .. resources[i], lines[i]
+    fields[#fields + 1] = field
+    fields[#fields + 1] = (line or '') .. modes[i] .. entry
+    if subtree_base(resources[i]) then subtrees = subtrees + 1 end
+    if indexed and not line then
+      members[#members + 1] = 0
+      members[#members + 1] = field
+    end
+  end
+  local result = pcall_redis('HSET', hash, unpack(fields))
+  if type(result) == 'table' and result.err then
+    for i = 1, count do
+      if subtree_base(resources[i]) then subtrees = subtrees - 1 end
+    end
+    if find(result.err, 'OOM', 1, true) then return false end
+    -- Fails again, in the server's own words.
+    call('HSET', hash, unpack(fields))
+  end
+  call('ZADD', index, unpack(members))
+  return true
+end
+
+local function same_claims(record, modes, resources, count)
+  local their_modes, their_resources, their_count = claims_of(record)
+  if their_count ~= count then return false end
+  local mode_of = {}
+  for i = 1, count do mode_of[their_resources[i]] = their_modes[i] end
+  for i = 1, count do
+    if mode_of[resources[i]] ~= modes[i] then return false end
+  end
+  return true
+end
+
+local function acquire(op)
+  local wait, id = byte(op, 2) == 49, sub(op, 3, 38)
+  local agent_length, claims_length = tonumber(sub(op, 75, 77)), tonumber(sub(op, 78, 83))
+  local agent = sub(op, 90, 89 + agent_length)
+  local from = 90 + agent_length
+  local modes, resources, count = claims_in(op, from, from + claims_length - 1)
+
+  local simple = count == 1 and subtrees == 0 and not subtree_base(resources[1])
+  local known = call('HMGET', hash, 'l' .. id, 't' .. id, 'r' .. resources[1])
+  local existing, buried = known[1], known[2]
+  if existing and now >= expires_of(existing) then
+    expire(id, existing)
+    existing, buried = false, call('HGET', hash, 't' .. id)
+  end
+  if existing then
+    if agent_of(existing) ~= agent then return { 'O' } end
+    if not same_claims(existing, modes, resources, count) then return { 'C' } end
+    if byte(existing) == 65 then return { 'R' .. now14, existing } end
+  elseif buried then
+    local owner, how, act = tombstone(buried)
+    if owner then
+      if owner ~= agent then return { 'O' } end
+      return { 'E' .. how .. act }
+    end
+  end
+
+  local blockers, blocker_count, soonest = {}, 0, nil
+  local lines
+  if simple and not existing and not known[3] then
+    lines = { false }
+  else
+    if not indexed then
+      for i = 1, count do
+        if subtree_base(resources[i]) then
+          begin()
+          index_resources()
+          indexed = true
+          break
+        end
+      end
+    end
+    local token = existing and sub(existing, 2, 17) or '9999999999999999'
+    local found, found_count = rivals(id, modes, resources, count)
+    for i = 1, found_count do
+      local other_id = sub(found[i], 17)
+      local other = call('HGET', hash, 'l' .. other_id)
+      local expires = expires_of(other)
+      if now >= expires then
+        expire(other_id, other)
+      elseif sub(found[i], 1, 16) < token then
+        blocker_count = blocker_count + 1
+        if blocker_count <= 8 then blockers[blocker_count] = other_id .. other end
+        if not soonest or expires < soonest then soonest = expires end
+      end
+    end
+    local fields = {}
+    for i = 1, count do fields[i] = 'r' .. resources[i] end
+    lines = hmget(fields)
+  end
+
+  if blocker_count == 0 and existing then
+    local expires = format('%014.0f', now + tonumber(sub(existing, 60, 69)))
+    local record = 'A' .. sub(existing, 2, 17) .. expires .. sub(existing, 32, 45) .. now14 .. sub(existing, 60)
+    begin()
+    put('l' .. id, record)
+    pending = pending - 1
+    tell('a', number(), id, record, '')
+    return { 'g' .. now14, record }
+  end
+
+  local record
+  if blocker_count == 0 or (wait and not existing) then
+    if math.max(last + 1, us) >= TOKENS_END then return { 'T' } end
+    local state, type, expires, acquired = 'A', 'a', now + tonumber(sub(op, 39, 48)), now14
+    if blocker_count > 0 then
+      state, type, expires, acquired = 'P', 'q', now + tonumber(sub(op, 49, 58)), '00000000000000'
+    end
+    local number_before = last
+    local token16 = number()
+    record = state .. token16 .. format('%014.0f', expires) .. now14 .. acquired .. sub(op, 39, 48) .. ZEROS
+      .. sub(op, 59, 74) .. '00000000000000' .. client .. sub(op, 75)
+    if not enter(id, record, token16, modes, resources, count, lines) then
+      last = number_before
+      return { 'M' }
+    end
+    tell(type, token16, id, record, '')
+    if blocker_count == 0 then return { 'G' .. now14 .. token16 } end
+    pending = pending + 1
+  elseif wait then
+    local expires = format('%014.0f', now + tonumber(sub(op, 49, 58)))
+    record = sub(existing, 1, 17) .. expires .. sub(existing, 32, 115) .. client .. sub(existing, 128)
+    begin()
+    put('l' .. id, record)
+  else
+    if existing then finish(id, existing, 'c', '') end
+    record = ''
+  end
+  return { 'F' .. now14 .. format('%08d%014.0f', blocker_count, soonest), record, unpack(blockers) }
+end
+
+local function renew(op)
+  local id, agent = sub(op, 2, 37), sub(op, 80)
+  local record = find_live(id)
+  if not record then
+    local owner, how, act = tombstone(call('HGET', hash, 't' .. id))
+    if not owner then return { 'n' } end
+    if owner ~= agent then return { 'o' } end
+    if how == 'e' then return { 'e' } end
+    if how == 'v' then return { 'v' .. act } end
+    return { 'n' }
+  end
+  local token = sub(op, 38, 53)
+  if agent_of(record) ~= agent or (token ~= DASHES and token ~= sub(record, 2, 17)) then return { 'o' } end
+  if byte(record) == 80 then return { 'p' } end
+  local refused_from = tonumber(sub(record, 102, 115))
+  if refused_from > 0 and now >= refused_from then
+    return { 'v' .. sub(record, 143 + tonumber(sub(record, 128, 130)) + tonumber(sub(record, 131, 136))
+      + tonumber(sub(record, 137, 142))) }
+  end
+  local renewals = tonumber(sub(record, 70, 85))
+  local renewal = tonumber(sub(op, 64, 79)) or renewals + 1
+  -- A repeat extends nothing either: repeated at the limit, it would otherwise hold for ever.
+  if renewal > renewals then
+    local limit = tonumber(sub(record, 86, 101))
+    if limit and renewal > limit then return { 'l' .. sub(record, 86, 101) } end
+    local ttl = tonumber(sub(op, 54, 63)) or tonumber(sub(record, 60, 69))
+    local expires = math.max(expires_of(record), now + ttl)
+    record = sub(record, 1, 17) .. format('%014.0f', expires) .. sub(record, 32, 69)
+      .. format('%016.0f', renewal) .. sub(record, 86)
+    begin()
+    put('l' .. id, record)
+    if record_renewals then tell('n', number(), id, record, '') end
+  end
+  return { 'N' .. now14, record }
+end
+
+local function release(op)
+  local kind, id = sub(op, 1, 1), sub(op, 2, 37)
+  local record = find_live(id)
+  if kind == 'V' then
+    if not record then return 'n' end
+    local act = sub(op, 48)
+    local grace = tonumber(sub(op, 38, 47))
+    if byte(record) == 80 or grace == 0 then
+      finish(id, record, 'v', act)
+      return 'v'
+    end
+    local before = tonumber(sub(record, 102, 115))
+    if before == 0 or now + grace < before then
+      local rest_end = 142 + tonumber(sub(record, 128, 130)) + tonumber(sub(record, 131, 136))
+        + tonumber(sub(record, 137, 142))
+      record = sub(record, 1, 101) .. format('%014.0f', now + grace) .. sub(record, 116, rest_end) .. act
+      begin()
+      put('l' .. id, record)
+      tell('g', number(), id, record, act)
+    end
+    return 'g'
+  end
+
+  local abandoned = kind == 'B'
+  local agent = sub(op, abandoned and 38 or 54)
+  if not record then
+    local buried = call('HGET', hash, 't' .. id)
+    local owner, how, act = tombstone(buried)
+    if owner and owner ~= agent then return 'o' end
+    if abandoned then
+      begin()
+      bury(id, agent, how or 'c', act or '')
+    end
+    return 'n'
+  end
+  local token = abandoned and DASHES or sub(op, 38, 53)
+  if agent_of(record) ~= agent or (token ~= DASHES and token ~= sub(record, 2, 17)) then return 'o' end
+  local how = byte(record) == 80 and 'c' or 'r'
+  finish(id, record, how, '')
+  if abandoned then bury(id, agent, how, '') end
+  return how
+end
+
+local function look(op)
+  local id = sub(op, 2, 37)
+  local record = call('HGET', hash, 'l' .. id)
+  if not record or byte(record) ~= 80 or now >= expires_of(record) then return '' end
+  local is_blocked, soonest = blocked(id, record)
+  if not is_blocked then return '' end
+  if sub(record, 116, 127) ~= client then
+    begin()
+    put('l' .. id, sub(record, 1, 115) .. client .. sub(record, 128))
+  end
+  return format('%.0f', soonest - now)
+end
+
+local function end_if_dead(op)
+  local id = sub(op, 2, 37)
+  local record = call('HGET', hash, 'l' .. id)
+  if not record or now < expires_of(record) then return '' end
+  return { now14, record, expire(id, record) }
+end
+
+local steps = { A = acquire, N = renew, D = release, B = release, V = release, L = look, X = end_if_dead }
+local answers = {}
+for i = 4, #ARGV do answers[i - 3] = steps[sub(ARGV[i], 1, 1)](ARGV[i]) end
+
+-- Who can be granted now that did not stand at the head before. In a line nobody behind the first live exclusive
+-- claim can be.
+local function wake()
+  local seen, candidates = {}, {}
+  for i = 1, #freed do
+    for j = 1, #freed[i] do
+      local lines = hmget(lines_over(freed[i][j], subtrees > 0))
+      for k = 1, #lines do
+        local line = lines[k] or ''
+        for at = 1, #line, 53 do
+          local ticket = sub(line, at + 1, at + 52)
+          local record = call('HGET', hash, 'l' .. sub(ticket, 17))
+          if now < expires_of(record) then
+            if byte(record) == 80 and not seen[ticket] then
+              seen[ticket] = true
+              candidates[#candidates + 1] = { sub(ticket, 17), record }
+            end
+            if byte(line, at) == 120 then break end
+          end
+        end
+      end
+    end
+  end
+  for i = 1, #candidates do
+    local id, record = candidates[i][1], candidates[i][2]
+    if not blocked(id, record) then call('PUBLISH', hash .. ':' .. sub(record, 116, 127), id) end
+  end
+end
+if freed and pending > 0 then wake() end
+
+if event_count > 0 then
+  call('XADD', history, format('%.0f-0', last), 'e', now14 .. format('%06d', event_count) .. table.concat(events))
+end
+if changed then
+  put('n', '${HEAD_VERSION}' .. format('%016.0f', last) .. head_middle .. format('%08d%08d', pending, subtrees)
+    .. (indexed and '1' or '0'))
+end
+return answers
+`;

@@ -1,0 +1,87 @@
+/** Hears of turns: one connection and one channel for all that wait in this backend, opened when the first waits. */
+import type { Redis } from "ioredis";
+import { type ClientFactory, reconnectDelayMs } from "./clients.js";
+import type { Connection } from "./connection.js";
+
+export class Subscriber {
+  readonly #clients: ClientFactory;
+  readonly #connection: Connection;
+  readonly #channel: string;
+  readonly #onMessage: (message: string) => void;
+  readonly #onChange: () => void;
+  #client: Redis | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #failures = 0;
+  #started = false;
+  #closed = false;
+  /** Counts the subscriptions so far; 0 while there is none. What was published between two of them was missed. */
+  generation = 0;
+  #generations = 0;
+
+  constructor(options: {
+    readonly clients: ClientFactory;
+    readonly connection: Connection;
+    readonly channel: string;
+    readonly onMessage: (message: string) => void;
+    /** A subscription began or ended. */
+    readonly onChange: () => void;
+  }) {
+    this.#clients = options.clients;
+    this.#connection = options.connection;
+    this.#channel = options.channel;
+    this.#onMessage = options.onMessage;
+    this.#onChange = options.onChange;
+  }
+
+  /** Subscribes, and goes on trying for as long as it is not closed. */
+  start(): void {
+    if (this.#started || this.#closed) return;
+    this.#started = true;
+    void this.#subscribe();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    this.#client?.disconnect();
+  }
+
+  async #subscribe(): Promise<void> {
+    let client: Redis | undefined;
+    try {
+      const commands = await this.#connection.client();
+      if (this.#closed) return;
+      client = this.#clients.subscriber(commands);
+      this.#client = client;
+      client.on("error", () => {});
+      client.on("message", (_channel: string, message: string) => this.#onMessage(message));
+      await client.connect();
+      await client.subscribe(this.#channel);
+      client.once("close", () => this.#lost());
+      if (client.status !== "ready") throw new Error("The connection closed again at once.");
+    } catch {
+      client?.removeAllListeners("close");
+      client?.disconnect();
+      this.#again();
+      return;
+    }
+    this.#failures = 0;
+    this.#generations += 1;
+    this.generation = this.#generations;
+    this.#onChange();
+  }
+
+  #lost(): void {
+    if (this.generation === 0) return;
+    this.generation = 0;
+    this.#again();
+    if (!this.#closed) this.#onChange();
+  }
+
+  #again(): void {
+    this.#client = undefined;
+    if (this.#closed) return;
+    this.#failures += 1;
+    this.#retry = setTimeout(() => void this.#subscribe(), reconnectDelayMs(this.#failures));
+  }
+}
