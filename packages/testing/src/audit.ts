@@ -24,6 +24,11 @@ const MAY_FOLLOW: Record<LeaseEventType | "start", readonly LeaseEventType[]> = 
   cancelled: [],
 };
 
+/** Whether an event can come after the last one of the same lease; `undefined`: it is its first. */
+export function mayFollow(last: LeaseEventType | undefined, type: LeaseEventType): boolean {
+  return MAY_FOLLOW[last ?? "start"].includes(type);
+}
+
 const STATE_AFTER: Record<LeaseEventType, Lease["state"]> = {
   queued: "pending",
   acquired: "active",
@@ -56,7 +61,7 @@ export class FeedAudit {
     const { lease, type } = event;
     const before = this.#last.get(lease.id);
     if (this.#cursors.has(event.cursor)) throw broken("a cursor came twice", event);
-    if (!MAY_FOLLOW[before?.type ?? "start"].includes(type)) {
+    if (!mayFollow(before?.type, type)) {
       throw broken(`"${type}" cannot follow ${before === undefined ? "nothing" : `"${before.type}"`}`, event);
     }
     if (lease.state !== STATE_AFTER[type]) throw broken(`the snapshot says ${lease.state}`, event);

@@ -1,6 +1,6 @@
 import { createLeaseId } from "@lease/core";
 import { equal, rejects } from "../assert.js";
-import type { Cases } from "./context.js";
+import { background, type Cases } from "./context.js";
 
 export const closeCases: Cases = {
   async "after close every call fails with CLOSED, and closing again is fine"(c) {
@@ -42,8 +42,8 @@ export const closeCases: Cases = {
     const client = await c.open();
     await c.hold("r");
     const pending = await c.queue("r", { agentId: "bob" });
-    const turn = client.turn({ id: pending.id, timeoutMs: c.time.longMs });
-    const follower = c.events({ follow: true }, client);
+    const turn = background(client.turn({ id: pending.id, timeoutMs: c.time.longMs }));
+    const follower = background(c.events({ follow: true }, client));
     // Both are under way before the close.
     await c.time.staysOpen(Promise.race([turn, follower]), "they wait");
     await client.close();

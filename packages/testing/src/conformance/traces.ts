@@ -3,7 +3,7 @@
  * the holder's own bookkeeping is in core; the explorer of this package walks all of them.
  */
 import { check, equal, rejects, within } from "../assert.js";
-import { type Cases, exclusive, shared } from "./context.js";
+import { background, type Cases, exclusive, shared } from "./context.js";
 
 export const traceCases: Cases = {
   async "acquire granted, reply lost, asked again later: the repeat extends nothing and tells what is left"(
@@ -101,7 +101,7 @@ export const traceCases: Cases = {
     const held = await c.hold("r");
     const pending = await c.queue("r", { agentId: "bob", on: c.other });
     await c.release(held);
-    const turn = c.other.turn({ id: pending.id, timeoutMs: c.time.longMs });
+    const turn = background(c.other.turn({ id: pending.id, timeoutMs: c.time.longMs }));
     await c.time.settles(turn, "turn, called after the end that it waits for");
     equal((await c.again(pending)).status, "granted", "its question");
   },

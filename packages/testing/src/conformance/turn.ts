@@ -1,6 +1,6 @@
 import type { Lease, LeaseBackend } from "@lease/core";
 import { check, equal } from "../assert.js";
-import { type CaseContext, type Cases, exclusive, shared } from "./context.js";
+import { background, type CaseContext, type Cases, exclusive, shared } from "./context.js";
 
 export const turnCases: Cases = {
   async "a release by another client wakes the next in line"(c) {
@@ -50,7 +50,9 @@ export const turnCases: Cases = {
     await c.hold("r");
     const pending = await c.queue("r", { agentId: "bob" });
     const abort = new AbortController();
-    const waiting = c.backend.turn({ id: pending.id, timeoutMs: c.time.longMs, signal: abort.signal });
+    const waiting = background(
+      c.backend.turn({ id: pending.id, timeoutMs: c.time.longMs, signal: abort.signal }),
+    );
     await c.time.staysOpen(waiting, "turn waits before the abort");
     abort.abort();
     await c.time.settles(waiting, "turn ends at the abort");
@@ -76,7 +78,7 @@ export const turnCases: Cases = {
   async "turn ends when the waiter itself is ended by somebody else"(c) {
     await c.hold("r");
     const pending = await c.queue("r", { agentId: "bob" });
-    const waiting = c.backend.turn({ id: pending.id, timeoutMs: c.time.longMs });
+    const waiting = background(c.backend.turn({ id: pending.id, timeoutMs: c.time.longMs }));
     await c.time.staysOpen(waiting, "turn waits");
     await c.revoke(pending, 0, { on: c.other });
     await c.time.settles(waiting, "turn ends with the waiter");
@@ -101,7 +103,7 @@ export const turnCases: Cases = {
     const first = await c.queue("r", { agentId: "bob" });
     const second = await c.queue("r", { agentId: "carol", on: c.other });
     const granted = c.waitFor(first);
-    const waiting = c.other.turn({ id: second.id, timeoutMs: c.time.longMs });
+    const waiting = background(c.other.turn({ id: second.id, timeoutMs: c.time.longMs }));
     await c.release(held);
     await c.time.settles(granted, "the first is granted");
     await c.time.staysOpen(waiting, "the second sleeps on while the first holds");
@@ -137,8 +139,9 @@ export const turnCases: Cases = {
       asked += turn.asked;
       await c.release(lease, on);
     });
+    const done = background(Promise.all(everybody));
     await c.release(holder);
-    await c.time.settles(Promise.all(everybody), "everybody is served", 20_000);
+    await c.time.settles(done, "everybody is served", 20_000);
     equal(
       served,
       line.map(({ lease }) => lease.agentId),

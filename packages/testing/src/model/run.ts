@@ -1,0 +1,364 @@
+/** Runs a plan on a backend and on the specification side by side, and compares every answer. */
+import {
+  type AcquireRequest,
+  blockersOf,
+  conflicts,
+  type Lease,
+  type LeaseBackend,
+  LeaseError,
+  type LeaseEvent,
+  MAX_PAGE,
+  MemoryStore,
+  type Moment,
+  type ReleaseRequest,
+  type RenewRequest,
+} from "@lease/core";
+import { CheckFailed, check, equal } from "../assert.js";
+import { auditFeed } from "../audit.js";
+import { CaseTime } from "../conformance/time.js";
+import type { ConformanceStore } from "../store.js";
+import { Comparison } from "./compare.js";
+import {
+  type Action,
+  CLIENTS,
+  type Plan,
+  type ReleaseStep,
+  type RenewStep,
+  type Slot,
+  type Span,
+} from "./plan.js";
+
+/** In real time a machine may stall for this long without the comparison taking it for a difference. */
+const STALL_MS = 20_000;
+const LATER = 2 ** 31;
+
+export class ModelRun {
+  readonly #plan: Plan;
+  readonly #store: ConformanceStore;
+  readonly #clients: readonly LeaseBackend[];
+  readonly #time: CaseTime;
+  readonly #spans: Readonly<Record<Span, number>>;
+  readonly #comparison: Comparison;
+  /** An id is remembered for ever here, so a run must end before a backend may forget. */
+  readonly #model = new MemoryStore({ epoch: "model", endMemoryMs: Number.MAX_SAFE_INTEGER });
+  readonly #startedAt: number;
+  readonly #sweptOnce = new Set<string>();
+
+  private constructor(plan: Plan, store: ConformanceStore, clients: readonly LeaseBackend[]) {
+    const { limits } = clients[0] as LeaseBackend;
+    const simulated = store.clock !== undefined;
+    const spanMs = (ms: number) =>
+      Math.min(
+        limits.maxTtlMs,
+        Math.ceil(Math.max(limits.minTtlMs, ms) / limits.ttlStepMs) * limits.ttlStepMs,
+      );
+    this.#plan = plan;
+    this.#store = store;
+    this.#clients = clients;
+    this.#time = new CaseTime(store.clock, limits);
+    this.#spans = simulated
+      ? { short: spanMs(1_000), middle: spanMs(3_000), long: spanMs(10_000) }
+      : { short: spanMs(40), middle: spanMs(STALL_MS * 3), long: spanMs(STALL_MS * 6) };
+    this.#comparison = new Comparison({
+      durationMs: simulated ? 0 : STALL_MS + limits.expirySlackMs + limits.ttlStepMs,
+      ttlStepMs: limits.ttlStepMs,
+    });
+    this.#startedAt = this.#time.now();
+  }
+
+  static async run(plan: Plan, store: ConformanceStore): Promise<void> {
+    const clients: LeaseBackend[] = [];
+    try {
+      for (let index = 0; index < CLIENTS; index += 1) clients.push(await store.open());
+      const run = new ModelRun(plan, store, clients);
+      for (const [index, action] of plan.actions.entries()) {
+        await run.#step(action, client(clients, action.client), `action ${index} (${action.do})`);
+        await run.#checkStanding(
+          client(clients, action.client + index),
+          `after action ${index} (${action.do})`,
+        );
+      }
+      await run.#checkHistory(client(clients, 0));
+    } finally {
+      for (const each of clients) await each.close();
+      await store.close();
+    }
+  }
+
+  async #step(action: Action, backend: LeaseBackend, what: string): Promise<void> {
+    switch (action.do) {
+      case "acquire": {
+        if (this.#isSpent(action.slot)) return;
+        const request = this.#acquireRequest(action);
+        await this.#same(
+          what,
+          () => backend.acquire(request),
+          (at) => this.#model.acquire(request, at),
+        );
+        if (action.waitTtl === "short" || this.#slot(action.slot).ttl === "short") await this.#letShortEnd();
+        return;
+      }
+      case "renew": {
+        const requests = action.steps.map((step) => this.#renewRequest(step));
+        const ours = action.steps.map((step, index) => ({
+          ...(requests[index] as RenewRequest),
+          token: this.#token(step, false),
+        }));
+        return await this.#same(
+          what,
+          () => backend.renew(requests),
+          (at) => ours.map((one) => this.#model.renew(one, at)),
+        );
+      }
+      case "release": {
+        const requests = action.steps.map((step) => this.#releaseRequest(step, true));
+        const ours = action.steps.map((step) => this.#releaseRequest(step, false));
+        await this.#same(
+          what,
+          () => backend.release(requests),
+          (at) => ours.map((one) => this.#model.release(one, at)),
+        );
+        if (action.steps.some((step) => step.kind === "soft revoke" && step.grace === "short"))
+          await this.#letShortEnd();
+        return;
+      }
+      case "list":
+        return await this.#comparePages(action, backend, what);
+      case "turn":
+        return await this.#turn(action.slot, backend, what);
+      case "sweep": {
+        const { expired } = await backend.sweep(action.limit === null ? {} : { limit: action.limit });
+        if (action.limit !== null) check(expired.length <= action.limit, `${what}: not more than its limit`);
+        this.#model.sweep({}, this.#moment());
+        for (const lease of expired) await this.#checkSwept(lease, what);
+        return;
+      }
+      case "pass": {
+        const left =
+          (this.#clients[0] as LeaseBackend).limits.endMemoryMs - (this.#time.now() - this.#startedAt);
+        if (action.ms < left - 1) await this.#time.pass(action.ms);
+      }
+    }
+  }
+
+  /** Both answers, or both errors. */
+  async #same(what: string, ask: () => Promise<unknown>, askModel: (at: Moment) => unknown): Promise<void> {
+    const actual = await outcomeOf(ask);
+    const expected = await outcomeOf(async () => askModel(this.#moment()));
+    this.#comparison.compare(actual, expected, what);
+  }
+
+  async #comparePages(
+    action: Extract<Action, { do: "list" }>,
+    backend: LeaseBackend,
+    what: string,
+  ): Promise<void> {
+    const query = {
+      limit: action.limit,
+      agentId: action.agent === null ? undefined : agentId(action.agent),
+      resource: action.resource ?? undefined,
+    };
+    let [after, modelAfter]: (string | undefined)[] = [];
+    do {
+      const actual = await backend.list({ ...query, after });
+      const expected = this.#model.list({ ...query, after: modelAfter }, this.#moment());
+      this.#comparison.compare(actual, expected, what);
+      [after, modelAfter] = [actual.next ?? undefined, expected.next ?? undefined];
+    } while (after !== undefined);
+  }
+
+  /** Who can be granted is woken; who cannot, ends at its timeout. */
+  async #turn(slot: number, backend: LeaseBackend, what: string): Promise<void> {
+    const { reached } = this.#model.turn(id(slot), this.#moment());
+    const timeoutMs = reached ? LATER : 0;
+    await this.#time.settles(backend.turn({ id: id(slot), timeoutMs }), `${what}: turn of ${id(slot)} ends`);
+  }
+
+  /** After every step: what is live is the same, and by itself it keeps the rule. */
+  async #checkStanding(backend: LeaseBackend, what: string): Promise<void> {
+    const actual = await backend.list({ limit: MAX_PAGE });
+    this.#comparison.compare(actual, this.#model.list({ limit: MAX_PAGE }, this.#moment()), what);
+    const { leases } = actual;
+    equal(new Set(leases.map(({ token }) => token)).size, leases.length, `${what}: different tokens`);
+    const active = leases.filter(({ state }) => state === "active");
+    for (const [index, one] of active.entries()) {
+      for (const two of active.slice(index + 1)) {
+        const clash = one.claims.some((a) => two.claims.some((b) => conflicts(a, b)));
+        check(!clash, `${what}: ${one.id} and ${two.id} conflict, and both are active`);
+      }
+    }
+    for (const lease of active) {
+      const standing = leases.map((other) => ({ ...other, expires: Number.POSITIVE_INFINITY }));
+      const blockers = blockersOf(lease, standing, 0);
+      check(blockers.length === 0, `${what}: ${lease.id} holds past ${blockers[0]?.id}, which came first`);
+    }
+  }
+
+  /** At the end: every lease has the same story, and the whole feed keeps the promises. */
+  async #checkHistory(backend: LeaseBackend): Promise<void> {
+    await backend.sweep({});
+    this.#model.sweep({}, this.#moment());
+    const { recordsRenewals } = backend.limits;
+    const expected = stories(
+      this.#model.eventsAfter(0, LATER).map(({ event }) => event),
+      recordsRenewals,
+    );
+    const actual = await this.#time.until(async () => {
+      const events: LeaseEvent[] = [];
+      for await (const event of backend.changes({})) events.push(event);
+      auditFeed(events);
+      const told = stories(events, true);
+      // A store that ends leases by itself may be a moment late with the record.
+      return countOf(told) >= countOf(expected) ? told : undefined;
+    }, "the history tells of everything");
+    for (const slot of this.#plan.slots.keys()) {
+      this.#comparison.compare(
+        actual.get(id(slot)) ?? [],
+        expected.get(id(slot)) ?? [],
+        `the story of ${id(slot)}`,
+      );
+    }
+  }
+
+  #checkSwept(lease: Lease, what: string): void {
+    check(!this.#sweptOnce.has(lease.id), `${what}: ${lease.id} was swept before`);
+    this.#sweptOnce.add(lease.id);
+    const last = this.#eventsOf(lease.id).at(-1);
+    this.#comparison.compare(lease, last?.lease, `${what}: ${lease.id} as it was swept`);
+  }
+
+  #eventsOf(leaseId: string): LeaseEvent[] {
+    return this.#model
+      .eventsAfter(0, LATER)
+      .map(({ event }) => event)
+      .filter((event) => event.lease.id === leaseId);
+  }
+
+  /** In real time nobody knows whether what is about to end has ended: so it is over before the next action. */
+  async #letShortEnd(): Promise<void> {
+    if (this.#store.clock !== undefined) return;
+    const { expirySlackMs, clockGranularityMs } = (this.#clients[0] as LeaseBackend).limits;
+    await this.#time.pass(this.#spans.short + expirySlackMs + clockGranularityMs * 2 + 5);
+  }
+
+  /** A released id may be forgotten at once: asking for it again would be a caller's mistake, of no certain answer. */
+  #isSpent(slot: number): boolean {
+    const end = this.#eventsOf(id(slot)).at(-1)?.type;
+    if (end !== "released" && end !== "cancelled") return false;
+    return (
+      this.#model
+        .clone()
+        .acquire(
+          this.#acquireRequest({ slot, wait: true, waitTtl: "long", byStranger: false, otherClaims: false }),
+          this.#moment(),
+        ).status !== "ended"
+    );
+  }
+
+  #acquireRequest(action: Omit<Extract<Action, { do: "acquire" }>, "do">): AcquireRequest {
+    const slot = this.#slot(action.slot);
+    return {
+      id: id(action.slot),
+      agentId: agentId(slot.agent + Number(action.byStranger)),
+      claims: action.otherClaims ? [{ resource: "another", mode: "shared" }] : slot.claims,
+      ttlMs: this.#spans[slot.ttl],
+      maxRenewals: slot.maxRenewals,
+      wait: action.wait,
+      waitTtlMs: this.#spans[action.waitTtl],
+      holding: action.slot > 0 ? [id(action.slot - 1)] : [],
+      reason: slot.reason,
+      metadata: slot.reason === null ? null : { slot: action.slot },
+    };
+  }
+
+  #renewRequest(step: RenewStep): RenewRequest {
+    const counted = this.#live(step.slot)?.renewals ?? 0;
+    const renewal = { next: counted + 1, same: Math.max(counted, 1), skip: counted + 2, none: undefined }[
+      step.renewal
+    ];
+    return {
+      id: id(step.slot),
+      agentId: agentId(this.#slot(step.slot).agent + Number(step.byStranger)),
+      token: this.#token(step, true),
+      ttlMs: step.ttl === null ? undefined : this.#spans[step.ttl],
+      renewal,
+    };
+  }
+
+  #releaseRequest(step: ReleaseStep, theirs: boolean): ReleaseRequest {
+    const leaseId = id(step.slot);
+    const owner = agentId(this.#slot(step.slot).agent + Number(step.byStranger));
+    if (step.kind === "release")
+      return { kind: "release", id: leaseId, agentId: owner, token: this.#token(step, theirs) };
+    if (step.kind === "abandon") return { kind: "abandon", id: leaseId, agentId: owner };
+    const graceMs = step.kind === "revoke" ? 0 : this.#spans[step.grace];
+    return { kind: "revoke", id: leaseId, by: "operator", reason: step.grace, graceMs };
+  }
+
+  /** The token that a caller gives, as the backend or as the specification minted it. */
+  #token(step: Pick<RenewStep, "slot" | "token">, theirs: boolean): number | undefined {
+    if (step.token === "none") return undefined;
+    const minted = this.#eventsOf(id(step.slot)).at(-1)?.lease.token;
+    const known = minted === undefined || !theirs ? minted : this.#comparison.tokenOf(minted);
+    if (known === undefined) return step.token === "right" ? undefined : 1;
+    return step.token === "right" ? known : known + 1;
+  }
+
+  #live(slot: number): Lease | undefined {
+    return this.#model.list({ ids: [id(slot)] }, this.#moment()).leases[0];
+  }
+
+  #slot(index: number): Slot {
+    return this.#plan.slots[index] as Slot;
+  }
+
+  #moment(): Moment {
+    const now = Math.floor(this.#time.now());
+    return { now, wallNow: now };
+  }
+}
+
+function id(slot: number): string {
+  return `00000000-0000-7000-8000-${String(slot).padStart(12, "0")}`;
+}
+
+function agentId(agent: number): string {
+  return `agent-${agent}`;
+}
+
+function client(clients: readonly LeaseBackend[], index: number): LeaseBackend {
+  return clients[index % clients.length] as LeaseBackend;
+}
+
+async function outcomeOf(ask: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return { answer: await ask() };
+  } catch (error) {
+    if (error instanceof CheckFailed || !(error instanceof LeaseError)) throw error;
+    return { error: error.code };
+  }
+}
+
+interface Told {
+  readonly type: string;
+  readonly by: string | null;
+  readonly reason: string | null;
+  readonly lease: Pick<Lease, "state" | "token" | "renewals" | "claims" | "agentId">;
+}
+
+/** What happened to each lease, without the times. */
+function stories(events: readonly LeaseEvent[], withRenewals: boolean): Map<string, Told[]> {
+  const told = new Map<string, Told[]>();
+  for (const { type, by, reason, lease } of events) {
+    if (type === "renewed" && !withRenewals) continue;
+    const { state, token, renewals, claims, agentId } = lease;
+    const story = told.get(lease.id) ?? [];
+    story.push({ type, by, reason, lease: { state, token, renewals, claims, agentId } });
+    told.set(lease.id, story);
+  }
+  return told;
+}
+
+function countOf(told: ReadonlyMap<string, readonly Told[]>): number {
+  return [...told.values()].reduce((sum, story) => sum + story.length, 0);
+}

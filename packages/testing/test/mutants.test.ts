@@ -1,0 +1,53 @@
+import type { LeaseBackend } from "@lease/core";
+import { describe, expect, test } from "vitest";
+import { conformance, modelTest, type SimulatedClock, sharedStore, simulatedClock } from "../src/index.js";
+import { MUTANTS, mutantBackend } from "./mutants.js";
+
+describe("the suite finds a store that", () => {
+  for (const mutant of MUTANTS) {
+    test(mutant.name, async () => {
+      expect(await firstFailure(conformance, await mutantBackend(mutant))).not.toBeNull();
+    });
+  }
+});
+
+describe("the model test finds a store that", () => {
+  for (const mutant of MUTANTS) {
+    test(mutant.name, async () => {
+      const failure = await firstFailure(sameModelTest, await mutantBackend(mutant));
+      // Whoever sees it can run it again.
+      expect(failure?.message).toMatch(/seed: -?\d+, path: "[\d:]+"/);
+    });
+  }
+});
+
+/** The same plans every time, and enough of them for the rarest fault. */
+const sameModelTest: Suite = (options) => modelTest({ ...options, runs: 1000, seed: 1 });
+
+type Suite = (options: {
+  test: (name: string, run: () => Promise<void>) => unknown;
+  factory: () => Promise<ReturnType<typeof sharedStore>>;
+}) => void;
+
+/** Runs a suite as a test runner would, up to the first test that fails. */
+async function firstFailure(
+  suite: Suite,
+  open: (options: { clock: SimulatedClock }) => LeaseBackend,
+): Promise<Error | null> {
+  const tests: (() => Promise<void>)[] = [];
+  suite({
+    test: (_, run) => tests.push(run),
+    factory: async () => {
+      const clock = simulatedClock();
+      return sharedStore(open({ clock }), clock);
+    },
+  });
+  for (const run of tests) {
+    const failure = await run().then(
+      () => null,
+      (error: Error) => error,
+    );
+    if (failure !== null) return failure;
+  }
+  return null;
+}
