@@ -78,8 +78,18 @@ export function leaseOf(record: LeaseRecord, { now, wallNow }: Moment): Lease {
 
 /** RFC 3339 in UTC with milliseconds. */
 export function timestamp(wallMs: number): string {
-  return new Date(wallMs).toISOString();
+  const slot = wallMs % RECENT;
+  let made = recent[slot];
+  if (made?.wallMs !== wallMs) {
+    made = { wallMs, text: new Date(wallMs).toISOString() };
+    recent[slot] = made;
+  }
+  return made.text;
 }
+
+/** Answers given in one millisecond name the same few moments, and writing one out costs as much as a look-up. */
+const RECENT = 64;
+const recent: { readonly wallMs: number; readonly text: string }[] = [];
 
 /**
  * Tells a caller what stands in the way of its claims.
