@@ -1,6 +1,6 @@
 /**
- * A lease as text: what stands in the `record` columns, an array in a fixed order. What steps look for or change
- * most often (token, state, expires) has columns of its own.
+ * A lease as text: what stands in the `body` columns, an array in a fixed order. What steps look for or change most
+ * often (id, token, state, expires) has columns of its own. Nothing in the text counts on the boot's clock.
  */
 import {
   type Claim,
@@ -10,36 +10,34 @@ import {
   type LeaseEventType,
   type LeaseRecord,
   leaseOf,
+  timestamp,
 } from "@lease/core";
 
 /** A lease as it stands in the file. */
 export interface StoredLease extends LeaseRecord {
   /** How much time `expires` was last set to lie ahead: what the lease is given again in a new boot. */
   givenMs: number;
-  /** The `record` column as last written or read. */
+  /** The `body` column as last written or read. */
   text: string;
 }
 
 /** Columns of a lease's row. */
 export interface LeaseRow {
+  readonly id: string;
   readonly token: number;
   readonly state: number;
   readonly expires: number;
   readonly given_ms: number;
-  readonly record: string;
+  readonly body: string;
 }
 
-/** Columns of a history row. */
+/** Columns of a history row: the events of one transaction. */
 export interface HistoryRow {
+  /** Number of the last of them. */
   readonly sequence: number;
+  readonly count: number;
   readonly wall: number;
-  readonly now: number;
-  readonly type: LeaseEventType;
-  readonly token: number;
-  readonly expires: number;
-  readonly record: string;
-  readonly by: string | null;
-  readonly reason: string | null;
+  readonly events: string;
 }
 
 /** The `state` column. */
@@ -62,7 +60,6 @@ export function encode(lease: LeaseRecord): string {
   const claims: (string | number)[] = [];
   for (const { resource, mode } of lease.claims) claims.push(resource, modeNumber(mode));
   return JSON.stringify([
-    lease.id,
     lease.agentId,
     claims,
     lease.ttlMs,
@@ -73,87 +70,114 @@ export function encode(lease: LeaseRecord): string {
     lease.holding,
     lease.reason,
     lease.metadata,
-    lease.revoking && [lease.revoking.by, lease.revoking.reason, lease.revoking.refusedFrom],
+    lease.revoking && [lease.revoking.by, lease.revoking.reason, lease.expires - lease.revoking.refusedFrom],
   ]);
 }
 
-/** @throws `BACKEND_CORRUPT` when the text is not what `encode` wrote */
+/** @throws `BACKEND_CORRUPT` when the body is not what `encode` wrote */
 export function decode(row: LeaseRow): StoredLease {
-  return decodeText(
-    row.record,
-    row.token,
-    row.expires,
-    row.given_ms,
-    row.state === ACTIVE ? "active" : "pending",
-  );
+  const body = parse(row.body, `lease ${row.id}`);
+  const lease = unpack(body, { ...row, state: row.state === ACTIVE ? "active" : "pending" });
+  return { ...lease, givenMs: row.given_ms, text: row.body };
 }
 
-/** The event that a history row tells of. */
-export function decodeEvent(row: HistoryRow, epoch: string): LeaseEvent {
-  const lease = decodeText(row.record, row.token, row.expires, 0, stateAfter(row.type));
-  const at = { now: row.now, wallNow: row.wall };
+/** An event as text, one item of the array in a history row. */
+export function encodeEvent(
+  type: LeaseEventType,
+  { id, token, expires, text }: StoredLease,
+  now: number,
+  by: string | null,
+  reason: string | null,
+): string {
+  const act = by === null && reason === null ? "" : `,${JSON.stringify(by)},${JSON.stringify(reason)}`;
+  return `["${type}","${id}",${token},${expires - now},${text}${act}]`;
+}
+
+/** The events of a history row, oldest first. */
+export function decodeEvents(
+  row: HistoryRow,
+  epoch: string,
+): { readonly sequence: number; readonly event: LeaseEvent }[] {
+  const first = row.sequence - row.count + 1;
+  return parse(row.events, `history entry ${row.sequence}`).map((item: unknown, index: number) => {
+    const [type, id, token, leftMs, body, by = null, reason = null] = item as [
+      LeaseEventType,
+      string,
+      number,
+      number,
+      Body,
+      string | null | undefined,
+      string | null | undefined,
+    ];
+    // Seen from the moment of the event, when its clock stood at 0.
+    const lease = unpack(body, { id, token, expires: leftMs, state: stateAfter(type) });
+    const event: LeaseEvent = {
+      cursor: formatCursor(epoch, first + index),
+      type,
+      at: timestamp(row.wall),
+      lease: leaseOf(lease, { now: 0, wallNow: row.wall }),
+      by,
+      reason,
+    };
+    return { sequence: first + index, event };
+  });
+}
+
+/** What `encode` packs. */
+type Body = [
+  agentId: string,
+  claims: (string | number)[],
+  ttlMs: number,
+  requestedWall: number,
+  acquiredWall: number | null,
+  renewals: number,
+  maxRenewals: number | null,
+  holding: string[],
+  reason: string | null,
+  metadata: LeaseRecord["metadata"],
+  revoking: [by: string, reason: string | null, beforeEndMs: number] | null,
+];
+
+function unpack(
+  body: Body,
+  { id, token, expires, state }: Pick<LeaseRecord, "id" | "token" | "expires" | "state">,
+): LeaseRecord {
+  const [agentId, packedClaims, ttlMs, requestedWall, acquiredWall, renewals, maxRenewals, ...rest] = body;
+  const [holding, reason, metadata, revoking] = rest;
+  const claims: Claim[] = [];
+  for (let index = 0; index < packedClaims.length; index += 2) {
+    claims.push({
+      resource: packedClaims[index] as string,
+      mode: packedClaims[index + 1] === EXCLUSIVE ? "exclusive" : "shared",
+    });
+  }
   return {
-    cursor: formatCursor(epoch, row.sequence),
-    type: row.type,
-    at: new Date(row.wall).toISOString(),
-    lease: leaseOf(lease, at),
-    by: row.by,
-    reason: row.reason,
+    id,
+    agentId,
+    claims,
+    state,
+    token,
+    ttlMs,
+    expires,
+    requestedWall,
+    acquiredWall,
+    renewals,
+    maxRenewals,
+    holding,
+    reason,
+    metadata,
+    revoking: revoking && { by: revoking[0], reason: revoking[1], refusedFrom: expires - revoking[2] },
   };
 }
 
-function decodeText(
-  text: string,
-  token: number,
-  expires: number,
-  givenMs: number,
-  state: LeaseRecord["state"],
-): StoredLease {
+// biome-ignore lint/suspicious/noExplicitAny: whoever calls it says what was encoded
+function parse(text: string, what: string): any {
   try {
-    const [
-      id,
-      agentId,
-      flatClaims,
-      ttlMs,
-      requestedWall,
-      acquiredWall,
-      renewals,
-      maxRenewals,
-      holding,
-      reason,
-      metadata,
-      revoking,
-    ] = JSON.parse(text);
-    const claims: Claim[] = [];
-    for (let index = 0; index < flatClaims.length; index += 2) {
-      claims.push({
-        resource: flatClaims[index],
-        mode: flatClaims[index + 1] === EXCLUSIVE ? "exclusive" : "shared",
-      });
-    }
-    return {
-      id,
-      agentId,
-      claims,
-      state,
-      token,
-      ttlMs,
-      expires,
-      requestedWall,
-      acquiredWall,
-      renewals,
-      maxRenewals,
-      holding,
-      reason,
-      metadata,
-      revoking: revoking && { by: revoking[0], reason: revoking[1], refusedFrom: revoking[2] },
-      givenMs,
-      text,
-    };
+    return JSON.parse(text);
   } catch (cause) {
     throw new LeaseError(
       "BACKEND_CORRUPT",
-      `The record of the lease with token ${token} cannot be read: restore the database from a backup.`,
+      `The ${what} cannot be read: restore the lease database from a backup.`,
       undefined,
       { cause },
     );

@@ -3,35 +3,60 @@ import { type Claim, coveringSubtrees, subtreeBase } from "@lease/core";
 import { EXCLUSIVE } from "./codec.js";
 import type { ClaimRow, Statements } from "./statements.js";
 
-/** The tokens of all leases, live or dead, with a claim that conflicts with one of these; smallest first. */
-export function conflictingTokens(statements: Statements, claims: readonly Claim[]): number[] {
-  let tokens: number[] | undefined;
-  for (const { resource, mode } of claims) {
-    for (const row of claimsOver(statements, resource)) {
-      if (mode !== "exclusive" && row.mode !== EXCLUSIVE) continue;
-      if (tokens === undefined) tokens = [row.token];
-      else tokens.push(row.token);
-    }
-  }
-  return tokens === undefined ? [] : inOrder(tokens);
+/** A lease of which a claim was found. */
+export interface Holder {
+  readonly token: number;
+  readonly id: string;
 }
 
-/** The tokens of all leases with a claim that overlaps a resource, smallest first. */
-export function overlappingTokens(statements: Statements, resource: string): number[] {
-  return inOrder(claimsOver(statements, resource).map((row) => row.token));
+/**
+ * All leases, live or dead, with a claim that conflicts with one of these; in the order of their tokens.
+ *
+ * @param hasSubtrees - whether anybody claims a subtree at all
+ */
+export function conflictingHolders(
+  statements: Statements,
+  claims: readonly Claim[],
+  hasSubtrees: boolean,
+): Holder[] {
+  const holders: Holder[] = [];
+  for (const { resource, mode } of claims) {
+    for (const row of claimsOver(statements, resource, hasSubtrees)) {
+      if (mode === "exclusive" || row.mode === EXCLUSIVE) holders.push({ token: row.token, id: row.body });
+    }
+  }
+  return holders.length < 2 ? holders : inOrder(holders);
+}
+
+/** All leases with a claim that overlaps a resource, in the order of their tokens. */
+export function overlappingHolders(statements: Statements, resource: string): Holder[] {
+  return inOrder(claimsOver(statements, resource, true).map((row) => ({ token: row.token, id: row.body })));
+}
+
+/** What a claim on this resource is stored as. */
+export function claimKey(resource: string): { readonly kind: 1 | 2; readonly key: string } {
+  const base = subtreeBase(resource);
+  return base === null ? { kind: 1, key: resource } : { kind: 2, key: base };
 }
 
 /** All claims on a resource, on a subtree that contains it, and, if it is a subtree itself, on what is in it. */
-function claimsOver(statements: Statements, resource: string): ClaimRow[] {
+function claimsOver(statements: Statements, resource: string, hasSubtrees: boolean): ClaimRow[] {
   const base = subtreeBase(resource);
-  if (base === null) return statements.claimsOn([resource, ...coveringSubtrees(resource)]);
   if (base === "") return statements.allClaims.all();
-  // "0" is the character after "/": between the two lies what begins with `base/`, `base/**` included.
+  const exact = statements.claimsOn.all(base ?? resource);
+  if (base === null && !hasSubtrees) return exact;
+
+  const bases = coveringSubtrees(resource).map((subtree) => subtreeBase(subtree) as string);
+  if (base === null) return [...exact, ...statements.subtreesOn(bases)];
+
+  // "0" is the character after "/": between the two lies all that begins with `base/`.
   const below = statements.claimsBetween.all(`${base}/`, `${base}0`);
-  const above = statements.claimsOn([base, ...coveringSubtrees(resource)]);
-  return below.length === 0 ? above : [...above, ...below];
+  if (!hasSubtrees) return [...exact, ...below];
+  const subtrees = statements.subtreesOn([...bases, base]);
+  return [...exact, ...below, ...subtrees, ...statements.subtreesBetween.all(`${base}/`, `${base}0`)];
 }
 
-function inOrder(tokens: number[]): number[] {
-  return tokens.length === 1 ? tokens : [...new Set(tokens)].sort((a, b) => a - b);
+function inOrder(holders: readonly Holder[]): Holder[] {
+  const byToken = new Map(holders.map((holder) => [holder.token, holder]));
+  return [...byToken.values()].sort((a, b) => a.token - b.token);
 }

@@ -197,9 +197,10 @@ export class Group {
       (writes ? statements.beginWrite : statements.beginRead).run();
       const head = database.check();
       const at = this.#moment();
-      store.begin(at, head.last ?? 0);
+      store.begin(at, head);
       const step: Step = { database, store, at, head };
       const outcomes = calls.map((call) => attempt(call, step));
+      store.flush();
       if (writes) phase = "commit";
       statements.commit.run();
       if (!database.isInPlace()) throw movedMeanwhile(this.#options.path, writes);

@@ -1,6 +1,6 @@
 /** Reading the history: a stretch of it with its bounds, from one snapshot of the file. */
 import { cursorExpired, type HistoryBounds, type HistoryPage, positionAfter } from "@lease/core";
-import { decodeEvent } from "./codec.js";
+import { decodeEvents } from "./codec.js";
 import type { Head, Statements } from "./statements.js";
 
 export function boundsOf(head: Head): HistoryBounds {
@@ -12,16 +12,17 @@ export function lastSequence(head: Head): number {
   return head.last ?? 0;
 }
 
-export function historyPage(
-  statements: Statements,
-  head: Head,
-  sequence: number,
-  limit: number,
-): HistoryPage {
-  const entries = statements.historyAfter
-    .all(sequence, limit)
-    .map((row) => ({ sequence: row.sequence, event: decodeEvent(row, head.epoch) }));
-  return { entries, prunedThrough: head.pruned_through };
+/** At least one entry if there is any, at most `limit`. */
+export function historyPage(statements: Statements, head: Head, after: number, limit: number): HistoryPage {
+  const entries: HistoryPage["entries"][number][] = [];
+  let position = after;
+  while (entries.length < limit) {
+    const row = statements.historyAfter.get(position);
+    if (row === undefined) break;
+    entries.push(...decodeEvents(row, head.epoch).filter(({ sequence }) => sequence > position));
+    position = row.sequence;
+  }
+  return { entries: entries.slice(0, limit), prunedThrough: head.pruned_through };
 }
 
 /**
@@ -35,7 +36,8 @@ export function boundsWithCursor(
 ): HistoryBounds {
   const bounds = boundsOf(head);
   const position = positionAfter(after, bounds);
-  const isKept = position === bounds.prunedThrough || statements.hasEntry.get(position) !== undefined;
+  const first = statements.firstOfRow.get(position);
+  const isKept = position === bounds.prunedThrough || (first !== undefined && first <= position);
   if (!isKept) throw cursorExpired("its entry is gone: an older state was restored and grew on from there");
   return bounds;
 }

@@ -1,4 +1,4 @@
-/** Live leases by token, a page at a time; each filter that has an index is looked up by it. */
+/** Live leases by token, a page at a time. Filters that name few leases, or those in line, are looked up by key. */
 import {
   DEFAULT_PAGE,
   type LeasePage,
@@ -8,7 +8,7 @@ import {
   matchesFilters,
 } from "@lease/core";
 import { decode, type LeaseRow, type StoredLease, stateNumber } from "./codec.js";
-import { overlappingTokens } from "./conflicts.js";
+import { overlappingHolders } from "./conflicts.js";
 import type { Statements } from "./statements.js";
 
 export function listLeases(statements: Statements, query: LeaseQuery, at: Moment): LeasePage {
@@ -34,32 +34,54 @@ function* candidates(
   now: number,
   chunk: number,
 ): Generator<LeaseRow> {
-  const after = Number(query.after ?? 0);
-  const tokens = indexedTokens(statements, query);
-  if (tokens !== undefined) {
-    for (const token of tokens) {
-      const row = token > after ? statements.lease.get(token) : undefined;
-      if (row !== undefined) yield row;
-    }
+  let position = Number(query.after ?? 0);
+  const named = leasesNamed(statements, query);
+  if (named !== undefined) {
+    yield* named.filter((row) => row.token > position).sort((a, b) => a.token - b.token);
     return;
   }
-  let position = after;
   for (;;) {
     const rows =
-      query.agentId === undefined
-        ? statements.leasesAfter.all(position, now, chunk)
-        : statements.leasesOfAgentAfter.all(query.agentId, position, chunk);
+      query.state === "pending"
+        ? inLine(statements, position, chunk)
+        : scan(statements, query, now, position, chunk);
     yield* rows;
     if (rows.length < chunk) return;
-    position = rows.at(-1)?.token ?? position;
+    position = rows.at(-1)?.token as number;
   }
 }
 
-/** For filters that name few leases: all of them. */
-function indexedTokens(statements: Statements, { ids, resource }: LeaseQuery): number[] | undefined {
-  if (ids !== undefined) {
-    const tokens = ids.map((id) => statements.tokenOfId.get(id)).filter((token) => token !== undefined);
-    return [...new Set(tokens)].sort((a, b) => a - b);
-  }
-  return resource === undefined ? undefined : overlappingTokens(statements, resource);
+/** For filters that name few leases: all of them, in any order. */
+function leasesNamed(statements: Statements, { ids, resource }: LeaseQuery): LeaseRow[] | undefined {
+  if (ids !== undefined) return leasesOf(statements, [...new Set(ids)]);
+  if (resource === undefined) return undefined;
+  return leasesOf(
+    statements,
+    overlappingHolders(statements, resource).map(({ id }) => id),
+  );
+}
+
+/** The next of the line. */
+function inLine(statements: Statements, after: number, limit: number): LeaseRow[] {
+  return leasesOf(
+    statements,
+    statements.placesAfter.all(after, limit).map((place) => place.body),
+  );
+}
+
+function scan(
+  statements: Statements,
+  { state, agentId }: LeaseQuery,
+  now: number,
+  after: number,
+  limit: number,
+): LeaseRow[] {
+  const number = state === undefined ? null : stateNumber(state);
+  // As it stands in the body: this only leaves out most of the others.
+  const agent = agentId === undefined ? null : JSON.stringify(agentId);
+  return statements.leasesAfter.all(after, now, number, number, agent, agent, limit);
+}
+
+function leasesOf(statements: Statements, ids: readonly string[]): LeaseRow[] {
+  return ids.map((id) => statements.lease.get(id)).filter((row) => row !== undefined);
 }

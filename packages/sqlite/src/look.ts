@@ -5,14 +5,14 @@
  */
 import type { Claim, TurnLook } from "@lease/core";
 import { ACTIVE, decode } from "./codec.js";
-import { conflictingTokens } from "./conflicts.js";
+import { conflictingHolders } from "./conflicts.js";
 import type { Statements } from "./statements.js";
 
 interface Known {
   readonly token: number;
   readonly claims: readonly Claim[];
-  /** Token of a lease that stood in the way at the last look. */
-  blocker: number;
+  /** Id of a lease that stood in the way at the last look. */
+  blocker: string;
 }
 
 export class Looker {
@@ -24,10 +24,13 @@ export class Looker {
   }
 
   look(id: string, now: number): TurnLook {
-    const known = this.#known.get(id) ?? this.#meet(id);
-    if (known === undefined) return REACHED;
-    const own = this.#statements.lease.get(known.token);
+    const own = this.#statements.lease.get(id);
     if (own === undefined || own.state === ACTIVE || now >= own.expires) return REACHED;
+    let known = this.#known.get(id);
+    if (known?.token !== own.token) {
+      known = { token: own.token, claims: decode(own).claims, blocker: "" };
+      this.#known.set(id, known);
+    }
     const blockerExpires = this.#blockerExpires(known, now);
     if (blockerExpires === undefined) return REACHED;
     return { reached: false, lookAgainAt: Math.min(own.expires, blockerExpires) };
@@ -38,25 +41,16 @@ export class Looker {
     this.#known.delete(id);
   }
 
-  #meet(id: string): Known | undefined {
-    const token = this.#statements.tokenOfId.get(id);
-    const row = token === undefined ? undefined : this.#statements.lease.get(token);
-    if (token === undefined || row === undefined) return undefined;
-    const known = { token, claims: decode(row).claims, blocker: 0 };
-    this.#known.set(id, known);
-    return known;
-  }
-
   /** When the remembered blocker ends by itself, or else that of another; `undefined` when nobody is in the way. */
   #blockerExpires(known: Known, now: number): number | undefined {
     const expires = this.#statements.expiresOf.get(known.blocker);
     if (expires !== undefined && now < expires) return expires;
     // The nearest in line: it is usually the last of them to go, so it need not be looked for again soon.
-    for (const token of conflictingTokens(this.#statements, known.claims).reverse()) {
-      if (token >= known.token) continue;
-      const found = this.#statements.expiresOf.get(token);
+    for (const holder of conflictingHolders(this.#statements, known.claims, true).reverse()) {
+      if (holder.token >= known.token) continue;
+      const found = this.#statements.expiresOf.get(holder.id);
       if (found === undefined || now >= found) continue;
-      known.blocker = token;
+      known.blocker = holder.id;
       return found;
     }
     return undefined;

@@ -32,14 +32,14 @@ function create(db: Connection): void {
     ) STRICT;
 
     CREATE TABLE live (
-      kind     INTEGER NOT NULL,        -- 0 a lease, found by: 1 its id, 2 its agent, 3 each resource
-      key      TEXT NOT NULL,           -- '', id, agent or resource
-      token    INTEGER NOT NULL,
-      mode     INTEGER,                 -- of a resource: 0 shared, 1 exclusive
+      kind     INTEGER NOT NULL,        -- 0 a lease, 1 a claim, 2 a claim on a subtree, 3 a place in line
+      key      TEXT NOT NULL,           -- id, resource, base of the subtree, ''
+      token    INTEGER NOT NULL,        -- of the lease
+      mode     INTEGER,                 -- of a claim: 0 shared, 1 exclusive
       state    INTEGER,                 -- of a lease: 0 pending, 1 active
       expires  INTEGER,                 -- of a lease: ms of the boot's clock
       given_ms INTEGER,                 -- of a lease: time that expires was last set to lie ahead
-      record   TEXT,                    -- of a lease: all the rest, see codec.ts
+      body     TEXT NOT NULL,           -- of a lease: the rest of it, see codec.ts; of all others: its id
       PRIMARY KEY (kind, key, token)
     ) STRICT, WITHOUT ROWID;
 
@@ -52,16 +52,11 @@ function create(db: Connection): void {
       forget_at INTEGER NOT NULL        -- ms of the boot's clock
     ) STRICT, WITHOUT ROWID;
 
-    CREATE TABLE history (
-      sequence INTEGER PRIMARY KEY,     -- the newest row is never deleted: it is the counter
+    CREATE TABLE history (              -- a row for each transaction that had something to tell
+      sequence INTEGER PRIMARY KEY,     -- of its last event; the newest row is never deleted, it is the counter
+      count    INTEGER NOT NULL,        -- of its events, which are numbered without a gap
       wall     INTEGER NOT NULL,        -- when, in ms since 1970
-      now      INTEGER NOT NULL,        -- when, in ms of the boot's clock
-      type     TEXT NOT NULL,
-      token    INTEGER NOT NULL,
-      expires  INTEGER NOT NULL,
-      record   TEXT NOT NULL,
-      by       TEXT,
-      reason   TEXT
+      events   TEXT NOT NULL            -- see codec.ts
     ) STRICT;
   `);
   db.prepare("INSERT INTO meta VALUES (1, ?, '', 1, 0)").run(createLeaseId());

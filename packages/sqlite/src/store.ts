@@ -26,18 +26,34 @@ import {
   refusalOf,
   sameClaims,
 } from "@lease/core";
-import { decode, encode, modeNumber, type StoredLease, stateNumber } from "./codec.js";
-import { conflictingTokens } from "./conflicts.js";
-import type { EndedRow, Statements } from "./statements.js";
+import {
+  decode,
+  encode,
+  encodeEvent,
+  type LeaseRow,
+  modeNumber,
+  type StoredLease,
+  stateNumber,
+} from "./codec.js";
+import { claimKey, conflictingHolders } from "./conflicts.js";
+import type { EndedRow, Head, Statements } from "./statements.js";
 
 export interface StoreOptions {
   readonly endMemoryMs: number;
   readonly recordRenewals: boolean;
 }
 
+/** The `kind` column. */
+const LEASE = 0;
+const SUBTREE = 2;
+const PLACE = 3;
+
+/** Stands for a row that a claim points to and that is not there: decoding it says that the file is damaged. */
+const MISSING: LeaseRow = { id: "", token: 0, state: 0, expires: 0, given_ms: 0, body: "" };
+
 /** A live lease in the way of a request. */
 interface Obstacle {
-  readonly token: number;
+  readonly id: string;
   readonly expires: number;
 }
 
@@ -46,7 +62,10 @@ export class Store {
   readonly #options: StoreOptions;
   #at: Moment = { now: 0, wallNow: 0 };
   #last = 0;
-  /** Since `begin`: something was written to the history. */
+  #hasSubtrees = false;
+  #hasEnded = false;
+  #unwritten: string[] = [];
+  /** Since `begin`: something was added to the history. */
   recorded = false;
   /** Since `begin`: a lease ended, or one whose turn came holds for another time than it waited. */
   moved = false;
@@ -56,16 +75,23 @@ export class Store {
     this.#options = options;
   }
 
-  /**
-   * Begins a transaction's steps, all of them at one moment.
-   *
-   * @param last - number of the newest history entry
-   */
-  begin(at: Moment, last: number): void {
+  /** Begins a transaction's steps, all of them at one moment. */
+  begin(at: Moment, head: Head): void {
     this.#at = at;
-    this.#last = last;
+    this.#last = head.last ?? 0;
+    this.#hasSubtrees = head.has_subtrees === 1;
+    this.#hasEnded = head.has_ended === 1;
+    this.#unwritten = [];
     this.recorded = false;
     this.moved = false;
+  }
+
+  /** Writes what the steps added to the history; call it before the commit. */
+  flush(): void {
+    const events = this.#unwritten;
+    if (events.length === 0) return;
+    this.#statements.record.run(this.#last, events.length, this.#at.wallNow, `[${events.join()}]`);
+    this.#unwritten = [];
   }
 
   /** Number of the newest history entry. */
@@ -155,33 +181,33 @@ export class Store {
 
   /** The lease of an id if it is live; a dead one is ended on the way. */
   #find(id: string): StoredLease | undefined {
-    const token = this.#statements.tokenOfId.get(id);
-    if (token === undefined) return undefined;
-    const lease = this.#lease(token);
+    const row = this.#statements.lease.get(id);
+    if (row === undefined) return undefined;
+    const lease = decode(row);
     if (this.#at.now < lease.expires) return lease;
     this.expire(lease);
     return undefined;
   }
 
-  #lease(token: number): StoredLease {
-    const row = this.#statements.lease.get(token);
-    return decode(row ?? { token, state: 0, expires: 0, given_ms: 0, record: "" });
+  /** A lease that a claim says is there. */
+  #lease(id: string): StoredLease {
+    return decode(this.#statements.lease.get(id) ?? MISSING);
   }
 
   /** The earlier live leases that stand in the way, in order; dead ones, of any age, are ended on the way. */
   #inTheWay(claims: readonly Claim[], token: number): Obstacle[] {
     const obstacles: Obstacle[] = [];
-    for (const other of conflictingTokens(this.#statements, claims)) {
-      const expires = this.#statements.expiresOf.get(other);
-      if (expires === undefined || this.#at.now >= expires) this.expire(this.#lease(other));
-      else if (other < token) obstacles.push({ token: other, expires });
+    for (const other of conflictingHolders(this.#statements, claims, this.#hasSubtrees)) {
+      const expires = this.#statements.expiresOf.get(other.id);
+      if (expires === undefined || this.#at.now >= expires) this.expire(this.#lease(other.id));
+      else if (other.token < token) obstacles.push({ id: other.id, expires });
     }
     return obstacles;
   }
 
   /** Only those that are shown are read whole: there may be thousands. */
   #refusal(claims: readonly Claim[], blockers: readonly Obstacle[]): Refusal {
-    const shown = blockers.slice(0, MAX_BLOCKERS).map(({ token }) => this.#lease(token));
+    const shown = blockers.slice(0, MAX_BLOCKERS).map(({ id }) => this.#lease(id));
     let soonest = Number.POSITIVE_INFINITY;
     for (const { expires } of blockers) soonest = Math.min(soonest, expires);
     return {
@@ -216,25 +242,29 @@ export class Store {
       text: "",
     };
     lease.text = encode(lease);
-    const { id, agentId } = lease;
-    this.#statements.insertLease.run(
-      token,
-      stateNumber(state),
-      lease.expires,
-      givenMs,
-      lease.text,
-      id,
-      token,
-      agentId,
-      token,
-    );
-    for (const claim of lease.claims) {
-      this.#statements.insertClaim.run(claim.resource, token, modeNumber(claim.mode));
-    }
+    this.#insert(lease);
     return lease;
   }
 
+  #insert(lease: StoredLease): void {
+    const { insertLease, insertClaim, insertPlace } = this.#statements;
+    const { id, token, claims } = lease;
+    for (const [index, { resource, mode }] of claims.entries()) {
+      const { kind, key } = claimKey(resource);
+      const number = modeNumber(mode);
+      if (kind === SUBTREE) this.#hasSubtrees = true;
+      if (index > 0) insertClaim.run(kind, key, token, number, id);
+      else {
+        const state = stateNumber(lease.state);
+        const { expires, givenMs, text } = lease;
+        insertLease.run(id, token, state, expires, givenMs, text, kind, key, token, number, id);
+      }
+    }
+    if (lease.state === "pending") insertPlace.run(token, id);
+  }
+
   #promote(lease: StoredLease): StoredLease {
+    this.#statements.remove.run(PLACE, "", lease.token);
     lease.state = "active";
     lease.acquiredWall = this.#at.wallNow;
     this.#extend(lease, this.#at.now + lease.ttlMs);
@@ -277,19 +307,22 @@ export class Store {
   }
 
   #end(lease: StoredLease, end: LeaseEnd, by: string | null = null, reason: string | null = null): void {
-    const { deleteLive } = this.#statements;
+    const { remove } = this.#statements;
     const { token } = lease;
+    remove.run(LEASE, lease.id, token);
+    for (const { resource } of lease.claims) {
+      const { kind, key } = claimKey(resource);
+      remove.run(kind, key, token);
+    }
+    if (lease.state === "pending") remove.run(PLACE, "", token);
     lease.state = end;
-    deleteLive.run(0, "", token);
-    deleteLive.run(1, lease.id, token);
-    deleteLive.run(2, lease.agentId, token);
-    for (const { resource } of lease.claims) deleteLive.run(3, resource, token);
     if (end === "expired" || end === "revoked") this.#bury(lease.id, lease.agentId, end, by, reason);
     this.#record(end, lease, by, reason);
     this.moved = true;
   }
 
   #ended(id: string): EndedRow | undefined {
+    if (!this.#hasEnded) return undefined;
     const ended = this.#statements.ended.get(id);
     return ended !== undefined && this.#at.now < ended.forget_at ? ended : undefined;
   }
@@ -303,6 +336,7 @@ export class Store {
   ): void {
     const forgetAt = this.#at.now + this.#options.endMemoryMs;
     this.#statements.bury.run(id, agentId, end, by, reason, forgetAt);
+    this.#hasEnded = true;
   }
 
   #extend(lease: StoredLease, expires: number): void {
@@ -322,6 +356,7 @@ export class Store {
       lease.expires,
       lease.givenMs,
       lease.text,
+      lease.id,
       lease.token,
     );
   }
@@ -336,29 +371,18 @@ export class Store {
     by: string | null = null,
     reason: string | null = null,
   ): void {
-    const { now, wallNow } = this.#at;
     // The event that brings a new token into the world has that token for its number.
-    this.#last = lease.token > this.#last ? lease.token : nextSequence(this.#last, wallNow);
-    this.#statements.record.run(
-      this.#last,
-      wallNow,
-      now,
-      type,
-      lease.token,
-      lease.expires,
-      lease.text,
-      by,
-      reason,
-    );
+    this.#last = lease.token > this.#last ? lease.token : this.#nextSequence();
+    this.#unwritten.push(encodeEvent(type, lease, this.#at.now, by, reason));
     this.recorded = true;
   }
-}
 
-/**
- * Like a token, so that a restored file that grew on gives other numbers to other entries. Unlike a token never
- * refused: with a clock in the far future nobody could be released.
- */
-function nextSequence(last: number, wallNow: number): number {
-  const byClock = Math.floor(wallNow * 1000);
-  return Number.isSafeInteger(byClock) ? Math.max(last + 1, byClock) : last + 1;
+  /**
+   * Like a token, so that a restored file that grew on gives other numbers to other entries. Unlike a token never
+   * refused: with a clock in the far future nobody could be released.
+   */
+  #nextSequence(): number {
+    const byClock = Math.floor(this.#at.wallNow * 1000);
+    return Number.isSafeInteger(byClock) ? Math.max(this.#last + 1, byClock) : this.#last + 1;
+  }
 }
