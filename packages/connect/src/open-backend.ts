@@ -18,8 +18,10 @@ export interface OpenBackendOptions {
  * | --- | --- | --- |
  * | `memory:` | a new store in this process's memory | `@lease/core` |
  * | `sqlite:leases.db`, `sqlite:///var/lib/leases.db` | a file, shared by the processes of one machine | `@lease/sqlite` |
+ * | `redis://host:6379/0`, `rediss://…` with TLS | a Redis server, shared by many machines | `@lease/redis` |
  *
  * `?synchronous=FULL` makes every step of SQLite outlive a power cut; `NORMAL`, the default, only a crash.
+ * `?namespace=staging` keeps leases of Redis apart from those of other namespaces.
  * Whoever opens a backend closes it. The URL never appears in an error: it may carry a password.
  *
  * @throws `INVALID_ARGUMENT` for a URL that is not understood; `BACKEND_INCOMPATIBLE`, naming what to install, when

@@ -13,8 +13,8 @@ interface Scheme {
 const SCHEMES: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
   ["memory", { package: "@lease/core", open: openMemory }],
   ["sqlite", { package: "@lease/sqlite", open: openSqlite }],
-  ["redis", { package: "@lease/redis" }],
-  ["rediss", { package: "@lease/redis" }],
+  ["redis", { package: "@lease/redis", open: openRedis }],
+  ["rediss", { package: "@lease/redis", open: openRedis }],
   ["etcd", { package: "@lease/etcd" }],
 ]);
 
@@ -52,6 +52,12 @@ async function openSqlite(address: Address, { durable = false }: OpenBackendOpti
   }
   const { sqliteBackend } = await import("@lease/sqlite");
   return sqliteBackend({ path, synchronous });
+}
+
+async function openRedis(address: Address): Promise<LeaseBackend> {
+  const options = optionsOf(address, ["namespace"]);
+  const { redisBackend } = await import("@lease/redis");
+  return redisBackend({ ...options, url: `${address.scheme}:${address.rest}` });
 }
 
 function notInstalled(scheme: string, name: string, cause?: unknown): LeaseError<"BACKEND_INCOMPATIBLE"> {

@@ -83,21 +83,36 @@ test.each([
   expect(error.message).toMatch(/^url /);
 });
 
+test.each(["redis://127.0.0.1:6379", "rediss://host/3?namespace=staging"])(
+  "%s opens Redis, without connecting",
+  async (url) => {
+    const backend = await openBackend(url);
+    expect(backend.kind).toBe("redis");
+    await backend.close();
+  },
+);
+
+test.each(["redis://host/leases", "redis://host?db=1", "rediss://host?namespace=", "redis:"])(
+  "%s is refused as INVALID_ARGUMENT",
+  async (url) => {
+    expect((await failure(url)).code).toBe("INVALID_ARGUMENT");
+  },
+);
+
 test("an unknown scheme is answered with the known ones", async () => {
   expect((await failure("mysql://host")).message).toBe(
     "url must begin with one of memory:, sqlite:, redis:, rediss:, etcd:",
   );
 });
 
-test.each([
-  ["redis://127.0.0.1:6379", "npm install @lease/redis"],
-  ["rediss://host", "npm install @lease/redis"],
-  ["etcd://127.0.0.1:2379", "npm install @lease/etcd"],
-])("%s says what to install", async (url, advice) => {
-  const error = await failure(url);
-  expect(error.code).toBe("BACKEND_INCOMPATIBLE");
-  expect(error.message).toContain(advice);
-});
+test.each([["etcd://127.0.0.1:2379", "npm install @lease/etcd"]])(
+  "%s says what to install",
+  async (url, advice) => {
+    const error = await failure(url);
+    expect(error.code).toBe("BACKEND_INCOMPATIBLE");
+    expect(error.message).toContain(advice);
+  },
+);
 
 test.each([
   "redis://alice:tr0ub4dor@host:6379/0?password=tr0ub4dor",

@@ -111,11 +111,12 @@ function parseUrl(text: unknown): RedisOptions {
     throw refused("must begin with redis:// or rediss://");
   }
   if (url.search !== "" || url.hash !== "") throw refused("must have no query: options are passed beside it");
+  if (url.hostname === "") throw refused("must name a host, as in redis://localhost:6379/0");
   const [, db = "0"] = /^\/?(\d{0,5})$/.exec(url.pathname) ?? [];
   if (!/^\/?\d{0,5}$/.test(url.pathname))
     throw refused("must name the database by its number, as in redis://localhost/0");
   return {
-    host: url.hostname === "" ? "localhost" : url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: url.port === "" ? 6379 : Number(url.port),
     db: Number(db),
     ...(url.username === "" ? {} : { username: decode(url.username) }),
