@@ -3,6 +3,7 @@
  * giving back are here and in the files it uses; the backend only takes atomic steps.
  */
 import type { AcquireRequest, LeaseBackend } from "./backend.js";
+import { Bell } from "./bell.js";
 import { checkAgentId, checkNumber } from "./check.js";
 import { type Clock, systemClock } from "./clock.js";
 import { DEFAULTS } from "./defaults.js";
@@ -126,6 +127,14 @@ export interface LeaseManager extends AsyncDisposable {
   observe(listener: ManagerListener): () => void;
 
   /**
+   * Grants nothing from here on and lets what is held come to its end: requests in line and new ones fail with
+   * `CLOSED`, also `lease.acquire`; leases go on and are renewed. Never rejects. `close()` releases what is left.
+   *
+   * @returns when nothing is held any more, or when `options.signal` aborts
+   */
+  drain(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+
+  /**
    * Ends all: requests in line fail with `CLOSED`, everything held is released, and what aborted requests may have
    * left is given back. Safe to call twice.
    *
@@ -157,10 +166,13 @@ class Manager implements LeaseManager {
   readonly #context: HandleContext;
   readonly #lossFeed: LossFeed | null;
   readonly #held = new Set<Handle>();
-  /** Requests under way: aborted with `CLOSED` at `close()`. */
+  /** Requests under way: aborted with `CLOSED` at `drain()` and `close()`. */
   readonly #waits = new Set<AbortController>();
   readonly #listeners = new Listeners<ManagerEvent>();
   readonly #cleanups = new Set<Promise<void>>();
+  /** Rings when the last lease has ended. */
+  readonly #emptied = new Bell();
+  #grantsNoMore = false;
   #closing: Promise<void> | null = null;
 
   constructor(options: LeaseManagerOptions) {
@@ -228,6 +240,11 @@ class Manager implements LeaseManager {
     }
   }
 
+  async drain({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    this.#grantNoMore();
+    if (this.#held.size > 0) await this.#emptied.wait(signal);
+  }
+
   async close(options: { readonly backend?: boolean } = {}): Promise<void> {
     this.#closing ??= this.#close();
     await this.#closing;
@@ -238,8 +255,13 @@ class Manager implements LeaseManager {
     await this.close();
   }
 
-  async #close(): Promise<void> {
+  #grantNoMore(): void {
+    this.#grantsNoMore = true;
     for (const wait of this.#waits) wait.abort(closed());
+  }
+
+  async #close(): Promise<void> {
+    this.#grantNoMore();
     await Promise.all([...this.#held].map((lease) => lease.release()));
     // A clean-up may begin another one: a grant that arrives after its request was aborted.
     while (this.#cleanups.size > 0) await Promise.all(this.#cleanups);
@@ -278,11 +300,11 @@ class Manager implements LeaseManager {
   /** Sends one request and takes in hand what it is granted. Both the caller's signal and `close()` can end it. */
   async #ask(claims: readonly Claim[], settings: AcquireOptions, waitMs: number): Promise<Answer> {
     const { signal } = settings;
-    if (this.#closing !== null) throw closed();
+    if (this.#grantsNoMore) throw closed();
     signal?.throwIfAborted();
     const request = await this.#request(claims, settings);
     // A policy may have taken its time.
-    if (this.#closing !== null) throw closed();
+    if (this.#grantsNoMore) throw closed();
     signal?.throwIfAborted();
     const { clock } = this.#context;
     const startedAt = clock.now();
@@ -315,8 +337,8 @@ class Manager implements LeaseManager {
     const { autoRenew = true, maxHoldMs = Number.POSITIVE_INFINITY } = settings;
     const handle = new Handle(grant, { autoRenew, maxHoldMs }, this.#context);
     this.#held.add(handle);
-    if (this.#closing !== null) {
-      // Closed between the grant and this line: nobody else would release it.
+    if (this.#grantsNoMore) {
+      // Drained or closed between the grant and this line: nobody else would release it.
       this.#track(handle.release().then(() => undefined));
       throw closed();
     }
@@ -329,6 +351,7 @@ class Manager implements LeaseManager {
       const handle = event.lease as Handle;
       this.#held.delete(handle);
       this.#lossFeed?.unwatch(handle);
+      if (this.#held.size === 0) this.#emptied.ring();
     }
     this.#listeners.tell(event);
   }
@@ -340,7 +363,7 @@ class Manager implements LeaseManager {
 }
 
 function closed(): LeaseError<"CLOSED"> {
-  return new LeaseError("CLOSED", "This lease manager was closed: it acquires nothing any more.");
+  return new LeaseError("CLOSED", "This lease manager is closing: it acquires nothing any more.");
 }
 
 /** Without the keys that say `undefined`, which would hide a default. */
