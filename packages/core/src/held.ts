@@ -160,7 +160,14 @@ export class Handle implements LeaseHandle {
   release(): Promise<ReleaseOutcome> {
     // Past its deadline it is lost, whether or not a timer said so yet; what is lost is given back already.
     if (this.state === "lost") return Promise.resolve("gone");
-    this.#ending ??= this.#release();
+    if (this.#ending === null) {
+      let end: (outcome: Promise<ReleaseOutcome>) => void = () => {};
+      // Set before anybody is told of the end, so that who is told and releases does not begin a second time.
+      this.#ending = new Promise((resolve) => {
+        end = resolve;
+      });
+      end(this.#release());
+    }
     return this.#ending;
   }
 

@@ -93,3 +93,24 @@ test("with followLosses a soft revoke is heard at once; a listener taken away he
   expect(lease.isHeld()).toBe(true);
   await leases.close();
 });
+
+test("whoever is told of a release finds the lease ended, and may release it again", async () => {
+  const { manager, backend } = world();
+  let calls = 0;
+  const counted = meddled(backend, {
+    release: (requests) => {
+      calls += 1;
+      return backend.release(requests);
+    },
+  });
+  const leases = manager({ backend: counted });
+  const seen: unknown[] = [];
+  leases.observe((event) => {
+    if (event.type === "ended") seen.push(event.lease.state, event.lease.release());
+  });
+  const lease = await leases.acquire("a");
+  expect(await lease.release()).toBe("released");
+  expect(seen[0]).toBe("ended");
+  expect(await seen[1]).toBe("released");
+  expect(calls).toBe(1);
+});
