@@ -1,3 +1,8 @@
+import { defineConfig } from "tsup";
 import { library } from "../../tsup.preset.ts";
 
-export default library();
+export default defineConfig({
+  ...library({ index: "src/index.ts", "process-worker": "src/process/worker.ts" }),
+  // The host looks for the worker from where it stands itself, also in CommonJS.
+  shims: true,
+});

@@ -9,7 +9,16 @@ export { CaseContext, type ConformanceCase } from "./conformance/context.js";
 export { type ConformanceOptions, conformance, conformanceCases } from "./conformance.js";
 export { type Exploration, explore } from "./explorer/explore.js";
 export { type ClientFault, type ClientPlan, SCENARIOS, type Scenario } from "./explorer/scenario.js";
+export {
+  type Fault,
+  type FaultyBackend,
+  type FaultyCall,
+  type FaultyOperation,
+  type FaultyOptions,
+  faulty,
+} from "./faulty.js";
 export type { Plan } from "./model/plan.js";
 export { type ModelTestOptions, modelTest, runPlan } from "./model-test.js";
+export { type ProcessHost, type ProcessHostOptions, processHost } from "./process/host.js";
 export { type SimulatedClock, type SimulatedClockOptions, simulatedClock } from "./simulated-clock.js";
 export { type ConformanceStore, type StoreFactory, sharedStore } from "./store.js";
