@@ -41,6 +41,8 @@ function ownOptions(timeoutMs: number) {
     connectTimeout: timeoutMs,
     // Destroys a connection that owes an answer for this long, also while it is being set up.
     socketTimeout: timeoutMs,
+    // A connection that is given up goes at once, also when the server does not answer its end.
+    disconnectTimeout: 100,
     retryStrategy: reconnectDelayMs,
     // A master that became a replica: somewhere there is a new master. 1: connect again, do not send again.
     reconnectOnError: (error: Error) => (error.message.includes("READONLY") ? 1 : false),
@@ -112,13 +114,13 @@ function parseUrl(text: unknown): RedisOptions {
   }
   if (url.search !== "" || url.hash !== "") throw refused("must have no query: options are passed beside it");
   if (url.hostname === "") throw refused("must name a host, as in redis://localhost:6379/0");
-  const [, db = "0"] = /^\/?(\d{0,5})$/.exec(url.pathname) ?? [];
-  if (!/^\/?\d{0,5}$/.test(url.pathname))
+  const database = /^\/?(\d{0,5})$/.exec(url.pathname)?.[1];
+  if (database === undefined)
     throw refused("must name the database by its number, as in redis://localhost/0");
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: url.port === "" ? 6379 : Number(url.port),
-    db: Number(db),
+    db: Number(database),
     ...(url.username === "" ? {} : { username: decode(url.username) }),
     ...(url.password === "" ? {} : { password: decode(url.password) }),
     ...(url.protocol === "rediss:" ? { tls: {} } : {}),

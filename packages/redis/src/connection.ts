@@ -92,7 +92,10 @@ export class Connection {
     const { keys } = this.#options;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(outcomeUnknown(undefined)), until - performance.now());
+      timer = setTimeout(() => {
+        this.#giveUp(client);
+        reject(outcomeUnknown(undefined));
+      }, until - performance.now());
     });
     const answered = client
       .callBuffer("evalsha", script.sha, keys.length, ...keys, ...args)
@@ -105,6 +108,16 @@ export class Connection {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /**
+   * A connection that owes an answer for so long is not asked again. (Of a cluster only one node may be at fault:
+   * there `socketTimeout` gives up that node's connection.)
+   */
+  #giveUp(client: Client): void {
+    if (client.isCluster || client.status !== "ready") return;
+    this.#usable = false;
+    client.disconnect(true);
   }
 
   async #untilUsable(until: number): Promise<void> {

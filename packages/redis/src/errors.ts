@@ -74,10 +74,9 @@ export function unavailable(cause: unknown): LeaseError<"BACKEND_UNAVAILABLE"> {
 
 /** Sent, and never answered. */
 export function outcomeUnknown(cause: unknown): LeaseError<"OUTCOME_UNKNOWN"> {
-  const why = cause instanceof Error ? ` (${cause.message})` : "";
   return new LeaseError(
     "OUTCOME_UNKNOWN",
-    `Redis did not answer${why}: it may or may not have done what was asked. Ask again with the same id.`,
+    `Redis did not answer: it may or may not have done what was asked. Ask again with the same id.`,
     undefined,
     cause === undefined ? undefined : { cause: safeCause(cause) },
   );

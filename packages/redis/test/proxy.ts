@@ -1,0 +1,65 @@
+/** A wire to a server that tests can cut: it passes everything on until it is told not to. */
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+
+export interface Proxy {
+  readonly url: string;
+  /** From now on answers are swallowed; requests still arrive. */
+  dropAnswers(): void;
+  /** Answers pass again. */
+  passAnswers(): void;
+  /** Resets all connections. */
+  reset(): void;
+  /** How many connections were made. */
+  readonly connections: number;
+  close(): Promise<void>;
+}
+
+export async function startProxy(port: number): Promise<Proxy> {
+  const pairs = new Set<readonly [Socket, Socket]>();
+  let dropping = false;
+  let connections = 0;
+  const server = createServer((client) => {
+    connections += 1;
+    const upstream = connect(port, "127.0.0.1");
+    const pair = [client, upstream] as const;
+    pairs.add(pair);
+    client.on("data", (chunk) => upstream.write(chunk));
+    upstream.on("data", (chunk) => {
+      if (!dropping) client.write(chunk);
+    });
+    for (const socket of pair) {
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        pairs.delete(pair);
+        for (const end of pair) end.destroy();
+      });
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address() as { port: number };
+  const reset = () => {
+    for (const [client, upstream] of [...pairs]) {
+      client.resetAndDestroy();
+      upstream.destroy();
+    }
+  };
+  return {
+    url: `redis://127.0.0.1:${address.port}`,
+    dropAnswers() {
+      dropping = true;
+    },
+    passAnswers() {
+      dropping = false;
+    },
+    reset,
+    get connections() {
+      return connections;
+    },
+    async close() {
+      reset();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

@@ -1,0 +1,140 @@
+/** Waiting in line when connections break: nobody's turn is lost, and nobody asks more often than needed. */
+import { createLeaseManager } from "@lease/core";
+import { expect, test } from "vitest";
+import { again, closing, commandsOf, hold, info, open, queue, release, useServer } from "./helpers.js";
+import { startProxy } from "./proxy.js";
+
+const server = useServer();
+const LONG_MS = 30_000;
+
+test("the connection is reset in the middle of waiting: the waiter still gets its turn", async () => {
+  const proxy = closing(await startProxy(server().port));
+  const waiting = open({ url: proxy.url, namespace: "reset" });
+  const other = open({ url: server().url, namespace: "reset" });
+  const held = await hold(other, "r");
+  const leases = closing(createLeaseManager({ backend: waiting, agentId: "agent-1" }));
+  const acquiring = leases.acquire("r", { waitMs: LONG_MS });
+  await expect.poll(async () => (await other.list({ state: "pending" })).leases.length).toBe(1);
+  proxy.reset();
+  await release(other, held);
+  const begun = performance.now();
+  expect((await acquiring).isHeld()).toBe(true);
+  expect(performance.now() - begun).toBeLessThan(3_000);
+});
+
+test("the subscriber's connection is killed: waiting goes on, by looking and then by a new subscription", async () => {
+  const backend = open({ url: server().url });
+  const held = await hold(backend, "r");
+  const pending = await queue(backend, "r", { agentId: "bob" });
+  const turn = backend.turn({ id: pending.id, timeoutMs: LONG_MS });
+  await subscribed(1);
+  await server().command("CLIENT", "KILL", "TYPE", "pubsub");
+  await release(backend, held);
+  await turn;
+  expect(await backend.acquire(again(pending))).toMatchObject({ status: "granted" });
+
+  // The next wait is woken by a message again.
+  await subscribed(1);
+  const [holder] = (await backend.list({})).leases;
+  const next = await queue(backend, "r", { agentId: "carol" });
+  const woken = backend.turn({ id: next.id, timeoutMs: LONG_MS });
+  await server().command("CONFIG", "RESETSTAT");
+  await release(backend, holder as never);
+  await woken;
+  expect((await commandsOf(server())).get("evalsha")).toBe(1);
+});
+
+test("while nobody can subscribe, waiters look for themselves", async () => {
+  const { port } = server();
+  await server().command("ACL", "SETUSER", "mute", "on", ">pw", "~*", "&*", "+@all", "-subscribe");
+  const backend = open({ url: `redis://mute:pw@127.0.0.1:${port}` });
+  const held = await hold(backend, "r");
+  const pending = await queue(backend, "r", { agentId: "bob" });
+  const turn = backend.turn({ id: pending.id, timeoutMs: LONG_MS });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await release(backend, held);
+  const begun = performance.now();
+  await turn;
+  expect(performance.now() - begun).toBeLessThan(1_500);
+});
+
+test("a wake that comes before the answer 'queued' is not lost", async () => {
+  const backend = open({ url: server().url });
+  // Subscribed from here on.
+  const first = await hold(backend, "warm");
+  const waiter = await queue(backend, "warm", { agentId: "bob" });
+  const warm = backend.turn({ id: waiter.id, timeoutMs: LONG_MS });
+  await subscribed(1);
+  await release(backend, first);
+  await warm;
+
+  // Both in one script call: the wake is published before the answer of the acquire is sent.
+  for (let round = 0; round < 50; round += 1) {
+    const held = await hold(backend, "r");
+    const [pending] = await Promise.all([queue(backend, "r", { agentId: "bob" }), release(backend, held)]);
+    const begun = performance.now();
+    await backend.turn({ id: pending.id, timeoutMs: LONG_MS });
+    expect(performance.now() - begun).toBeLessThan(200);
+    const granted = await backend.acquire(again(pending));
+    expect(granted.status).toBe("granted");
+    if (granted.status === "granted") await release(backend, granted.lease);
+  }
+});
+
+test("a line of 16 costs at most 3.2 commands a grant, and is served in order", async () => {
+  const waiters = 16;
+  const rounds = 5;
+  const holders = open({ url: server().url, namespace: "line" });
+  const backend = open({ url: server().url, namespace: "line" });
+  const leases = closing(createLeaseManager({ backend, agentId: "agent-1" }));
+  const served: number[] = [];
+  const line = async () => {
+    const held = await hold(holders, "r");
+    const asked: number[] = [];
+    const all = Array.from({ length: waiters }, async (_, index) => {
+      const lease = await leases.acquire("r", { waitMs: LONG_MS, autoRenew: false });
+      served.push(index);
+      await lease.release();
+    });
+    await expect
+      .poll(async () => (await holders.list({ state: "pending" })).leases.length, { interval: 5 })
+      .toBe(waiters);
+    await server().command("CONFIG", "RESETSTAT");
+    await release(holders, held);
+    await Promise.all(all);
+    const calls = await commandsOf(server());
+    // Without the commands that scripts run, which are counted too.
+    asked.push(calls.get("evalsha") ?? 0);
+    return asked[0] as number;
+  };
+  await line();
+  served.length = 0;
+  let commands = 0;
+  for (let round = 0; round < rounds; round += 1) commands += await line();
+  expect(served).toEqual(Array.from({ length: waiters * rounds }, (_, index) => index % waiters));
+  // After the entry, which is joined for all, a grant is one question and one release.
+  expect(commands / (waiters * rounds)).toBeLessThanOrEqual(2.2);
+});
+
+test("the first wait opens one connection more, and all waits share it", async () => {
+  const before = Number(await info(server(), "connected_clients"));
+  const backend = open({ url: server().url });
+  await hold(backend, "r");
+  expect(Number(await info(server(), "connected_clients"))).toBe(before + 1);
+  const turns = await Promise.all(
+    Array.from({ length: 5 }, (_, index) => queue(backend, "r", { agentId: `agent-${index}` })),
+  );
+  const abort = new AbortController();
+  const waits = turns.map(({ id }) => backend.turn({ id, timeoutMs: LONG_MS, signal: abort.signal }));
+  await subscribed(1);
+  expect(Number(await info(server(), "connected_clients"))).toBe(before + 2);
+  abort.abort();
+  await Promise.all(waits);
+});
+
+/** Waits until so many channels have a subscriber. */
+async function subscribed(channels: number): Promise<void> {
+  await expect
+    .poll(async () => ((await server().command("PUBSUB", "CHANNELS")) as unknown[]).length, { interval: 5 })
+    .toBe(channels);
+}
