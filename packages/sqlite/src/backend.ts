@@ -30,6 +30,7 @@ import {
   readChanges,
 } from "@lease/core";
 import { asBootClock, systemBootClock } from "./clock.js";
+import type { Connection } from "./driver.js";
 import type { FileSystemTypeOf } from "./file.js";
 import { Group } from "./group.js";
 import { boundsWithCursor, historyPage, lastSequence } from "./history.js";
@@ -64,6 +65,7 @@ export interface Seams {
   readonly bootId?: () => string;
   readonly fileSystemTypeOf?: FileSystemTypeOf;
   readonly migrations?: readonly Migration[];
+  readonly onOpen?: (db: Connection) => void;
 }
 
 const DEFAULTS = Object.freeze({

@@ -11,7 +11,7 @@ export function isBusy(error: unknown): boolean {
 
 /** There was no room for a write. */
 export function isFull(error: unknown): boolean {
-  return sqliteCode(error) === "SQLITE_FULL";
+  return /^SQLITE_(?:FULL|IOERR_SHMSIZE)$/.test(sqliteCode(error));
 }
 
 /** What a caller is told of a failure. An error that is not SQLite's, a bug for instance, stays as it is. */
@@ -24,14 +24,7 @@ export function toLeaseError(error: unknown, path: string, phase: Phase): unknow
   const said = `${(error as Error).message} (${code})`;
   const is = (prefix: string) => code.startsWith(`SQLITE_${prefix}`);
 
-  if (is("FULL")) {
-    return new LeaseError(
-      "BACKEND_FULL",
-      `There is no room left for ${file}: free space on its disk, or sweep with a shorter historyRetentionMs.`,
-      undefined,
-      cause,
-    );
-  }
+  if (isFull(error)) return full(path, error);
   if (is("NOTADB")) {
     return new LeaseError(
       "BACKEND_CORRUPT",
@@ -102,4 +95,14 @@ function systemCode(error: unknown): string {
 /** Every call after `close()`. */
 export function closed(): LeaseError<"CLOSED"> {
   return new LeaseError("CLOSED", "This SQLite backend was closed.");
+}
+
+/** There is no room for a new lease. */
+export function full(path: string, error?: unknown): LeaseError<"BACKEND_FULL"> {
+  return new LeaseError(
+    "BACKEND_FULL",
+    `There is no room left for ${JSON.stringify(path)}: free space on its disk, or sweep with a shorter historyRetentionMs.`,
+    undefined,
+    error === undefined ? undefined : { cause: error },
+  );
 }

@@ -12,12 +12,13 @@ import { LeaseError } from "@lease/core";
 export interface FileIdentity {
   readonly dev: number;
   readonly ino: number;
+  readonly isFile: boolean;
 }
 
 /** @returns `null` when there is none */
 export function identify(path: string): FileIdentity | null {
   const found = statSync(path, { throwIfNoEntry: false });
-  return found === undefined ? null : { dev: found.dev, ino: found.ino };
+  return found === undefined ? null : { dev: found.dev, ino: found.ino, isFile: found.isFile() };
 }
 
 /** Whether the path still leads to the file that was opened: not after it was deleted, moved or replaced. */

@@ -21,7 +21,6 @@ export interface Step {
 }
 
 export interface GroupOptions extends StoreOptions {
-  readonly path: string;
   readonly clock: BootClock;
   readonly busyTimeoutMs: number;
   readonly open: () => Promise<LeaseDatabase>;
@@ -52,6 +51,8 @@ type Outcome = { readonly answer: unknown } | { readonly refusal: LeaseError };
 
 /** Keeps a transaction short enough for other processes, and for the event loop. */
 const MAX_CALLS = 512;
+/** How often the length of the log is looked at, in transactions. */
+const LOG_CHECK_EVERY = 256;
 /** Pauses while another connection writes: doubled from here to there, and a random half of that left out. */
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 32;
@@ -63,6 +64,8 @@ export class Group {
   #working = false;
   #closed = false;
   #pauseMs = FIRST_PAUSE_MS;
+  #transactions = 0;
+  readonly #madeRoomFor = new WeakSet<Call>();
   #onIdle: (() => void) | undefined;
 
   constructor(options: GroupOptions) {
@@ -130,7 +133,7 @@ export class Group {
   #open(): void {
     this.#options.open().then(
       (database) => {
-        this.#opened = { database, store: new Store(database.statements, this.#options) };
+        this.#opened = { database, store: new Store(database.statements, database.hasRoom, this.#options) };
         this.#work();
       },
       (error: unknown) => {
@@ -173,6 +176,8 @@ export class Group {
       return this.#afterFailure(opened, calls, failure as Failure);
     }
     for (const [index, call] of calls.entries()) settle(call, outcomes[index] as Outcome);
+    this.#transactions += 1;
+    if (this.#transactions % LOG_CHECK_EVERY === 0) opened.database.tendLog();
     if (opened.store.recorded) this.#options.onRecorded(opened.store);
     return { again: [] };
   }
@@ -183,6 +188,12 @@ export class Group {
     if (calls.length > 1 && surelyUndone) {
       const results = calls.map((call) => this.#commit(opened, [call]));
       return { again: results.flatMap(({ again }) => again), busy: results.find(({ busy }) => busy)?.busy };
+    }
+    const [call] = calls;
+    if (isFull(error) && call !== undefined && !this.#madeRoomFor.has(call)) {
+      this.#madeRoomFor.add(call);
+      opened.database.makeRoom();
+      return this.#commit(opened, calls);
     }
     for (const call of calls) call.reject(this.#told(error, phase));
     return { again: [] };

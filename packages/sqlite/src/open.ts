@@ -3,11 +3,13 @@
  * up to date, and gives leases of an earlier boot their time again. Any step may find the file busy; the caller then
  * opens again from the start.
  */
+import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { LeaseError } from "@lease/core";
 import type { BootClock } from "./clock.js";
 import { type Connection, loadDriver } from "./driver.js";
 import { type FileSystemTypeOf, identify, isStill, refuseNetworkFileSystem } from "./file.js";
+import { Reserve } from "./reserve.js";
 import { MIGRATIONS, type Migration, migrate, refuseForeign } from "./schema.js";
 import { type Head, prepareStatements, type Statements } from "./statements.js";
 
@@ -19,6 +21,8 @@ export interface OpenOptions {
   readonly clock: BootClock;
   /** For tests. */
   readonly fileSystemTypeOf?: FileSystemTypeOf | undefined;
+  /** For tests: gets the connection once it is open. */
+  readonly onOpen?: ((db: Connection) => void) | undefined;
   /** For tests. */
   readonly migrations?: readonly Migration[] | undefined;
 }
@@ -40,6 +44,12 @@ export interface LeaseDatabase {
   rollback(): void;
   /** Runs several reads on one snapshot. */
   inSnapshot(run: () => void): void;
+  /** Whether there is room for new leases; a little is kept back for what becomes of the old ones. */
+  hasRoom(): boolean;
+  /** Finds room on a full disk for one step more. */
+  makeRoom(): void;
+  /** Empties the log if it grew long, as it does while somebody reads in one long transaction. */
+  tendLog(): void;
   /** A number that changes when another connection commits. */
   dataVersion(): number;
   close(): void;
@@ -50,7 +60,7 @@ const BLOCKING_WAIT_MS = 2;
 /** What was looked at within this time need not be looked at again: a look costs as much as a step. */
 const LOOK_AGAIN_MS = 5;
 /** The log is cut back to this size once it could be emptied. */
-export const LOG_KEPT_BYTES = 16 * 1024 * 1024;
+const LOG_KEPT_BYTES = 16 * 1024 * 1024;
 
 export async function openDatabase(options: OpenOptions): Promise<LeaseDatabase> {
   const { path } = options;
@@ -61,7 +71,9 @@ export async function openDatabase(options: OpenOptions): Promise<LeaseDatabase>
   let db: Connection | undefined;
   try {
     // A connection that may write would, when it closes, also write into somebody else's database.
-    if (identify(path) !== null) {
+    const found = identify(path);
+    if (found !== null && !found.isFile) throw noFile(path);
+    if (found !== null) {
       const reader = new Driver(path, { readonly: true, timeout: BLOCKING_WAIT_MS });
       try {
         refuseForeign(reader, path, known);
@@ -71,6 +83,7 @@ export async function openDatabase(options: OpenOptions): Promise<LeaseDatabase>
     }
     db = new Driver(path, { timeout: BLOCKING_WAIT_MS });
     prepareFile(db, options);
+    options.onOpen?.(db);
     return databaseOf(db, options, known);
   } catch (error) {
     db?.close();
@@ -110,6 +123,14 @@ function databaseOf(db: Connection, options: OpenOptions, schemaVersion: number)
   if (opened === null || openedLog === null) throw replaced(path);
   const statements = prepareStatements(db);
   const bootId = clock.bootId();
+  const reserve = new Reserve(`${path}-reserve`);
+  const emptyLog = () => {
+    try {
+      db.pragma("wal_checkpoint(TRUNCATE)");
+    } catch {
+      // Somebody reads or writes, or there is no room for it: another time.
+    }
+  };
   let lookedAt = Number.NEGATIVE_INFINITY;
   let logLookedAt = Number.NEGATIVE_INFINITY;
   const isInPlace = () => {
@@ -148,6 +169,14 @@ function databaseOf(db: Connection, options: OpenOptions, schemaVersion: number)
         statements.commit.run();
       }
     },
+    hasRoom: () => reserve.isWhole(),
+    makeRoom() {
+      reserve.spend();
+      emptyLog();
+    },
+    tendLog() {
+      if ((statSync(logPath, { throwIfNoEntry: false })?.size ?? 0) > LOG_KEPT_BYTES) emptyLog();
+    },
     dataVersion: () => statements.dataVersion.get() as number,
     close: () => db.close(),
   };
@@ -160,11 +189,12 @@ function databaseOf(db: Connection, options: OpenOptions, schemaVersion: number)
 function enterBoot(db: Connection, { clock, endMemoryMs }: OpenOptions): void {
   const bootId = clock.bootId();
   const stored = db.prepare("SELECT boot_id FROM meta").pluck().get();
+  // Also where it is the same: a file that may only be read is noticed at the first write, and should be here.
+  db.prepare("UPDATE meta SET boot_id = ?").run(bootId);
   if (stored === bootId) return;
   const now = Math.floor(clock.now());
   db.prepare("UPDATE live SET expires = ? + given_ms WHERE kind = 0").run(now);
   db.prepare("UPDATE ended SET forget_at = ?").run(now + endMemoryMs);
-  db.prepare("UPDATE meta SET boot_id = ?").run(bootId);
 }
 
 function replaced(path: string): LeaseError {
@@ -178,6 +208,13 @@ function missingFolder(path: string): LeaseError {
   return new LeaseError(
     "BACKEND_UNAVAILABLE",
     `The folder of the lease database ${JSON.stringify(path)} does not exist: create it (or mount it) first.`,
+  );
+}
+
+function noFile(path: string): LeaseError {
+  return new LeaseError(
+    "BACKEND_UNAVAILABLE",
+    `The lease database ${JSON.stringify(path)} cannot be opened: there is something else of that name, not a file.`,
   );
 }
 

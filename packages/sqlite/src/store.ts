@@ -36,9 +36,12 @@ import {
   stateNumber,
 } from "./codec.js";
 import { claimKey, conflictingHolders } from "./conflicts.js";
+import { full } from "./errors.js";
 import type { EndedRow, Head, Statements } from "./statements.js";
 
 export interface StoreOptions {
+  /** For messages. */
+  readonly path: string;
   readonly endMemoryMs: number;
   readonly recordRenewals: boolean;
 }
@@ -60,6 +63,7 @@ interface Obstacle {
 export class Store {
   readonly #statements: Statements;
   readonly #options: StoreOptions;
+  readonly #hasRoom: () => boolean;
   #at: Moment = { now: 0, wallNow: 0 };
   #last = 0;
   #hasSubtrees = false;
@@ -70,8 +74,10 @@ export class Store {
   /** Since `begin`: a lease ended, or one whose turn came holds for another time than it waited. */
   moved = false;
 
-  constructor(statements: Statements, options: StoreOptions) {
+  /** @param hasRoom - whether new leases may be written; what ends or extends old ones always may */
+  constructor(statements: Statements, hasRoom: () => boolean, options: StoreOptions) {
     this.#statements = statements;
+    this.#hasRoom = hasRoom;
     this.#options = options;
   }
 
@@ -219,6 +225,7 @@ export class Store {
   }
 
   #enter(request: AcquireRequest, state: "pending" | "active"): StoredLease {
+    if (!this.#hasRoom()) throw full(this.#options.path);
     const { now, wallNow } = this.#at;
     const token = mintToken(this.#last, wallNow);
     const givenMs = state === "active" ? request.ttlMs : request.waitTtlMs;
