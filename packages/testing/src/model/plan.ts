@@ -62,8 +62,8 @@ export interface Plan {
 }
 
 export const CLIENTS = 3;
-export const AGENTS = 3;
-export const SLOTS = 8;
+const AGENTS = 3;
+const SLOTS = 8;
 /** Few names, all of them in each other's way in one mode or another. */
 const RESOURCES = ["a", "a/b", "a/b/c", "a/**", "a/b/**", "d", "**"];
 

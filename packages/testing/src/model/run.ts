@@ -245,14 +245,13 @@ export class ModelRun {
   #isSpent(slot: number): boolean {
     const end = this.#eventsOf(id(slot)).at(-1)?.type;
     if (end !== "released" && end !== "cancelled") return false;
-    return (
-      this.#model
-        .clone()
-        .acquire(
-          this.#acquireRequest({ slot, wait: true, waitTtl: "long", byStranger: false, otherClaims: false }),
-          this.#moment(),
-        ).status !== "ended"
-    );
+    const ask = { slot, wait: true, waitTtl: "long", byStranger: false, otherClaims: false } as const;
+    try {
+      return this.#model.clone().acquire(this.#acquireRequest(ask), this.#moment()).status !== "ended";
+    } catch {
+      // Abandoned by a stranger after its end: that is remembered, and certain.
+      return false;
+    }
   }
 
   #acquireRequest(action: Omit<Extract<Action, { do: "acquire" }>, "do">): AcquireRequest {
