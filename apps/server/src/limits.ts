@@ -1,0 +1,21 @@
+/** What the server allows, beside the limits of the backend. Milliseconds and bytes. */
+export const SERVER_LIMITS = Object.freeze({
+  /** The largest request body. */
+  bodyBytes: 64 * 1024,
+  /** The longest `waitMs` and `timeoutMs`: a long poll answers by then, and who still wants to wait asks again. */
+  maxWaitMs: 300_000,
+  /** How long `turn` waits when it is not told. */
+  turnMs: 30_000,
+  /** A client has this long to send its headers, and its whole request. Says nothing about how long the answer takes. */
+  requestMs: 10_000,
+  /** Between two comments on a quiet event stream, so that nothing on the way takes it for dead. */
+  heartbeatMs: 15_000,
+  /** The most leases or events in one answer; core's MAX_PAGE. */
+  page: 1000,
+  /** How long renewals and releases go on after the signal to stop, while anybody holds a lease. */
+  drainMs: 5_000,
+  /** After that, how long answers under way may take. */
+  closeMs: 5_000,
+});
+
+export type ServerLimits = { readonly [name in keyof typeof SERVER_LIMITS]: number };

@@ -1,0 +1,115 @@
+/** Asking for leases: at once, with a long poll, or with a ticket. */
+import { type Claim, createLeaseId, DEFAULTS, isLeaseError, type Lease, LeaseError } from "@lease/core";
+import type { FastifyReply } from "fastify";
+import type { Static } from "typebox";
+import type { Context, Routes } from "../context.js";
+import { goneSignal } from "../gone.js";
+import type { Ask } from "../line.js";
+import { AcquireBody, answers, IdParams } from "../schemas.js";
+import { askWithTicket, type Ticket } from "../ticket.js";
+import { withFields } from "../validation.js";
+
+type Body = Static<typeof AcquireBody>;
+
+const response = answers(
+  {
+    200: ["Lease", "The id was granted before; this repeats the answer and extends nothing"],
+    201: ["Lease", "Granted"],
+    202: ["PendingLease", "In line, with `wait: true`: the same PUT again keeps the place and asks"],
+  },
+  ...[400, 401, 403, 409, 410, 413, 415, 500, 503, 507],
+);
+
+export const acquireRoutes: Routes = async (app, context) => {
+  app.post(
+    "/v1/leases",
+    {
+      schema: {
+        summary: "Ask for a lease; the server makes its id",
+        tags: ["leases"],
+        body: AcquireBody,
+        response,
+      },
+    },
+    (request, reply) => acquire(context, createLeaseId(), request.body, reply),
+  );
+  app.put(
+    "/v1/leases/:id",
+    {
+      schema: {
+        summary: "Ask for a lease by its id; safe to repeat",
+        tags: ["leases"],
+        params: IdParams,
+        body: AcquireBody,
+        response,
+      },
+    },
+    (request, reply) => acquire(context, request.params.id, request.body, reply),
+  );
+};
+
+async function acquire({ backend, line, draining }: Context, id: string, body: Body, reply: FastifyReply) {
+  draining.refuse();
+  if (body.wait === true && body.waitMs !== undefined) {
+    throw invalid(
+      "waitMs",
+      "cannot go with wait: true, which answers at once; GET /v1/leases/{id}/turn is its long poll",
+    );
+  }
+  const ask = askOf(id, body);
+  const answer = await withFields(
+    (field) => fieldIn(body, field),
+    async () =>
+      body.wait === true
+        ? askWithTicket(backend, ask)
+        : line.ask(ask, body.waitMs ?? 0, goneSignal(reply, draining.signal)),
+  ).catch((error: unknown) => {
+    // Whoever did not choose the id must learn it, or could not ask again.
+    if (isLeaseError(error, "OUTCOME_UNKNOWN")) void reply.header("location", `/v1/leases/${id}`);
+    throw error;
+  });
+  void reply.header("location", `/v1/leases/${id}`);
+  if ("status" in answer && answer.status === "refused") return reply.code(202).send(pending(answer, ask));
+  const { lease, repeated } = answer as { readonly lease: Lease; readonly repeated: boolean };
+  return reply.code(repeated ? 200 : 201).send(lease);
+}
+
+function askOf(id: string, body: Body): Ask {
+  return {
+    id,
+    agentId: body.agentId,
+    claims: claimsOf(body),
+    ttlMs: body.ttlMs ?? DEFAULTS.ttlMs,
+    maxRenewals: body.maxRenewals ?? null,
+    waitTtlMs: body.waitTtlMs ?? DEFAULTS.waitTtlMs,
+    holding: body.holding ?? [],
+    reason: body.reason ?? null,
+    metadata: body.metadata ?? null,
+  };
+}
+
+function claimsOf({ resources, mode, claims }: Body): readonly Claim[] {
+  if (claims === undefined) {
+    if (resources === undefined)
+      throw invalid("resources", "is missing: name what to lease, there or in claims");
+    return resources.map((resource) => ({ resource, mode: mode ?? "exclusive" }));
+  }
+  if (resources !== undefined)
+    throw invalid("claims", "cannot go with resources: name everything in one of them");
+  if (mode !== undefined) throw invalid("mode", "goes with resources; each of the claims has its own");
+  return claims;
+}
+
+/** Core knows claims only; the client may have named resources. */
+function fieldIn(body: Body, field: string): string {
+  return body.claims === undefined ? field.replace(/^claims(\[\d+\])?(\.resource)?/, "resources$1") : field;
+}
+
+function pending({ lease, blockers, blockerCount, position, retryInMs }: Ticket, { waitTtlMs }: Ask) {
+  const detail = `In line, at position ${position}. Next: PUT the same again within ${waitTtlMs} ms to keep the place and to ask; GET /v1/leases/${lease?.id}/turn answers when that may pay.`;
+  return { ...lease, blockers, blockerCount, position, retryInMs, detail };
+}
+
+function invalid(field: string, problem: string): LeaseError<"INVALID_ARGUMENT"> {
+  return new LeaseError("INVALID_ARGUMENT", `${field} ${problem}`, { field });
+}

@@ -1,0 +1,231 @@
+import { connect } from "node:net";
+import { type LeaseBackend, type LeaseEvent, memoryBackend } from "@lease/core";
+import { createParser, type EventSourceMessage } from "eventsource-parser";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { newId, startServer, type TestServer, until } from "./server.js";
+
+let server: TestServer;
+
+beforeEach(async () => {
+  server = await startServer({ limits: { heartbeatMs: 30 } });
+});
+
+afterEach(() => server.close());
+
+/** One short life: two events. */
+async function live(resource: string, agentId = "a"): Promise<void> {
+  const path = `/v1/leases/${newId()}`;
+  await server.ask("PUT", path, { agentId, resources: [resource] });
+  await server.ask("DELETE", `${path}?agentId=${agentId}`);
+}
+
+const sweep = (historyRetentionMs: number) => server.ask("POST", "/v1/sweep", { historyRetentionMs });
+
+describe("GET /v1/history", () => {
+  test("pages by cursor, oldest first, without a gap", async () => {
+    for (const resource of ["a", "b", "c"]) await live(resource);
+    const seen: string[] = [];
+    let after = "";
+    for (let pages = 0; ; pages += 1) {
+      const { body } = await server.ask("GET", `/v1/history?limit=4${after}`);
+      seen.push(...body.events.map(({ type, lease }: LeaseEvent) => `${type} ${lease.claims[0]?.resource}`));
+      if (body.next === null) {
+        expect(pages).toBe(1);
+        break;
+      }
+      after = `&after=${body.next}`;
+    }
+    expect(seen).toEqual(["a", "b", "c"].flatMap((name) => [`acquired ${name}`, `released ${name}`]));
+  });
+
+  test("takes filters, and begins at the end when told", async () => {
+    await live("src/a", "a");
+    await live("src/b", "b");
+    const types = async (query: string) =>
+      (await server.ask("GET", `/v1/history?${query}`)).body.events.map(
+        ({ type, lease }: LeaseEvent) => `${lease.agentId} ${type}`,
+      );
+    expect(await types("agentId=b")).toEqual(["b acquired", "b released"]);
+    expect(await types("types=released,expired")).toEqual(["a released", "b released"]);
+    expect(await types("resource=src/**&types=acquired")).toEqual(["a acquired", "b acquired"]);
+    expect(await types("after=end")).toEqual([]);
+    const [first] = (await server.ask("GET", "/v1/history?limit=1")).body.events;
+    expect(await types(`id=${first.lease.id}`)).toEqual(["a acquired", "a released"]);
+  });
+
+  test("410 for a cursor that nobody can go on from", async () => {
+    await live("a");
+    const { cursor } = (await server.ask("GET", "/v1/history?limit=1")).body.events[0];
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await sweep(1);
+    for (const after of [cursor, "another.5", "garbage"]) {
+      const { body } = await server.ask("GET", `/v1/history?after=${after}`);
+      expect(body).toMatchObject({ status: 410, code: "CURSOR_EXPIRED" });
+    }
+  });
+});
+
+interface Stream {
+  readonly response: Response;
+  readonly messages: EventSourceMessage[];
+  readonly comments: string[];
+  readonly ended: Promise<void>;
+  close(): void;
+}
+
+/** Follows the stream with a parser that keeps to the standard. */
+async function follow(query = "", lastEventId?: string): Promise<Stream> {
+  const controller = new AbortController();
+  const headers = new Headers(lastEventId === undefined ? {} : { "last-event-id": lastEventId });
+  const response = await fetch(`${server.url}/v1/events?${query}`, { headers, signal: controller.signal });
+  const messages: EventSourceMessage[] = [];
+  const comments: string[] = [];
+  const parser = createParser({
+    onEvent: (message) => void messages.push(message),
+    onComment: (comment) => void comments.push(comment),
+  });
+  const read = async () => {
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body ?? []) parser.feed(decoder.decode(chunk, { stream: true }));
+  };
+  return { response, messages, comments, ended: read().catch(() => {}), close: () => controller.abort() };
+}
+
+describe("GET /v1/events", () => {
+  test("sends what happened and what happens, one event each, and comments while nothing does", async () => {
+    await live("a");
+    const stream = await follow();
+    expect(stream.response.headers.get("content-type")).toBe("text/event-stream");
+    expect(stream.response.headers.get("cache-control")).toBe("no-cache");
+    await until(() => stream.messages.length === 2 && stream.comments.length >= 2);
+    await live("b");
+    await until(() => stream.messages.length === 4);
+    for (const { id, event, data } of stream.messages) {
+      const told: LeaseEvent = JSON.parse(data);
+      expect([id, event]).toEqual([told.cursor, told.type]);
+    }
+    stream.close();
+  });
+
+  test("after=end begins with what is new, and answers before anything happens", async () => {
+    await live("a");
+    const stream = await follow("after=end&types=acquired");
+    expect(stream.response.status).toBe(200);
+    await live("b");
+    await until(() => stream.messages.length === 1);
+    expect(JSON.parse(stream.messages[0]?.data ?? "").lease.claims[0].resource).toBe("b");
+    stream.close();
+  });
+
+  test("resumes after Last-Event-ID, which goes before the URL, with no gap and nothing twice", async () => {
+    const seen: EventSourceMessage[] = [];
+    const writing = (async () => {
+      for (let index = 0; index < 60; index += 1) await live(`r${index}`);
+    })();
+    let last: string | undefined;
+    while (seen.length < 120) {
+      const stream = await follow("", last);
+      const wanted = Math.min(7, 120 - seen.length);
+      await until(() => stream.messages.length >= wanted);
+      stream.close();
+      await stream.ended;
+      seen.push(...stream.messages);
+      last = seen.at(-1)?.id;
+    }
+    await writing;
+    const all = (await server.ask("GET", "/v1/history?limit=1000")).body.events;
+    expect(seen.map(({ id }) => id)).toEqual(all.map(({ cursor }: LeaseEvent) => cursor));
+
+    const both = await follow("after=end", all[0].cursor);
+    await until(() => both.messages.length === 119);
+    both.close();
+  });
+
+  test("410 before the stream begins, for a cursor that is too old", async () => {
+    await live("a");
+    const { response } = await follow("", "another.5");
+    expect(response.status).toBe(410);
+    expect(response.headers.get("content-type")).toBe("application/problem+json");
+  });
+
+  test("a cursor that becomes too old on the way is told as a last event", async () => {
+    const backend = memoryBackend();
+    const pruned: LeaseBackend = {
+      ...backend,
+      // As good when the stream is opened, and pruned by the time it is read.
+      changes: (options) =>
+        backend.changes(options.follow === true ? { ...options, after: "another.1" } : options),
+    };
+    await server.close();
+    server = await startServer({ backend: pruned });
+    const stream = await follow();
+    await stream.ended;
+    expect(stream.messages).toMatchObject([{ event: "error" }]);
+    expect(JSON.parse(stream.messages[0]?.data ?? "")).toMatchObject({ code: "CURSOR_EXPIRED", status: 410 });
+  });
+
+  test("a client that does not read costs no memory: events are not read from the store for it", async () => {
+    let read = 0;
+    const backend = memoryBackend();
+    const endless: LeaseBackend = {
+      ...backend,
+      async *changes({ follow: live, signal }) {
+        for await (const event of backend.changes({})) {
+          for (; live === true && signal?.aborted === false; read += 1) yield event;
+        }
+      },
+    };
+    await server.close();
+    server = await startServer({ backend: endless });
+    await server.ask("POST", "/v1/leases", {
+      agentId: "a",
+      resources: ["r"],
+      metadata: { text: "x".repeat(4000) },
+    });
+
+    const socket = connect(server.port, "127.0.0.1").pause();
+    socket.write("GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n");
+    await until(() => read > 0);
+    let before = -1;
+    // Until the buffers of both kernels are full.
+    await until(async () => {
+      const isStill = read === before;
+      before = read;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return isStill;
+    });
+    expect(read).toBeLessThan(5_000);
+    const { heapUsed } = process.memoryUsage();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(read).toBe(before);
+    expect(process.memoryUsage().heapUsed - heapUsed).toBeLessThan(20_000_000);
+    socket.destroy();
+  });
+
+  test("a client that leaves ends its reading of the store; draining ends the stream", async () => {
+    let following = 0;
+    const backend = memoryBackend();
+    const counted: LeaseBackend = {
+      ...backend,
+      async *changes(options) {
+        if (options.follow === true) following += 1;
+        try {
+          yield* backend.changes(options);
+        } finally {
+          if (options.follow === true) following -= 1;
+        }
+      },
+    };
+    await server.close();
+    server = await startServer({ backend: counted });
+    const first = await follow();
+    const second = await follow();
+    await until(() => following === 2);
+    first.close();
+    await until(() => following === 1);
+    server.app.drain();
+    await second.ended;
+    expect(following).toBe(0);
+    expect((await follow()).response.status).toBe(503);
+  });
+});
