@@ -1,0 +1,162 @@
+/** The server as it is started: environment, files, signals. It runs the built dist. */
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { cleanUp, newFolder, startChild } from "./child.js";
+import { newId, until } from "./server.js";
+
+afterEach(cleanUp);
+
+// biome-ignore lint/suspicious/noExplicitAny: what tests look at is what they are about
+const json = async (response: Promise<Response>): Promise<any> => (await response).json();
+
+const send = (url: string, method: string, body?: object) =>
+  fetch(url, {
+    method,
+    ...(body === undefined
+      ? {}
+      : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+  });
+
+test("needs no settings: makes its folder, greets with a URL and something to try, keeps leases over a restart", async () => {
+  const cwd = newFolder();
+  const first = startChild({}, { cwd });
+  const url = await first.url();
+  expect(first.out()).toBe(
+    `Lease is ready on ${url} (sqlite). Try: curl -s ${url}/v1/leases -H 'content-type: application/json' -d '{"agentId":"me","resources":["src/app.ts"]}'\n`,
+  );
+  expect(existsSync(join(cwd, "lease-data/leases.db"))).toBe(true);
+  const lease = await json(send(`${url}/v1/leases`, "POST", { agentId: "a", resources: ["r"] }));
+
+  first.process.kill("SIGKILL");
+  await first.exited;
+  const second = startChild({}, { cwd });
+  const { leases } = await json(fetch(`${await second.url()}/v1/leases`));
+  expect(leases).toMatchObject([{ id: lease.id, token: lease.token }]);
+  for (const line of second.err().trim().split("\n")) expect(() => JSON.parse(line)).not.toThrow();
+});
+
+describe("SIGTERM and SIGINT", () => {
+  test.each(["SIGTERM", "SIGINT"] as const)(
+    "%s: exits with 0, at once when nobody holds anything",
+    async (signal) => {
+      const child = startChild({ LEASE_BACKEND: "memory:" });
+      const url = await child.url();
+      const stream = await fetch(`${url}/v1/events`);
+      const startedAt = performance.now();
+      child.process.kill(signal);
+      expect(await stream.text()).toBe("retry: 1000\n\n");
+      expect(await child.exited).toBe(0);
+      expect(performance.now() - startedAt).toBeLessThan(3_000);
+    },
+  );
+
+  test("lets holders renew and release, sends away who waits, grants nothing new", async () => {
+    const child = startChild({ LEASE_DRAIN_MS: "20000" });
+    const url = await child.url();
+    const path = `${url}/v1/leases/${newId()}`;
+    await send(path, "PUT", { agentId: "a", resources: ["r"] });
+    const waiting = send(`${url}/v1/leases`, "POST", { agentId: "b", resources: ["r"], waitMs: 20_000 });
+    await until(async () => (await json(fetch(`${url}/v1/leases?state=pending`))).leases.length === 1);
+
+    child.process.kill("SIGTERM");
+    expect((await waiting).status).toBe(503);
+    expect((await fetch(`${url}/readyz`)).status).toBe(503);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    expect((await send(`${url}/v1/leases`, "POST", { agentId: "c", resources: ["s"] })).status).toBe(503);
+    expect((await send(`${path}/renew`, "POST", { agentId: "a" })).status).toBe(200);
+    expect((await json(fetch(`${url}/v1/leases`))).leases).toHaveLength(1);
+    expect(await json(send(`${path}?agentId=a`, "DELETE"))).toEqual({ result: "released" });
+    expect(await child.exited).toBe(0);
+  });
+
+  test("drains no longer than it may, and then closes", async () => {
+    const child = startChild({ LEASE_DRAIN_MS: "300" });
+    const url = await child.url();
+    await send(`${url}/v1/leases`, "POST", { agentId: "a", resources: ["r"] });
+    const startedAt = performance.now();
+    child.process.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
+    expect(performance.now() - startedAt).toBeGreaterThan(290);
+  });
+
+  test("a second signal exits at once", async () => {
+    const child = startChild({ LEASE_DRAIN_MS: "20000" });
+    const url = await child.url();
+    await send(`${url}/v1/leases`, "POST", { agentId: "a", resources: ["r"] });
+    child.process.kill("SIGTERM");
+    await until(() => child.err().includes('"stopping"'));
+    child.process.kill("SIGTERM");
+    expect(await child.exited).toBe(1);
+  });
+});
+
+describe("says in one line why it does not start, and exits with 1", () => {
+  test.each([
+    ["no token", { LEASE_HOST: "0.0.0.0" }, /LEASE_HOST=0\.0\.0\.0: set LEASE_TOKEN/],
+    ["a port that is none", { LEASE_PORT: "x" }, /LEASE_PORT must be integer/],
+    [
+      "an unknown backend",
+      { LEASE_BACKEND: "mysql://u:tr0ub4dor@host" },
+      /must begin with one of memory:, sqlite:/,
+    ],
+    ["a missing folder", { LEASE_BACKEND: "sqlite:no/such/folder/leases.db" }, /does not exist/],
+  ])("%s", async (_, env, reason) => {
+    const child = startChild(env);
+    expect(await child.exited).toBe(1);
+    expect(child.err()).toMatch(/^lease-server does not start\. [^\n]*\n$/);
+    expect(child.err()).toMatch(reason);
+    expect(child.err()).not.toContain("tr0ub4dor");
+    expect(child.out()).toBe("");
+  });
+
+  test("a port that is taken", async () => {
+    const first = startChild({ LEASE_BACKEND: "memory:" });
+    const { port } = new URL(await first.url());
+    const second = startChild({ LEASE_BACKEND: "memory:", LEASE_PORT: port });
+    expect(await second.exited).toBe(1);
+    expect(second.err()).toMatch(/^lease-server does not start\. .*set LEASE_PORT to a free port\.\n$/);
+  });
+
+  test("a file that is no database", async () => {
+    const child = startChild({ LEASE_BACKEND: `sqlite:${process.execPath}` });
+    expect(await child.exited).toBe(1);
+    expect(child.err()).toMatch(/^lease-server does not start\. [^\n]*\n$/);
+  });
+});
+
+test("with a token it listens anywhere, and never prints it", async () => {
+  const child = startChild({ LEASE_BACKEND: "memory:", LEASE_HOST: "0.0.0.0", LEASE_TOKEN: "tr0ub4dor" });
+  const { port } = new URL(await child.url());
+  const url = `http://127.0.0.1:${port}/v1/leases`;
+  expect((await fetch(url)).status).toBe(401);
+  expect((await fetch(url, { headers: { authorization: "Bearer tr0ub4dor" } })).status).toBe(200);
+  child.process.kill("SIGTERM");
+  expect(await child.exited).toBe(0);
+  expect(child.out()).toContain("authorization: Bearer $LEASE_TOKEN");
+  expect(child.out() + child.err()).not.toContain("tr0ub4dor");
+});
+
+describe("a Node that is too old", () => {
+  const refusal = /^lease-server needs Node 22 or newer; this is 2?\d\.\d+\.\d+\.\n$/;
+
+  test("is told in one line, before anything is loaded", async () => {
+    const pretend = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.19.0" } })`;
+    const child = startChild(
+      {},
+      { args: ["--import", `data:text/javascript,${encodeURIComponent(pretend)}`] },
+    );
+    expect(await child.exited).toBe(1);
+    expect(child.err()).toMatch(refusal);
+    expect(child.out()).toBe("");
+  });
+
+  const host = "/usr/bin/node";
+  const version = existsSync(host) ? execFileSync(host, ["-p", "process.versions.node"]).toString() : "none";
+  test.skipIf(!(Number.parseInt(version, 10) < 22))(`the host's own, ${version.trim()}`, async () => {
+    const child = startChild({}, { node: host });
+    expect(await child.exited).toBe(1);
+    expect(child.err()).toMatch(refusal);
+  });
+});
