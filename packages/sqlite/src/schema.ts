@@ -59,7 +59,9 @@ function create(db: Connection): void {
       events   TEXT NOT NULL            -- see codec.ts
     ) STRICT;
   `);
-  db.prepare("INSERT INTO meta VALUES (1, ?, '', 1, 0)").run(createLeaseId());
+  db.prepare(
+    "INSERT INTO meta (only_row, epoch, boot_id, schema_version, pruned_through) VALUES (1, ?, '', 1, 0)",
+  ).run(createLeaseId());
   db.pragma(`application_id = ${APPLICATION_ID}`);
 }
 

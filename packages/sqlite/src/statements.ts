@@ -34,6 +34,7 @@ export interface EndedRow {
 
 const LEASE = "key AS id, token, state, expires, given_ms, body";
 const CLAIM = "token, mode, body";
+const LIVE = "kind, key, token, mode, state, expires, given_ms, body";
 
 export type Statements = ReturnType<typeof prepareStatements>;
 
@@ -61,11 +62,13 @@ export function prepareStatements(db: Connection) {
     /** With its first claim: a statement less for the lease that has only one. */
     insertLease: prepare<
       [string, number, number, number, number, string, number, string, number, number, string]
-    >(`INSERT INTO live VALUES (0, ?, ?, NULL, ?, ?, ?, ?), (?, ?, ?, ?, NULL, NULL, NULL, ?)`),
+    >(`INSERT INTO live (${LIVE}) VALUES (0, ?, ?, NULL, ?, ?, ?, ?), (?, ?, ?, ?, NULL, NULL, NULL, ?)`),
     insertClaim: prepare<[number, string, number, number, string]>(
-      "INSERT INTO live VALUES (?, ?, ?, ?, NULL, NULL, NULL, ?)",
+      `INSERT INTO live (${LIVE}) VALUES (?, ?, ?, ?, NULL, NULL, NULL, ?)`,
     ),
-    insertPlace: prepare<[number, string]>("INSERT INTO live VALUES (3, '', ?, NULL, NULL, NULL, NULL, ?)"),
+    insertPlace: prepare<[number, string]>(
+      `INSERT INTO live (${LIVE}) VALUES (3, '', ?, NULL, NULL, NULL, NULL, ?)`,
+    ),
     updateLease: prepare<[number, number, number, string, string, number]>(
       "UPDATE live SET state = ?, expires = ?, given_ms = ?, body = ? WHERE kind = 0 AND key = ? AND token = ?",
     ),
@@ -94,13 +97,15 @@ export function prepareStatements(db: Connection) {
     // Ids that ended
     ended: prepare<[string], EndedRow>("SELECT agent, how, by, reason, forget_at FROM ended WHERE id = ?"),
     bury: prepare<[string, string, string, string | null, string | null, number]>(
-      "INSERT OR REPLACE INTO ended VALUES (?, ?, ?, ?, ?, ?)",
+      `INSERT OR REPLACE INTO ended (id, agent, how, by, reason, forget_at) VALUES (?, ?, ?, ?, ?, ?)`,
     ),
 
     // History
-    record: prepare<[number, number, number, string]>("INSERT INTO history VALUES (?, ?, ?, ?)"),
+    record: prepare<[number, number, number, string]>(
+      "INSERT INTO history (sequence, count, wall, events) VALUES (?, ?, ?, ?)",
+    ),
     historyAfter: prepare<[number], HistoryRow>(
-      "SELECT * FROM history WHERE sequence > ? ORDER BY sequence LIMIT 1",
+      "SELECT sequence, count, wall, events FROM history WHERE sequence > ? ORDER BY sequence LIMIT 1",
     ),
     /** The first number of the row that would hold an entry. */
     firstOfRow: prepare<[number], number>(
