@@ -62,6 +62,7 @@ export class ModelRun {
     this.#comparison = new Comparison({
       durationMs: simulated ? 0 : STALL_MS + limits.expirySlackMs + limits.ttlStepMs,
       ttlStepMs: limits.ttlStepMs,
+      isUncounted: !limits.countsEveryRenewal,
     });
     this.#startedAt = this.#time.now();
   }
@@ -275,12 +276,15 @@ export class ModelRun {
     const renewal = { next: counted + 1, same: Math.max(counted, 1), skip: counted + 2, none: undefined }[
       step.renewal
     ];
+    const { limits } = client(this.#clients, 0);
+    const isUncounted = !limits.countsEveryRenewal && this.#slot(step.slot).maxRenewals === null;
     return {
       id: id(step.slot),
       agentId: agentId(this.#slot(step.slot).agent + Number(step.byStranger)),
       token: this.#token(step, true),
       ttlMs: step.ttl === null ? undefined : this.#spans[step.ttl],
-      renewal,
+      // Where nobody counts, a repeat is one more.
+      renewal: isUncounted ? undefined : renewal,
     };
   }
 
@@ -342,7 +346,7 @@ interface Told {
   readonly type: string;
   readonly by: string | null;
   readonly reason: string | null;
-  readonly lease: Pick<Lease, "state" | "token" | "renewals" | "claims" | "agentId">;
+  readonly lease: Pick<Lease, "state" | "token" | "renewals" | "maxRenewals" | "claims" | "agentId">;
 }
 
 /** What happened to each lease, without the times. */
@@ -350,9 +354,9 @@ function stories(events: readonly LeaseEvent[], withRenewals: boolean): Map<stri
   const told = new Map<string, Told[]>();
   for (const { type, by, reason, lease } of events) {
     if (type === "renewed" && !withRenewals) continue;
-    const { state, token, renewals, claims, agentId } = lease;
+    const { state, token, renewals, maxRenewals, claims, agentId } = lease;
     const story = told.get(lease.id) ?? [];
-    story.push({ type, by, reason, lease: { state, token, renewals, claims, agentId } });
+    story.push({ type, by, reason, lease: { state, token, renewals, maxRenewals, claims, agentId } });
     told.set(lease.id, story);
   }
   return told;
