@@ -28,6 +28,7 @@ const readmes = [
   "packages/core/README.md",
   "packages/sqlite/README.md",
   "packages/connect/README.md",
+  "packages/testing/README.md",
 ];
 
 let folder: string;

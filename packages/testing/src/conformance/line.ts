@@ -97,6 +97,26 @@ export const lineCases: Cases = {
     equal((await c.again(ba)).status, "granted", "the second, after the first");
   },
 
+  async "a waiter that gives up in the very moment of its grant leaves nothing behind, whichever comes first"(
+    c,
+  ) {
+    for (let round = 0; round < 60; round += 1) {
+      const held = await c.hold("r");
+      const pending = await c.queue("r", { agentId: "bob", on: c.other });
+      const steps = [
+        () => c.release(held),
+        () => c.again(pending, { on: c.other }),
+        () => c.abandon(pending, round % 2 ? c.backend : c.other),
+      ];
+      // Every order of sending, and what the store makes of three calls that are under way together.
+      const first = steps.splice(round % 3, 1)[0] as () => Promise<unknown>;
+      const order = [first, ...(round % 4 < 2 ? steps : steps.reverse())];
+      await Promise.all(order.map((step) => step()));
+      equal(await c.list(), [], `what is live after round ${round}`);
+      equal((await c.again(pending)).status, "ended", `a late heartbeat after round ${round}`);
+    }
+  },
+
   async "who waits states what it holds: a cycle can be found from the list alone"(c) {
     const alices = await c.hold("a");
     const bobs = await c.hold("b", { agentId: "bob", on: c.other });

@@ -1,4 +1,5 @@
-import { equal, rejects } from "../assert.js";
+import { isLeaseError } from "@lease/core";
+import { check, equal, rejects } from "../assert.js";
 import { type CaseContext, type Cases, exclusive } from "./context.js";
 
 export const sweepCases: Cases = {
@@ -96,6 +97,28 @@ export const sweepCases: Cases = {
     );
     const cursor = rest[0]?.cursor;
     equal(await c.events({ after: cursor }), [], "after the newest entry");
+  },
+
+  async "a reader overtaken by a sweep is told so: it never goes on past a gap"(c) {
+    c.auditable = false;
+    const ROUNDS = 400;
+    for (let round = 0; round < ROUNDS; round += 1) await c.release(await c.hold("r"));
+    const whole = (await c.events()).map(({ cursor }) => cursor);
+    await c.time.pass(RETAIN_MS + 100);
+    const read: string[] = [];
+    let failure: unknown = null;
+    try {
+      for await (const { cursor } of c.backend.changes({})) {
+        read.push(cursor);
+        if (read.length === 1) await c.other.sweep({ historyRetentionMs: RETAIN_MS });
+      }
+    } catch (error) {
+      failure = error;
+    }
+    equal(read, whole.slice(0, read.length), "what it read, without a gap");
+    if (read.length < whole.length)
+      check(isLeaseError(failure, "CURSOR_EXPIRED"), "it ends with CURSOR_EXPIRED");
+    else equal(failure, null, "it read everything");
   },
 
   async "pruning everything leaves leases, tokens and the end of the feed alone"(c) {
