@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { LeaseError } from "@lease/core";
 import type { Cluster } from "ioredis";
 import type { Client, ClientFactory } from "./clients.js";
-import { isLasting, isNoScript, outcomeUnknown, toLeaseError, unavailable } from "./errors.js";
+import { isLasting, isNoScript, isNotSent, outcomeUnknown, toLeaseError, unavailable } from "./errors.js";
 import { inspect } from "./inspect.js";
 
 export interface Script {
@@ -87,8 +87,24 @@ export class Connection {
 
   async #run(script: Script, args: readonly (string | number)[]): Promise<Answer> {
     const until = performance.now() + this.#options.timeoutMs;
-    if (!this.#usable || this.#closed) await this.#untilUsable(until);
-    const client = this.#client as Client;
+    for (;;) {
+      if (!this.#usable || this.#closed) await this.#untilUsable(until);
+      try {
+        return await this.#send(this.#client as Client, script, args, until);
+      } catch (error) {
+        // The connection is about to close: on the next one it is sent for the first time.
+        if (!isNotSent(error)) throw error;
+        this.#usable = false;
+      }
+    }
+  }
+
+  async #send(
+    client: Client,
+    script: Script,
+    args: readonly (string | number)[],
+    until: number,
+  ): Promise<Answer> {
     const { keys } = this.#options;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {

@@ -26,7 +26,9 @@ const LASTING: Readonly<Record<string, string>> = Object.freeze({
   LEASEVERSION: `the namespace was written by another version of @lease/redis (this one reads ${HEAD_VERSION}): update it everywhere`,
 });
 
-const NOT_SENT = /isn't writeable|isn't ready/;
+/** What ioredis says of a command that it did not send. */
+export const isNotSent = (error: unknown): boolean =>
+  error instanceof Error && /isn't writeable|isn't ready/.test(error.message);
 
 /** What a failed call is reported as. What is no error of Redis or the network, a bug for instance, stays as it is. */
 export function toLeaseError(error: unknown): unknown {
@@ -57,7 +59,7 @@ export function toLeaseError(error: unknown): unknown {
       cause,
     );
   }
-  if (NOT_SENT.test(error.message)) return unavailable(error);
+  if (isNotSent(error)) return unavailable(error);
   return outcomeUnknown(error);
 }
 

@@ -1,0 +1,129 @@
+/** What is not a Redis to keep leases in is refused, with the reason and the way out. */
+import { startRedis, startRedisCluster } from "@lease/test-servers";
+import { expect, test } from "vitest";
+import { closing, hold, open, request, useServer } from "./helpers.js";
+
+const server = useServer();
+
+test("an allkeys eviction policy is refused until it is changed, or accepted in so many words", async () => {
+  await server().command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+  const backend = open({ url: server().url });
+  await expect(backend.acquire(request("r"))).rejects.toMatchObject({
+    code: "BACKEND_INCOMPATIBLE",
+    message: expect.stringContaining("allkeys-lru"),
+  });
+  await expect(backend.list({})).rejects.toMatchObject({ code: "BACKEND_INCOMPATIBLE" });
+  await hold(open({ url: server().url, allowEviction: true }), "r");
+  await server().command("CONFIG", "SET", "maxmemory-policy", "volatile-lru");
+  // Corrected while it runs. No key of ours has an expiry, so volatile policies pass them by.
+  await hold(backend, "r");
+  for (const key of (await server().command("KEYS", "*")) as string[]) {
+    expect(await server().command("TTL", key)).toBe(-1);
+  }
+  await server().command("CONFIG", "SET", "maxmemory-policy", "noeviction");
+});
+
+test("a read-only replica: BACKEND_UNAVAILABLE, and it works once the server is a master", async () => {
+  const replica = await startRedis();
+  closing({ close: () => replica.stop() });
+  const backend = open({ url: replica.url, callTimeoutMs: 1_000 });
+  const held = await hold(backend, "r");
+  await replica.command("REPLICAOF", server().host, server().port);
+  await expect
+    .poll(() =>
+      backend.acquire(request("s")).then(
+        () => "granted",
+        (error: { code: string }) => error.code,
+      ),
+    )
+    .toBe("BACKEND_UNAVAILABLE");
+  await replica.command("REPLICAOF", "NO", "ONE");
+  const after = await hold(backend, "t", { agentId: "bob" });
+  expect(after.token).toBeGreaterThan(held.token);
+});
+
+test("a URL of one node of a cluster is refused, naming the cluster client", async () => {
+  const cluster = await startRedisCluster();
+  closing({ close: () => cluster.stop() });
+  const backend = open({ url: cluster.nodes[0]?.url as string });
+  await expect(backend.acquire(request("r"))).rejects.toMatchObject({
+    code: "BACKEND_INCOMPATIBLE",
+    message: expect.stringContaining("`Cluster` client"),
+  });
+});
+
+test("a wrong password is said at once, without repeating it", async () => {
+  await server().command("ACL", "SETUSER", "app", "on", ">right", "~*", "&*", "+@all");
+  const { port } = server();
+  const begun = performance.now();
+  const error = await open({ url: `redis://app:tr0ub4dor@127.0.0.1:${port}` })
+    .list({})
+    .catch((thrown: unknown) => thrown as Error);
+  expect(error).toMatchObject({ code: "BACKEND_INCOMPATIBLE" });
+  expect(performance.now() - begun).toBeLessThan(2_000);
+  expect(JSON.stringify(error, allProperties)).not.toContain("tr0ub4dor");
+  expect((await open({ url: `redis://app:right@127.0.0.1:${port}` }).list({})).leases).toEqual([]);
+});
+
+test("the ACL of the README is enough", async () => {
+  const { port } = server();
+  await server().command(
+    ...["ACL", "SETUSER", "lease", "reset", "on", ">pw", "resetchannels", "~lease:*", "&lease:*", "-@all"],
+    ...["+@connection", "+info", "+evalsha", "+eval", "+subscribe", "+publish", "+time", "+exists", "+del"],
+    ...["+hget", "+hmget", "+hset", "+hdel", "+hkeys", "+hscan", "+zadd", "+zrem", "+zrangebylex"],
+    ...["+xadd", "+xrange", "+xread", "+xtrim"],
+  );
+  const backend = open({ url: `redis://lease:pw@127.0.0.1:${port}` });
+  const held = await hold(backend, "src/**");
+  const abort = new AbortController();
+  const told: string[] = [];
+  const following = (async () => {
+    for await (const { type } of backend.changes({ follow: true, signal: abort.signal })) told.push(type);
+  })();
+  await backend.renew([held]);
+  await expect.poll(() => told).toEqual(["acquired", "renewed"]);
+  abort.abort();
+  await following;
+  expect((await backend.list({ resource: "src/a" })).leases).toHaveLength(1);
+  expect(await backend.sweep({ historyRetentionMs: 0 })).toEqual({ expired: [], pruned: 2 });
+});
+
+test("what somebody else wrote under our key is not overwritten", async () => {
+  await server().command("SET", "lease:{taken}", "mine");
+  const backend = open({ url: server().url, namespace: "taken" });
+  await expect(backend.acquire(request("r"))).rejects.toMatchObject({ code: "BACKEND_CORRUPT" });
+  expect(await server().command("GET", "lease:{taken}")).toBe("mine");
+});
+
+test("a namespace of a newer version is refused, and not touched", async () => {
+  await server().command("HSET", "lease:{newer}", "n", "2 something else");
+  const backend = open({ url: server().url, namespace: "newer" });
+  await expect(backend.acquire(request("r"))).rejects.toMatchObject({ code: "BACKEND_INCOMPATIBLE" });
+  expect(await server().command("HGETALL", "lease:{newer}")).toEqual(["n", "2 something else"]);
+});
+
+test.each([
+  [{ url: "redis://h", client: {} }, "client"],
+  [{ client: {} }, "client"],
+  [{}, "url"],
+  [{ url: "http://h" }, "url"],
+  [{ url: "redis://h/leases" }, "url"],
+  [{ url: "redis://h?db=1" }, "url"],
+  [{ url: "redis://h", namespace: "" }, "namespace"],
+  [{ url: "redis://h", namespace: "\uD800" }, "namespace"],
+  [{ url: "redis://h", namespace: "x".repeat(129) }, "namespace"],
+  [{ url: "redis://h", callTimeoutMs: 0 }, "callTimeoutMs"],
+  [{ url: "redis://h", endMemoryMs: 1.5 }, "endMemoryMs"],
+])("the options %j are refused, naming %s", (options, field) => {
+  expect(() => open({ namespace: "n", ...options } as never)).toThrow(
+    expect.objectContaining({ code: "INVALID_ARGUMENT", details: { field } }),
+  );
+});
+
+/** Errors hide most of what they carry from JSON. */
+function allProperties(_key: string, value: unknown): unknown {
+  if (!(value instanceof Error)) return value;
+  return Object.fromEntries(
+    Object.getOwnPropertyNames(value).map((name) => [name, value[name as keyof Error]]),
+  );
+}
