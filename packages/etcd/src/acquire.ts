@@ -1,0 +1,589 @@
+/**
+ * Asking for a lease. With nothing in the way it is one transaction, which compares that every range that could hold a
+ * conflict is empty and puts record, claims and memory. If something is, the same transaction puts the request in
+ * line and answers with what stands before it.
+ */
+import {
+  type AcquireRequest,
+  type AcquireResult,
+  differentClaims,
+  type Lease,
+  LeaseError,
+  leaseOf,
+  notOwner,
+  sameClaims,
+} from "@lease/core";
+import type { IKeyValue, IRequestOp, ITxnRequest, ITxnResponse } from "etcd3";
+import { type BlockerKey, blockersIn, describe, readBlockers } from "./blockers.js";
+import { type Context, type Place, seconds } from "./context.js";
+import { endLease } from "./end.js";
+import { isLeaseGone } from "./errors.js";
+import { type EtcdLease, isFresh, type MemoryLease } from "./etcd-leases.js";
+import type { KeyRange, Keys } from "./keys.js";
+import {
+  get,
+  isEmpty,
+  isMissing,
+  isNotCreatedAt,
+  isOlderThan,
+  isWrittenAt,
+  move,
+  nested,
+  put,
+} from "./ops.js";
+import {
+  decodeLease,
+  decodeMemory,
+  encodeLease,
+  encodeMemory,
+  type FoundLease,
+  type FoundMemory,
+  recordOf,
+  type StoredLease,
+} from "./record.js";
+import { graceLeftMs, holderLeftMs } from "./time.js";
+
+/** Somebody was faster this often: etcd works, but not for us. */
+const MAX_TRIES = 30;
+/** More blockers than this are not compared in one transaction. */
+const MAX_COMPARED = 60;
+
+/** Nothing was applied because of what others did in between: look again. */
+const AGAIN = Symbol("again");
+type Tried = AcquireResult | typeof AGAIN;
+
+export async function acquire(context: Context, request: AcquireRequest): Promise<AcquireResult> {
+  for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+    const place = context.known.place(request.id);
+    // A request whose turn has come is asked for without looking again.
+    const tried = await (place === undefined ? enter(context, request) : askAgain(context, request, place));
+    if (tried !== AGAIN) return tried;
+  }
+  throw new LeaseError(
+    "BACKEND_UNAVAILABLE",
+    "Others claim around these resources so fast that this request does not get through: ask again, or with wait.",
+  );
+}
+
+/** The etcd leases that a request may be put on. */
+interface Lines {
+  readonly active: EtcdLease;
+  readonly waiting: EtcdLease | null;
+  readonly memory: MemoryLease;
+}
+
+/** The first question of an id, as far as this client knows. */
+async function enter(context: Context, request: AcquireRequest): Promise<Tried> {
+  const { connection, keys } = context;
+  const ranges = keys.conflicts(request.claims);
+  if (ranges === null) return enterWide(context, request);
+  const lines = await takeLines(context, request);
+  const memoryKey = keys.memory(request.id);
+  const granted = newLease(request, "active", lines);
+  const reads = ranges.map(getRange);
+  const known = [get(memoryKey), get(keys.record(request.id))];
+  const txn: ITxnRequest = {
+    compare: [isMissing(memoryKey), ...ranges.map(isEmpty)],
+    success: puts(keys, granted, lines.active, lines.memory),
+    failure: request.wait
+      ? [
+          nested({
+            compare: [isMissing(memoryKey)],
+            success: [
+              ...reads,
+              ...puts(keys, newLease(request, "pending", lines), lines.waiting as EtcdLease, lines.memory),
+            ],
+            failure: known,
+          }),
+        ]
+      : [...known, ...reads],
+  };
+  const answer = await send(context, request, lines, () => connection.write(txn));
+  if (answer === AGAIN) return AGAIN;
+  const revision = Number(answer.header.revision);
+  if (answer.succeeded) return onGranted(context, request, lines, granted, revision);
+  if (!request.wait) {
+    giveBack(context, lines);
+    const [memory, record, ...found] = answer.responses;
+    const existing = existingOf(request.id, memory?.response_range.kvs[0], record?.response_range.kvs[0]);
+    if (existing !== null) return onExisting(context, request, existing);
+    return refuse(context, request, blockersIn(keys, found, request), revision, null);
+  }
+  const inner = answer.responses[0]?.response_txn as ITxnResponse;
+  if (!inner.succeeded) {
+    giveBack(context, lines);
+    const [memory, record] = inner.responses;
+    const existing = existingOf(request.id, memory?.response_range.kvs[0], record?.response_range.kvs[0]);
+    return existing === null ? AGAIN : onExisting(context, request, existing);
+  }
+  const blockers = blockersIn(keys, inner.responses.slice(0, reads.length), request);
+  return onQueued(context, request, lines, blockers, revision);
+}
+
+/**
+ * The same for a request that could conflict in more ranges than a transaction takes: first a look at all claims, then
+ * a transaction that holds only if nobody claimed anything since. A request that waits enters the line in any case.
+ */
+async function enterWide(context: Context, request: AcquireRequest): Promise<Tried> {
+  const { connection, keys } = context;
+  const memoryKey = keys.memory(request.id);
+  const look = await connection.read({
+    success: [get(memoryKey), get(keys.record(request.id)), ...readBlockers(keys, request.claims)],
+  });
+  const [memory, record, ...found] = look.responses;
+  const existing = existingOf(request.id, memory?.response_range.kvs[0], record?.response_range.kvs[0]);
+  if (existing !== null) return onExisting(context, request, existing);
+  const seen = Number(look.header.revision);
+  const blockers = blockersIn(keys, found, request);
+  if (blockers.length > 0 && !request.wait) return refuse(context, request, blockers, seen, null);
+
+  const lines = await takeLines(context, request);
+  if (blockers.length === 0) {
+    const granted = newLease(request, "active", lines);
+    const answer = await send(context, request, lines, () =>
+      connection.write({
+        compare: [isMissing(memoryKey), ...keys.trees.map((tree) => isOlderThan(tree, seen + 1))],
+        success: puts(keys, granted, lines.active, lines.memory),
+      }),
+    );
+    if (answer === AGAIN) return AGAIN;
+    if (answer.succeeded) return onGranted(context, request, lines, granted, Number(answer.header.revision));
+    giveBack(context, lines);
+    return AGAIN;
+  }
+  const pending = newLease(request, "pending", lines);
+  const answer = await send(context, request, lines, () =>
+    connection.write({
+      compare: [isMissing(memoryKey)],
+      success: [
+        ...keys.trees.map(getRange),
+        ...puts(keys, pending, lines.waiting as EtcdLease, lines.memory),
+      ],
+    }),
+  );
+  if (answer === AGAIN) return AGAIN;
+  if (!answer.succeeded) {
+    giveBack(context, lines);
+    return AGAIN;
+  }
+  const before = blockersIn(keys, answer.responses.slice(0, keys.trees.length), request);
+  return onQueued(context, request, lines, before, Number(answer.header.revision));
+}
+
+/** A request that stands in line asks whether it is its turn. */
+async function askAgain(context: Context, request: AcquireRequest, place: Place): Promise<Tried> {
+  const { known } = context;
+  let { lease } = place;
+  let memoryLease: string | undefined;
+  let blockers = [...place.blockers.values()];
+  if (blockers.length > 0 || !isSame(request, lease)) {
+    const look = await lookAt(context, request.id, request.claims);
+    if (look === null) {
+      // Released or cancelled elsewhere: an id that is forgotten can be asked for anew.
+      known.forget(request.id);
+      return AGAIN;
+    }
+    if (look.lease?.state !== "pending") return onExisting(context, request, look);
+    checkSame(request, look.lease);
+    lease = look.lease;
+    blockers = look.blockers;
+    memoryLease = look.memory?.etcdLease;
+    known.onPlaced({
+      lease,
+      blockers: new Map(blockers.map((blocker) => [blocker.id, blocker])),
+      revision: look.revision,
+    });
+  }
+  if (blockers.length === 0) return promote(context, request, lease);
+  if (!request.wait) return leave(context, request, lease, blockers);
+  return heartbeat(context, request, lease, blockers, memoryLease);
+}
+
+/** Turns a request in line into a grant. Nobody can come before it, so that it has not changed is all to compare. */
+async function promote(context: Context, request: AcquireRequest, lease: FoundLease): Promise<Tried> {
+  const { connection, keys, known } = context;
+  const active = await context.leases.take(seconds(lease.ttlMs));
+  const granted = grantOf(lease, active);
+  const answer = await sendOn(context, request, [active], () =>
+    connection.write({
+      compare: [isWrittenAt(keys.record(lease.id), lease.revision)],
+      success: movedTo(keys, granted, active),
+    }),
+  );
+  if (answer === AGAIN) return AGAIN;
+  if (!answer.succeeded) {
+    context.leases.give(active);
+    known.forget(request.id);
+    return AGAIN;
+  }
+  giveUp(context, lease.etcdLease);
+  known.onGranted({ ...lease, etcdLease: active });
+  return {
+    status: "granted",
+    lease: shown({ ...granted, token: lease.token }, granted.ttlMs),
+    repeated: false,
+  };
+}
+
+/** Stays in line for another `waitTtlMs`. */
+async function heartbeat(
+  context: Context,
+  request: AcquireRequest,
+  lease: FoundLease,
+  blockers: readonly BlockerKey[],
+  memoryLease: string | undefined,
+): Promise<Tried> {
+  const { connection, keys, leases, known } = context;
+  const termS = seconds(request.waitTtlMs);
+  const waiting = known.etcdLease(lease.etcdLease);
+  if (lease.termS === termS || waiting?.askedS === termS) {
+    if ((await leases.keepAlive(waiting ?? { id: lease.etcdLease })) <= 0) {
+      known.forget(lease.id);
+      return AGAIN;
+    }
+    if (memoryLease !== undefined) await leases.keepMemory(memoryLease);
+    return refuse(context, request, blockers, null, { ...lease, leftMs: lease.termS * 1000 });
+  }
+  const moved = await leases.take(termS);
+  const record: StoredLease = {
+    ...lease,
+    termS: moved.termS,
+    wall: Date.now(),
+    leftMs: moved.termS * 1000,
+    told: null,
+  };
+  const answer = await sendOn(context, request, [moved], () =>
+    connection.write({
+      compare: [isWrittenAt(keys.record(lease.id), lease.revision)],
+      success: movedTo(keys, record, moved),
+    }),
+  );
+  if (answer === AGAIN || !answer.succeeded) {
+    if (answer !== AGAIN) leases.give(moved);
+    known.forget(lease.id);
+    return AGAIN;
+  }
+  giveUp(context, lease.etcdLease);
+  const revision = Number(answer.header.revision);
+  const found: FoundLease = { ...record, token: lease.token, revision, etcdLease: moved.id };
+  known.onPlaced({ lease: found, blockers: new Map(blockers.map((one) => [one.id, one])), revision }, moved);
+  return refuse(context, request, blockers, null, found);
+}
+
+/** The last question of a waiter: it is granted, or out of the line, in one step. */
+async function leave(
+  context: Context,
+  request: AcquireRequest,
+  lease: FoundLease,
+  blockers: readonly BlockerKey[],
+): Promise<Tried> {
+  const { connection, keys, known, leases } = context;
+  const active = await leases.take(seconds(lease.ttlMs));
+  const granted = grantOf(lease, active);
+  const unchanged = isWrittenAt(keys.record(lease.id), lease.revision);
+  const canCompare = blockers.length <= MAX_COMPARED;
+  const reads = (keys.conflicts(lease.claims) ?? keys.trees).map(getRange);
+  const cancel: ITxnRequest = {
+    compare: [unchanged],
+    success: [
+      ...reads,
+      ...endLease(keys, lease, { end: "cancelled", isRemembered: known.isAmbiguous(lease.id) }).success,
+    ],
+  };
+  const txn: ITxnRequest = canCompare
+    ? {
+        compare: [unchanged, ...blockers.map(({ id, token }) => isNotCreatedAt(keys.record(id), token))],
+        success: movedTo(keys, granted, active),
+        failure: [nested(cancel)],
+      }
+    : cancel;
+  const answer = await sendOn(context, request, [active], () => connection.write(txn));
+  if (answer === AGAIN) return AGAIN;
+  if (canCompare && answer.succeeded) {
+    giveUp(context, lease.etcdLease);
+    known.onGranted({ ...lease, etcdLease: active });
+    return {
+      status: "granted",
+      lease: shown({ ...granted, token: lease.token }, granted.ttlMs),
+      repeated: false,
+    };
+  }
+  leases.give(active);
+  known.forget(lease.id);
+  const inner = canCompare ? (answer.responses[0]?.response_txn as ITxnResponse) : answer;
+  if (!inner.succeeded) return AGAIN;
+  giveUp(context, lease.etcdLease);
+  const found = blockersIn(keys, inner.responses.slice(0, reads.length), lease);
+  return refuse(context, request, found.length > 0 ? found : blockers, Number(answer.header.revision), null);
+}
+
+// What an answer means
+
+interface Existing {
+  readonly lease: FoundLease | null;
+  readonly memory: FoundMemory | null;
+}
+
+interface Look extends Existing {
+  readonly blockers: BlockerKey[];
+  readonly revision: number;
+}
+
+/** Reads an id and what stands in its way; `null` when nothing is known of it. */
+export async function lookAt(
+  context: Context,
+  id: string,
+  claims: Place["lease"]["claims"],
+): Promise<Look | null> {
+  const { connection, keys } = context;
+  const { header, responses } = await connection.read({
+    success: [get(keys.memory(id)), get(keys.record(id)), ...readBlockers(keys, claims)],
+  });
+  const [memory, record, ...found] = responses;
+  const existing = existingOf(id, memory?.response_range.kvs[0], record?.response_range.kvs[0]);
+  if (existing === null) return null;
+  const blockers = existing.lease === null ? [] : blockersIn(keys, found, existing.lease);
+  return { ...existing, blockers, revision: Number(header.revision) };
+}
+
+function existingOf(
+  id: string,
+  memory: IKeyValue | undefined,
+  record: IKeyValue | undefined,
+): Existing | null {
+  if (memory === undefined && record === undefined) return null;
+  return {
+    memory: memory === undefined ? null : decodeMemory(memory),
+    lease: record === undefined ? null : decodeLease(record, id),
+  };
+}
+
+async function onExisting(
+  context: Context,
+  request: AcquireRequest,
+  { lease, memory }: Existing,
+): Promise<Tried> {
+  const { known } = context;
+  const owner = lease?.agentId ?? memory?.agentId;
+  if (owner !== request.agentId) throw notOwner(request.id);
+  if (lease === null) {
+    known.forget(request.id);
+    const { end, by = null, reason = null } = memory as FoundMemory;
+    return { status: "ended", end: end ?? (by === null ? "expired" : "revoked"), by, reason };
+  }
+  checkSame(request, lease);
+  if (lease.state === "pending") {
+    const look = await lookAt(context, request.id, lease.claims);
+    if (look?.lease?.state === "pending") {
+      const blockers = new Map(look.blockers.map((blocker) => [blocker.id, blocker]));
+      known.onPlaced({ lease: look.lease, blockers, revision: look.revision });
+    }
+    return AGAIN;
+  }
+  const [leftMs, graceInMs] = await Promise.all([holderLeftMs(context, lease), graceLeftMs(context, lease)]);
+  if (leftMs === null) return AGAIN;
+  return { status: "granted", lease: shown(lease, leftMs, graceInMs), repeated: true };
+}
+
+async function onGranted(
+  context: Context,
+  _request: AcquireRequest,
+  lines: Lines,
+  granted: StoredLease,
+  token: number,
+): Promise<AcquireResult> {
+  const { active, waiting, memory } = lines;
+  memory.keys += 1;
+  if (waiting !== null) context.leases.give(waiting);
+  const { id, agentId, claims } = granted;
+  context.known.onGranted({ id, agentId, token, claims, etcdLease: active });
+  return { status: "granted", lease: shown({ ...granted, token }, granted.ttlMs), repeated: false };
+}
+
+async function onQueued(
+  context: Context,
+  request: AcquireRequest,
+  lines: Lines,
+  blockers: readonly BlockerKey[],
+  token: number,
+): Promise<Tried> {
+  const { active, memory } = lines;
+  const waiting = lines.waiting as EtcdLease;
+  memory.keys += 1;
+  context.leases.give(active);
+  const pending = newLease(request, "pending", lines);
+  const lease: FoundLease = { ...pending, token, revision: token, etcdLease: waiting.id };
+  const place = {
+    lease,
+    blockers: new Map(blockers.map((blocker) => [blocker.id, blocker])),
+    revision: token,
+  };
+  context.known.onPlaced(place, waiting);
+  // The etcd lease came from the pool: what it had left is not what was asked for.
+  if (!isFresh(waiting) && (await context.leases.keepAlive(waiting)) <= 0) return AGAIN;
+  if (blockers.length === 0) return AGAIN;
+  return refuse(context, request, blockers, token, lease);
+}
+
+async function refuse(
+  context: Context,
+  request: AcquireRequest,
+  blockers: readonly BlockerKey[],
+  revision: number | null,
+  pending: FoundLease | null,
+): Promise<AcquireResult> {
+  const at = revision ?? context.known.place(request.id)?.revision ?? 0;
+  const refusal = await describe(context, request.claims, blockers, at);
+  const lease = pending && shown(pending, pending.leftMs);
+  return { status: "refused", lease, ...refusal };
+}
+
+function checkSame(request: AcquireRequest, lease: FoundLease): void {
+  if (lease.agentId !== request.agentId) throw notOwner(request.id);
+  if (!sameClaims(lease.claims, request.claims)) throw differentClaims(request.id);
+}
+
+function isSame(request: AcquireRequest, lease: FoundLease): boolean {
+  return lease.agentId === request.agentId && sameClaims(lease.claims, request.claims);
+}
+
+/** What callers are shown of a lease that has this much time left. */
+function shown(lease: StoredLease & { readonly token: number }, leftMs: number, graceInMs = 0): Lease {
+  return leaseOf(recordOf(lease, leftMs, graceInMs), { now: 0, wallNow: Date.now() });
+}
+
+// What is written
+
+function newLease(request: AcquireRequest, state: "pending" | "active", lines: Lines): StoredLease {
+  const wall = Date.now();
+  const active = state === "active";
+  const termS = (active ? lines.active : (lines.waiting as EtcdLease)).termS;
+  return {
+    id: request.id,
+    agentId: request.agentId,
+    claims: request.claims,
+    state,
+    ttlMs: lines.active.termS * 1000,
+    requestedWall: wall,
+    acquiredWall: active ? wall : null,
+    renewals: 0,
+    maxRenewals: request.maxRenewals,
+    holding: request.holding,
+    reason: request.reason,
+    metadata: request.metadata,
+    revoking: null,
+    termS,
+    memoryS: lines.memory.termS,
+    wall,
+    leftMs: termS * 1000,
+    told: active ? "acquired" : "queued",
+  };
+}
+
+function grantOf(lease: FoundLease, active: EtcdLease): StoredLease {
+  const wall = Date.now();
+  const ttlMs = active.termS * 1000;
+  return {
+    ...lease,
+    state: "active",
+    ttlMs,
+    acquiredWall: wall,
+    termS: active.termS,
+    wall,
+    leftMs: ttlMs,
+    told: "acquired",
+  };
+}
+
+function puts(keys: Keys, lease: StoredLease, on: EtcdLease, memory: MemoryLease): IRequestOp[] {
+  return [
+    put(keys.record(lease.id), encodeLease(lease), on.id),
+    put(keys.memory(lease.id), encodeMemory({ agentId: lease.agentId }), memory.id),
+    ...lease.claims.map((claim) => put(keys.claim(claim, lease.id), NOTHING, on.id)),
+  ];
+}
+
+/** Record and claims on another etcd lease; the create revision, which is the token, stays. */
+export function movedTo(keys: Keys, lease: StoredLease, on: EtcdLease): IRequestOp[] {
+  return [
+    put(keys.record(lease.id), encodeLease(lease), on.id),
+    ...lease.claims.map((claim) => move(keys.claim(claim, lease.id), on.id)),
+  ];
+}
+
+const NOTHING = Buffer.alloc(0);
+
+function getRange({ key, range_end }: KeyRange): IRequestOp {
+  return { request_range: { key, range_end, keys_only: true } };
+}
+
+// Etcd leases
+
+async function takeLines({ leases }: Context, request: AcquireRequest): Promise<Lines> {
+  const termS = seconds(request.ttlMs);
+  const waitS = seconds(request.waitTtlMs);
+  const memoryS = Math.max(termS, waitS);
+  return {
+    active: await leases.take(termS),
+    waiting: request.wait ? await leases.take(waitS) : null,
+    memory: leases.memoryAtOnce(memoryS) ?? (await leases.memory(memoryS)),
+  };
+}
+
+function giveBack({ leases }: Context, { active, waiting }: Lines): void {
+  leases.give(active);
+  if (waiting !== null) leases.give(waiting);
+}
+
+/** What a lease stood on before it was moved: this client may use it again, if it made it. */
+export function giveUp({ leases, known }: Context, leaseId: string): void {
+  const lease = known.unused(leaseId);
+  if (lease !== undefined) leases.give(lease);
+}
+
+function send(
+  context: Context,
+  request: AcquireRequest,
+  { active, waiting }: Lines,
+  write: () => Promise<ITxnResponse>,
+): Promise<ITxnResponse | typeof AGAIN> {
+  return sendOn(context, request, waiting === null ? [active] : [active, waiting], write);
+}
+
+/**
+ * Sends a transaction that puts keys on the first of these etcd leases, and beside it a keep-alive, so that the lease
+ * has its whole term. An etcd lease whose use is in doubt is never used again.
+ */
+async function sendOn(
+  context: Context,
+  request: AcquireRequest,
+  etcdLeases: readonly EtcdLease[],
+  write: () => Promise<ITxnResponse>,
+): Promise<ITxnResponse | typeof AGAIN> {
+  const { leases, known } = context;
+  const active = etcdLeases[0] as EtcdLease;
+  const freshened = isFresh(active) ? null : leases.freshen(active);
+  // It is awaited below, unless the transaction fails first.
+  freshened?.catch(() => {});
+  let answer: ITxnResponse;
+  try {
+    answer = await write();
+  } catch (error) {
+    const { code, cause } = error as { code?: string; cause?: unknown };
+    if (isLeaseGone(cause ?? error)) return AGAIN;
+    if (code === "OUTCOME_UNKNOWN" || code === "CLOSED") known.onAmbiguous(request.id);
+    else for (const lease of etcdLeases) leases.give(lease);
+    throw error;
+  }
+  if (freshened === null || !answer.succeeded) return answer;
+  try {
+    if (await freshened) return answer;
+  } catch {
+    // Granted, but for how long is not known. Asked again with this id, etcd tells.
+  }
+  known.onAmbiguous(request.id);
+  throw new LeaseError(
+    "OUTCOME_UNKNOWN",
+    "etcd did not confirm how long this lease lives: ask again with the same id.",
+  );
+}

@@ -1,0 +1,185 @@
+/**
+ * `etcdBackend()`: leases in an etcd cluster, for any number of machines.
+ *
+ * Guarantees: everything that the contract says, for as long as most members of the cluster live and keep their data;
+ * the loss of any minority, leader included, loses no lease and gives none twice. Claims end by etcd's own clock, with
+ * nobody sweeping. Tokens are revisions of the whole cluster: they only grow.
+ *
+ * Does not guarantee: anything across a restored snapshot (revisions go back, so tokens do). Leases last longer than
+ * promised, never shorter, after an election: each then has its whole TTL again. An etcd before 3.4.26 or 3.5.9 can end
+ * leases that were just renewed when a leader was paused for longer than their TTL: their holders hear of it at once,
+ * and only fencing protects until then.
+ */
+import {
+  type AcquireRequest,
+  type BackendLimits,
+  checkAcquire,
+  checkChanges,
+  checkQuery,
+  checkRelease,
+  checkRenew,
+  checkSweep,
+  checkTurn,
+  type LeaseBackend,
+  type ReleaseRequest,
+  type ReleaseResult,
+  type RenewRequest,
+  type RenewResult,
+} from "@lease/core";
+import { acquire } from "./acquire.js";
+import { changes } from "./changes.js";
+import { Connection } from "./connection.js";
+import { type Context, Known } from "./context.js";
+import { closed } from "./errors.js";
+import { EtcdLeases } from "./etcd-leases.js";
+import { KeepAlives } from "./keep-alive.js";
+import { Keys } from "./keys.js";
+import { list } from "./list.js";
+import { checkOptions, DEFAULTS, type EtcdBackendOptions, makeClients } from "./options.js";
+import { release } from "./release.js";
+import { renew } from "./renew.js";
+import { sweep } from "./sweep.js";
+import { turn } from "./turn.js";
+import { Watches } from "./watches.js";
+
+const LIMITS = Object.freeze({
+  minTtlMs: 1000,
+  maxTtlMs: 7 * 24 * 3_600_000,
+  ttlStepMs: 1000,
+  // A put each, and etcd takes 128 operations a transaction.
+  maxClaims: 100,
+  // etcd looks for expired leases twice a second, and each is asked for a second more than it is worth.
+  expirySlackMs: 2500,
+  clockGranularityMs: 1,
+  remainingStepMs: 1000,
+  recordsRenewals: false,
+  countsEveryRenewal: false,
+  history: "compacted" as const,
+  mayEndEarly: true,
+});
+
+/**
+ * Keeps leases in etcd 3.4 or newer. It does no I/O itself: the first call connects.
+ *
+ * @throws `INVALID_ARGUMENT` for a bad option
+ */
+export function etcdBackend(options: EtcdBackendOptions): LeaseBackend {
+  checkOptions(options);
+  const timeoutMs = options.timeoutMs ?? DEFAULTS.timeoutMs;
+  const limits: BackendLimits = Object.freeze({
+    ...LIMITS,
+    endMemoryMs: options.endMemoryMs ?? DEFAULTS.endMemoryMs,
+  });
+  const connection = new Connection(makeClients(options), {
+    timeoutMs,
+    ownsClients: options.client === undefined,
+  });
+  const keepAlives = new KeepAlives(connection);
+  const watches = new Watches(connection);
+  const leases = new EtcdLeases(connection, keepAlives, limits.endMemoryMs);
+  const keys = new Keys(options.namespace ?? DEFAULTS.namespace);
+  const context: Context = { connection, keys, leases, watches, known: new Known() };
+
+  const underWay = new Set<Promise<unknown>>();
+  let refuseAll: (error: Error) => void = () => {};
+  const closing = new Promise<never>((_, reject) => {
+    refuseAll = reject;
+  });
+  closing.catch(() => {});
+  let closingDone: Promise<void> | undefined;
+
+  /** What is under way at `close()` ends with `CLOSED`, and is awaited before etcd leases are given back. */
+  function call<T>(run: () => Promise<T>): Promise<T> {
+    if (closingDone !== undefined) return Promise.reject(closed());
+    const running = run();
+    underWay.add(running);
+    const settled = () => underWay.delete(running);
+    running.then(settled, settled);
+    return Promise.race([running, closing]);
+  }
+
+  async function close(): Promise<void> {
+    refuseAll(closed());
+    watches.close();
+    await Promise.allSettled(underWay);
+    // Whatever cannot be given back now ends by itself.
+    await leases.close().catch(() => {});
+    keepAlives.close();
+    connection.close();
+  }
+
+  return {
+    kind: "etcd",
+    limits,
+    async acquire(request) {
+      checkAcquire(request, limits);
+      const asked = asAsked(request);
+      return call(() => acquire(context, asked));
+    },
+    async turn(wait) {
+      checkTurn(wait);
+      return call(() => turn(context, wait));
+    },
+    async renew(requests) {
+      checkRenew(requests, limits);
+      const asked = requests.map((request) => ({ ...request }));
+      return call(() => renewAll(context, asked));
+    },
+    async release(requests) {
+      checkRelease(requests, limits);
+      const asked = requests.map((request) => ({ ...request }));
+      return call(() => releaseAll(context, asked));
+    },
+    async list(query) {
+      checkQuery(query);
+      return call(() => list(context, query));
+    },
+    async sweep(options) {
+      checkSweep(options);
+      return call(() => sweep(context, options));
+    },
+    async *changes(options) {
+      checkChanges(options);
+      if (closingDone !== undefined) throw closed();
+      yield* changes(context, options);
+    },
+    close() {
+      closingDone ??= close();
+      return closingDone;
+    },
+  };
+}
+
+/** The request as it was checked: parts of it are used later, and its maker may change it until then. */
+function asAsked(request: AcquireRequest): AcquireRequest {
+  return {
+    ...request,
+    claims: request.claims.map(({ resource, mode }) => ({ resource, mode })),
+    holding: [...request.holding],
+    metadata: request.metadata && structuredClone(request.metadata),
+  };
+}
+
+/** Requests for one id are answered one after the other, those for different ids together. */
+async function renewAll(context: Context, requests: readonly RenewRequest[]): Promise<RenewResult[]> {
+  const results = new Map<RenewRequest, RenewResult>();
+  for (let open = requests; open.length > 0; ) {
+    const ids = new Set<string>();
+    const round = open.filter(({ id }) => ids.size < ids.add(id).size);
+    const answers = await renew(context, round);
+    for (const [index, request] of round.entries()) results.set(request, answers[index] as RenewResult);
+    open = open.filter((request) => !results.has(request));
+  }
+  return requests.map((request) => results.get(request) as RenewResult);
+}
+
+async function releaseAll(context: Context, requests: readonly ReleaseRequest[]): Promise<ReleaseResult[]> {
+  const last = new Map<string, Promise<unknown>>();
+  const answers = requests.map((request) => {
+    const before = last.get(request.id) ?? Promise.resolve();
+    const answer = before.then(() => release(context, request));
+    last.set(request.id, answer);
+    return answer;
+  });
+  return Promise.all(answers);
+}

@@ -1,0 +1,91 @@
+/** What stands in the way of a request: found by its keys, described for people. */
+import { type Claim, type LeaseRecord, MAX_BLOCKERS, type Refusal, refusalOf } from "@lease/core";
+import type { IKeyValue, IRequestOp, IResponseOp } from "etcd3";
+import type { Context } from "./context.js";
+import { isCompacted } from "./errors.js";
+import { inTheWay, type Keys } from "./keys.js";
+import { get, getKeys } from "./ops.js";
+import { decodeLease, recordOf } from "./record.js";
+
+/** A lease in the way, by the keys of its claims. */
+export interface BlockerKey {
+  readonly id: string;
+  readonly token: number;
+  readonly etcdLease: string;
+  /** Those of its claims that stand in the way. */
+  readonly claims: Claim[];
+}
+
+/** Remaining times of more blockers than this are not looked up one by one. */
+const MAX_LOOKUPS = 256;
+
+/** Reads for a transaction that answer who stands in the way of these claims. */
+export function readBlockers(keys: Keys, claims: readonly Claim[]): IRequestOp[] {
+  return (keys.conflicts(claims) ?? keys.trees).map(getKeys);
+}
+
+/** The leases that such reads found, of smaller token than the request's own, in order of tokens. */
+export function blockersIn(
+  keys: Keys,
+  reads: readonly IResponseOp[],
+  request: { readonly id: string; readonly token?: number; readonly claims: readonly Claim[] },
+): BlockerKey[] {
+  const found = new Map<string, BlockerKey>();
+  for (const { response_range } of reads) {
+    for (const kv of response_range.kvs) addBlocker(found, keys, kv, request);
+  }
+  return [...found.values()].sort((a, b) => a.token - b.token);
+}
+
+function addBlocker(
+  found: Map<string, BlockerKey>,
+  keys: Keys,
+  kv: IKeyValue,
+  request: { readonly id: string; readonly token?: number; readonly claims: readonly Claim[] },
+): void {
+  const { id, claim } = keys.parseClaim(kv.key);
+  const token = Number(kv.create_revision);
+  if (id === request.id || token >= (request.token ?? Number.POSITIVE_INFINITY)) return;
+  if (!inTheWay(request.claims, claim)) return;
+  const known = found.get(id);
+  if (known !== undefined) known.claims.push(claim);
+  else found.set(id, { id, token, etcdLease: String(kv.lease), claims: [claim] });
+}
+
+/** Describes a refusal: who the first blockers are, as of `revision`, and how long each has left. */
+export async function describe(
+  { connection, keys, leases }: Context,
+  claims: readonly Claim[],
+  blockers: readonly BlockerKey[],
+  revision: number,
+): Promise<Refusal> {
+  const first = blockers.slice(0, MAX_BLOCKERS);
+  const read = (options: { revision?: number }) =>
+    connection.read({ success: first.map(({ id }) => get(keys.record(id), options)) });
+  const reading = read({ revision }).catch((error: { cause?: unknown }) => {
+    // Compacted in between: as it is now has to do.
+    if (isCompacted(error.cause ?? error)) return read({});
+    throw error;
+  });
+  const [{ responses }, left] = await Promise.all([
+    reading,
+    Promise.all(blockers.slice(0, MAX_LOOKUPS).map(({ etcdLease }) => leases.remaining(etcdLease))),
+  ]);
+  const records = blockers.slice(0, MAX_LOOKUPS).map((blocker, index): LeaseRecord => {
+    // Told to whom it stands in the way of, so rounded up: the seconds are rounded down, the term has one to spare.
+    const leftMs = Math.max(1, (left[index] as number) * 1000);
+    const kv = responses[index]?.response_range?.kvs[0];
+    const lease = index < first.length && kv !== undefined ? decodeLease(kv, blocker.id) : undefined;
+    return lease === undefined ? unnamed(blocker, leftMs) : recordOf(lease, leftMs);
+  });
+  return { ...refusalOf(claims, records, 0), blockerCount: blockers.length, position: blockers.length + 1 };
+}
+
+/** A blocker that is not described, or whose record is gone: only how long it stands in the way is known. */
+function unnamed({ id, token, claims }: BlockerKey, leftMs: number): LeaseRecord {
+  return {
+    ...{ id, token, claims, agentId: "?", state: "active", ttlMs: leftMs, expires: leftMs, requestedWall: 0 },
+    ...{ acquiredWall: null, renewals: 0, maxRenewals: null, holding: [], reason: null, metadata: null },
+    revoking: null,
+  };
+}

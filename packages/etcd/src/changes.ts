@@ -1,0 +1,222 @@
+/** The change feed: a watch on the namespace, from a cursor or from now on. */
+import { randomUUID } from "node:crypto";
+import {
+  type ChangesOptions,
+  cursorExpired,
+  type HistoryBounds,
+  type LeaseEvent,
+  positionAfter,
+} from "@lease/core";
+import type { IEvent } from "etcd3";
+import type { Context } from "./context.js";
+import { eventOf, LOST, passes, transitionsIn } from "./history.js";
+import { get, isMissing, put } from "./ops.js";
+
+/** Where nothing can be written to mark the end, it is where nothing came for this long. */
+const QUIET_MS = 400;
+
+export interface Bounds extends HistoryBounds {
+  /** The newest write that stands is the newest revision of all: its event ends a reading. */
+  readonly isLastSeen: boolean;
+  /** The revision in which it was last pruned, if it was. */
+  readonly prunedAt: number | null;
+}
+
+export async function* changes(context: Context, options: ChangesOptions): AsyncGenerator<LeaseEvent, void> {
+  const bounds = await readBounds(context);
+  const position = positionAfter(options.after, bounds);
+  for await (const { event } of readOn(context, bounds, position, options)) {
+    if (passes(event, options)) yield event;
+    if (options.signal?.aborted) return;
+  }
+}
+
+export interface Entry {
+  readonly revision: number;
+  readonly event: LeaseEvent;
+}
+
+/** Every event after a position; without `follow` until the present end. */
+export async function* readOn(
+  context: Context,
+  bounds: Bounds,
+  position: number,
+  { after, follow = false, signal }: Pick<ChangesOptions, "after" | "follow" | "signal">,
+): AsyncGenerator<Entry, void> {
+  if (signal?.aborted || (!follow && position >= bounds.last)) return;
+  const stopAt = follow ? null : bounds.isLastSeen ? bounds.last : await markEnd(context);
+  const reading = new Reading(context, position, {
+    isBegun: after === undefined,
+    isLive: position >= bounds.last,
+    quietMs: stopAt === "quiet" ? QUIET_MS : null,
+    signal,
+  });
+  // An end that etcd made by itself bears no time: it came after what came before it, and now if it comes live.
+  let earliestWall = 0;
+  try {
+    for (let events = await reading.next(); events !== null; events = await reading.next()) {
+      for (const transition of transitionsIn(context.keys, events)) {
+        if (transition === LOST) throw cursorExpired("it was compacted before it was read");
+        const { revision, wall } = transition;
+        if (revision > bounds.last) earliestWall = Math.max(earliestWall, Date.now());
+        const event = eventOf(bounds.epoch, transition, earliestWall);
+        earliestWall = Math.max(earliestWall, wall ?? 0);
+        yield { revision, event };
+      }
+      if (typeof stopAt === "number" && events.some(({ kv }) => Number(kv.mod_revision) >= stopAt)) return;
+    }
+  } finally {
+    reading.stop();
+  }
+}
+
+/** The history's name and how far it reaches. The name is made by whoever first asks for it. */
+export async function readBounds({ connection, keys }: Context): Promise<Bounds> {
+  const read = {
+    compare: [isMissing(keys.meta)],
+    failure: [
+      get(keys.meta),
+      get(keys.pruned),
+      {
+        request_range: {
+          ...keys.feed,
+          sort_target: "Mod" as const,
+          sort_order: "Descend" as const,
+          limit: 1,
+          keys_only: true,
+        },
+      },
+    ],
+  };
+  for (;;) {
+    const { header, succeeded, responses } = await connection.read(read);
+    if (succeeded) {
+      // Whoever is slower finds the name that the other one gave.
+      await connection.repeatable(({ client }, options) =>
+        client.kv.txn(
+          { compare: [isMissing(keys.meta)], success: [put(keys.meta, Buffer.from(randomUUID()), 0)] },
+          options,
+        ),
+      );
+      continue;
+    }
+    const [meta, pruned, newest] = responses.map(({ response_range }) => response_range.kvs[0]);
+    const name = meta?.value.toString("utf8") ?? "";
+    const last = Number(header.revision);
+    return {
+      // A restored snapshot is another cluster, so its history is another one too.
+      epoch: `${name}-${BigInt(header.cluster_id).toString(16)}`,
+      prunedThrough: pruned === undefined ? 0 : Number(pruned.value.toString("utf8")),
+      prunedAt: pruned === undefined ? null : Number(pruned.mod_revision),
+      last,
+      isLastSeen: newest !== undefined && Number(newest.mod_revision) === last,
+    };
+  }
+}
+
+/**
+ * Writes where a reading ends. Otherwise nobody could tell: etcd says when there is something, never that there was
+ * nothing more, and an expiry leaves nothing behind to look for.
+ */
+async function markEnd({ connection, keys }: Context): Promise<number | "quiet"> {
+  try {
+    const { header } = await connection.repeatable(({ client }, options) =>
+      client.kv.put({ key: keys.end, value: Buffer.alloc(0) }, options),
+    );
+    return Number(header.revision);
+  } catch {
+    // No space, or no right to write: reading needs neither.
+    return "quiet";
+  }
+}
+
+interface ReadingOptions {
+  /** From the oldest entry there is: what is compacted away is no gap. */
+  readonly isBegun: boolean;
+  /** The position is the present end. */
+  readonly isLive: boolean;
+  readonly quietMs: number | null;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** One watch as a queue of its events. */
+class Reading {
+  readonly #queue: IEvent[][] = [];
+  readonly #options: ReadingOptions;
+  #stopWatch = () => {};
+  #position: number;
+  #hasRead = false;
+  #isLive: boolean;
+  #wake = () => {};
+  #failure: Error | undefined;
+  #over = false;
+
+  constructor(context: Context, position: number, options: ReadingOptions) {
+    this.#options = options;
+    this.#position = position;
+    this.#isLive = options.isLive;
+    options.signal?.addEventListener("abort", this.stop);
+    this.#open(context);
+  }
+
+  /** The next events, or `null` at the end. */
+  async next(): Promise<readonly IEvent[] | null> {
+    const { quietMs } = this.#options;
+    for (;;) {
+      const events = this.#queue.shift();
+      if (events !== undefined) return events;
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#over) return null;
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        if (quietMs !== null) timer = setTimeout(this.stop, quietMs);
+      });
+      clearTimeout(timer);
+    }
+  }
+
+  readonly stop = (): void => {
+    if (this.#over) return;
+    this.#over = true;
+    this.#options.signal?.removeEventListener("abort", this.stop);
+    this.#stopWatch();
+    this.#wake();
+  };
+
+  #open(context: Context): void {
+    this.#stopWatch = context.watches.open({
+      ...context.keys.feed,
+      // From the position itself, whose events are passed over: what follows it is then surely not compacted away.
+      // The present end is not: and from there on, etcd sends at once and not after its next round of 100 ms.
+      from: () => Math.max(1, this.#isLive ? this.#position + 1 : this.#position),
+      withBefore: true,
+      onWatching: () => {
+        this.#isLive = false;
+      },
+      onEvents: (events) => {
+        const fresh = events.filter((event) => Number(event.kv.mod_revision) > this.#position);
+        const last = fresh.at(-1);
+        if (last === undefined) return;
+        this.#position = Number(last.kv.mod_revision);
+        this.#hasRead = true;
+        this.#queue.push(fresh);
+        this.#wake();
+      },
+      onCompacted: (revision) => {
+        if (this.#options.isBegun && !this.#hasRead) {
+          this.#position = revision;
+          this.#open(context);
+        } else {
+          this.#fail(cursorExpired("entries after it were compacted away by etcd"));
+        }
+      },
+      onClosed: (error) => this.#fail(error),
+    });
+  }
+
+  #fail(error: Error): void {
+    this.#failure = error;
+    this.#wake();
+  }
+}

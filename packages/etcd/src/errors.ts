@@ -1,0 +1,105 @@
+/** From what etcd and gRPC say to what a caller is told. */
+import { isLeaseError, LeaseError } from "@lease/core";
+import {
+  ClientClosedError,
+  EtcdAuthenticationFailedError,
+  EtcdInvalidAuthTokenError,
+  EtcdLeaseInvalidError,
+  EtcdPermissionDeniedError,
+  GRPCFailedPreconditionError,
+  GRPCInvalidArgumentError,
+  GRPCOutOfRangeError,
+  GRPCResourceExhastedError,
+  GRPCUnauthenticatedError,
+  GRPCUnavailableError,
+} from "etcd3";
+
+/** What a failed call means for what it asked for. */
+export type Failure =
+  /** etcd answered, and did nothing. Asking another member is no use. */
+  | "refused"
+  /** The call never left, or etcd turned it away: another member may take it. */
+  | "unapplied"
+  /** Nobody knows. */
+  | "unknown";
+
+export function failureOf(error: unknown): Failure {
+  if (error instanceof EtcdLeaseInvalidError || isLeaseError(error)) return "refused";
+  if (error instanceof GRPCUnavailableError) {
+    return /No connection established|Name resolution failed|no leader|not capable/i.test(error.message)
+      ? "unapplied"
+      : "unknown";
+  }
+  if (error instanceof ClientClosedError || error instanceof EtcdInvalidAuthTokenError) return "unapplied";
+  const isAnswer =
+    error instanceof EtcdPermissionDeniedError ||
+    error instanceof EtcdAuthenticationFailedError ||
+    error instanceof GRPCUnauthenticatedError ||
+    error instanceof GRPCInvalidArgumentError ||
+    error instanceof GRPCResourceExhastedError ||
+    error instanceof GRPCFailedPreconditionError ||
+    error instanceof GRPCOutOfRangeError;
+  return isAnswer ? "refused" : "unknown";
+}
+
+/** An etcd lease that a transaction named is gone; nothing was applied. */
+export function isLeaseGone(error: unknown): boolean {
+  return error instanceof EtcdLeaseInvalidError;
+}
+
+/** The NOSPACE alarm: puts fail, reads, deletes and keep-alives work. */
+export function isNoSpace(error: unknown): boolean {
+  return error instanceof GRPCResourceExhastedError && /space exceeded/i.test(error.message);
+}
+
+/** A revision that was compacted away. */
+export function isCompacted(error: unknown): boolean {
+  return error instanceof GRPCOutOfRangeError && /compacted/i.test(error.message);
+}
+
+/** What a caller is told. An error that is neither etcd's nor gRPC's, a bug for instance, stays as it is. */
+export function toLeaseError(error: unknown, failure: Failure): unknown {
+  if (isLeaseError(error) || !isOfEtcd(error)) return error;
+  const cause = { cause: error };
+  const said = (error as Error).message.replace(/\s+/g, " ").slice(0, 300);
+  if (isNoSpace(error)) {
+    return new LeaseError(
+      "BACKEND_FULL",
+      "etcd has no space left (alarm NOSPACE): compact and defragment it, raise its quota, then disarm the alarm.",
+      undefined,
+      cause,
+    );
+  }
+  if (
+    error instanceof EtcdPermissionDeniedError ||
+    error instanceof EtcdAuthenticationFailedError ||
+    error instanceof GRPCUnauthenticatedError ||
+    error instanceof GRPCInvalidArgumentError
+  ) {
+    return new LeaseError(
+      "BACKEND_INCOMPATIBLE",
+      `etcd refuses this client or its request: ${said}`,
+      undefined,
+      cause,
+    );
+  }
+  if (failure === "unknown") {
+    return new LeaseError(
+      "OUTCOME_UNKNOWN",
+      `etcd may or may not have applied this (${said}): ask again with the same id.`,
+      undefined,
+      cause,
+    );
+  }
+  return new LeaseError("BACKEND_UNAVAILABLE", `etcd cannot be used at present: ${said}`, undefined, cause);
+}
+
+/** Every call after `close()`. */
+export function closed(): LeaseError<"CLOSED"> {
+  return new LeaseError("CLOSED", "This etcd backend was closed.");
+}
+
+/** The library has no common base class; its errors of the wire are named after gRPC or etcd. */
+function isOfEtcd(error: unknown): boolean {
+  return error instanceof Error && /^(?:GRPC|Etcd|Client)/.test(error.constructor.name);
+}

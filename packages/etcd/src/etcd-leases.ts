@@ -1,0 +1,198 @@
+/**
+ * The etcd leases that this client made: reused from one lease to the next, because granting one costs a consensus
+ * write. Each carries one lease at a time, so that it can end on its own.
+ *
+ * An etcd lease is asked for one second more than its term. So one that was kept alive within that second gives its
+ * next user a whole term, without another call.
+ */
+import type { Connection } from "./connection.js";
+import { isLeaseGone } from "./errors.js";
+import type { KeepAlives } from "./keep-alive.js";
+
+export interface EtcdLease {
+  readonly id: string;
+  /** Seconds that it gives its user: one less than etcd granted. */
+  readonly termS: number;
+  /** The term that was asked for; etcd grants more where its elections take longer than that. */
+  readonly askedS: number;
+  /** When its last confirmed grant or keep-alive was sent, on this process's monotonic clock. */
+  sentAt: number;
+}
+
+/** An etcd lease that carries the memories of ids, long enough to outlive what they remember. */
+export interface MemoryLease {
+  readonly id: string;
+  /** The longest term of a lease whose id it may remember. */
+  readonly termS: number;
+  sentAt: number;
+  keys: number;
+}
+
+/** A user gets a whole term if the last keep-alive is not older than the spare second, less a margin for clocks. */
+const FRESH_MS = 950;
+/** Too close to its end to be worth a keep-alive. */
+const DYING_MS = 500;
+/** Losing an etcd lease stalls etcd's writes in proportion to its keys: 8 ms at 1,000 (MEASURED.md). */
+const MAX_KEYS = 500;
+/** A remaining time looked up is good for this long: a burst of refusals asks once. */
+const LOOK_AGAIN_MS = 250;
+
+export class EtcdLeases {
+  readonly #connection: Connection;
+  readonly #keepAlives: KeepAlives;
+  readonly #endMemoryS: number;
+  readonly #idle = new Map<number, EtcdLease[]>();
+  /** All that this client made and that may still live, with the moment after which they surely do not. */
+  readonly #made = new Map<string, number>();
+  readonly #memories = new Map<number, MemoryLease>();
+  readonly #keptAlive = new Map<string, number>();
+  readonly #looked = new Map<string, { readonly at: number; readonly remaining: Promise<number> }>();
+
+  constructor(connection: Connection, keepAlives: KeepAlives, endMemoryMs: number) {
+    this.#connection = connection;
+    this.#keepAlives = keepAlives;
+    this.#endMemoryS = Math.ceil(endMemoryMs / 1000);
+  }
+
+  /** An etcd lease that nobody uses: an idle one, or a new one. */
+  take(termS: number): EtcdLease | Promise<EtcdLease> {
+    const idle = this.#idle.get(termS);
+    for (let lease = idle?.pop(); lease !== undefined; lease = idle?.pop()) {
+      if (lease.sentAt + (lease.termS + 1) * 1000 - performance.now() > DYING_MS) return lease;
+    }
+    return this.#grant(termS);
+  }
+
+  /** Takes back an etcd lease that surely carries nothing any more. */
+  give(lease: EtcdLease): void {
+    const idle = this.#idle.get(lease.askedS);
+    if (idle === undefined) this.#idle.set(lease.askedS, [lease]);
+    else idle.push(lease);
+  }
+
+  /** Makes sure that the lease has its whole term from now on; `false` when it is gone. */
+  async freshen(lease: EtcdLease): Promise<boolean> {
+    if (isFresh(lease)) return true;
+    return (await this.keepAlive(lease)) > 0;
+  }
+
+  /** Keeps an etcd lease alive, also one of another client. Gives the term from now on in seconds, 0 when it is gone. */
+  async keepAlive(lease: { readonly id: string; sentAt?: number }): Promise<number> {
+    const sentAt = performance.now();
+    const grantedS = await this.#keepAlives.send(lease.id);
+    this.#looked.delete(lease.id);
+    if (grantedS <= 0) return 0;
+    lease.sentAt = sentAt;
+    if (this.#made.has(lease.id)) this.#made.set(lease.id, sentAt + grantedS * 1000);
+    return grantedS - 1;
+  }
+
+  /**
+   * Whole seconds that are left of an etcd lease, rounded down; -1 when it is gone.
+   *
+   * @param lookAgainMs - an answer that is not older will do
+   */
+  remaining(leaseId: string, lookAgainMs = LOOK_AGAIN_MS): Promise<number> {
+    const now = performance.now();
+    const looked = this.#looked.get(leaseId);
+    if (looked !== undefined && now - looked.at < lookAgainMs) return looked.remaining;
+    const remaining = this.#connection
+      .repeatable(({ client }, options) => client.leaseClient.leaseTimeToLive({ ID: leaseId }, options))
+      .then(({ TTL }) => Number(TTL));
+    if (this.#looked.size > 1000) this.#looked.clear();
+    this.#looked.set(leaseId, { at: now, remaining });
+    remaining.catch(() => this.#looked.delete(leaseId));
+    return remaining;
+  }
+
+  /** An etcd lease for the memory of ids whose leases have at most this term. */
+  async memory(termS: number): Promise<MemoryLease> {
+    const classS = termS === 0 ? 0 : 2 ** Math.ceil(Math.log2(termS));
+    const known = this.#memories.get(classS);
+    if (known !== undefined && known.keys < MAX_KEYS && (await this.#remember(known))) return known;
+    const sentAt = performance.now();
+    const lease = await this.#grantFor(2 * (classS + this.#endMemoryS));
+    const memory: MemoryLease = { id: lease.id, termS: classS, sentAt, keys: 0 };
+    this.#memories.set(classS, memory);
+    return memory;
+  }
+
+  /** The same where it can be had at once. */
+  memoryAtOnce(termS: number): MemoryLease | null {
+    const classS = termS === 0 ? 0 : 2 ** Math.ceil(Math.log2(termS));
+    const known = this.#memories.get(classS);
+    return known !== undefined && known.keys < MAX_KEYS && this.#remembers(known) ? known : null;
+  }
+
+  /** Keeps alive what remembers an id for as long as its lease is renewed; `false` when it is gone. */
+  async keepMemory(leaseId: string): Promise<boolean> {
+    const keptAt = this.#keptAlive.get(leaseId);
+    const now = performance.now();
+    // Any class outlives a keep-alive by more than this beyond the term of its leases.
+    if (keptAt !== undefined && now - keptAt < this.#endMemoryS * 1000 * 0.8) return true;
+    if ((await this.#keepAlives.send(leaseId)) <= 0) return false;
+    if (this.#keptAlive.size > 10_000) this.#keptAlive.clear();
+    this.#keptAlive.set(leaseId, now);
+    return true;
+  }
+
+  /** An etcd lease that ends by itself after a grace; nothing keeps it alive, and no key is on it. */
+  async grace(graceMs: number): Promise<string> {
+    const TTL = Math.max(1, Math.ceil(graceMs / 1000));
+    const { ID } = await this.#connection.repeatable(({ client }, options) =>
+      client.leaseClient.leaseGrant({ TTL }, options),
+    );
+    return ID;
+  }
+
+  /** Revokes what this client made and nobody's keys are on. What carries a lease stays. */
+  async close(): Promise<void> {
+    const now = performance.now();
+    const alive = [...this.#made].filter(([, until]) => until > now).map(([id]) => id);
+    for (let start = 0; start < alive.length; start += 64) {
+      await Promise.all(alive.slice(start, start + 64).map((id) => this.#revokeIfEmpty(id)));
+    }
+  }
+
+  async #revokeIfEmpty(ID: string): Promise<void> {
+    await this.#connection.repeatable(async ({ client }, options) => {
+      const { TTL, keys } = await client.leaseClient.leaseTimeToLive({ ID, keys: true }, options);
+      if (Number(TTL) < 0 || keys.length > 0) return;
+      await client.leaseClient.leaseRevoke({ ID }, options).catch((error: unknown) => {
+        if (!isLeaseGone(error)) throw error;
+      });
+    });
+  }
+
+  #grant(termS: number): Promise<EtcdLease> {
+    return this.#grantFor(termS + 1);
+  }
+
+  async #grantFor(seconds: number): Promise<EtcdLease> {
+    const sentAt = performance.now();
+    const { ID, TTL } = await this.#connection.repeatable(({ client }, options) =>
+      client.leaseClient.leaseGrant({ TTL: seconds }, options),
+    );
+    if (this.#made.size > 2000) this.#forgetDead();
+    this.#made.set(ID, sentAt + Number(TTL) * 1000);
+    return { id: ID, termS: Number(TTL) - 1, askedS: seconds - 1, sentAt };
+  }
+
+  #forgetDead(): void {
+    const now = performance.now();
+    for (const [id, until] of this.#made) if (until <= now) this.#made.delete(id);
+  }
+
+  #remembers(memory: MemoryLease): boolean {
+    return performance.now() - memory.sentAt < (memory.termS + this.#endMemoryS * 0.8) * 1000;
+  }
+
+  async #remember(memory: MemoryLease): Promise<boolean> {
+    return this.#remembers(memory) || (await this.keepAlive(memory)) > 0;
+  }
+}
+
+/** Whether who takes the lease now has its whole term. */
+export function isFresh(lease: EtcdLease): boolean {
+  return performance.now() - lease.sentAt < FRESH_MS;
+}

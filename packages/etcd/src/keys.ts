@@ -1,0 +1,137 @@
+/**
+ * Where what stands in etcd. All keys of a namespace begin with its name and a NUL, which no name contains:
+ *
+ * | key | value | on which etcd lease |
+ * | --- | --- | --- |
+ * | `i/<id>` | the lease's record; its create revision is the token | the lease's own |
+ * | `x/<path>/\0e<id>`, `s/…`, `…\0t<id>` | nothing: an exclusive or shared claim, exact or of a subtree | the lease's own |
+ * | `h/<id>` | who had this id and how it ended: it outlives `i/` | a long one, shared by many ids |
+ * | `e` | when the last end came; put beside the deletes of every release | none |
+ * | `m`, `p` | the history's name, and how far it was pruned | none |
+ *
+ * When an etcd lease runs out, etcd deletes `i/` and the claims in one revision and `h/` stays: that is an expiry.
+ */
+import { type Claim, conflicts, subtreeBase } from "@lease/core";
+
+export interface KeyRange {
+  readonly key: Buffer;
+  readonly range_end: Buffer;
+}
+
+/** A claim as its key tells of it. */
+export interface ClaimKey {
+  readonly id: string;
+  readonly claim: Claim;
+}
+
+/** More ranges than this are not compared one by one: etcd takes 128 operations a transaction. */
+const MAX_RANGES = 40;
+
+const ID_LENGTH = 36;
+
+export class Keys {
+  readonly end: Buffer;
+  readonly meta: Buffer;
+  readonly pruned: Buffer;
+  /** All records. */
+  readonly records: KeyRange;
+  /** What the change feed is made of: `e`, `h/…` and `i/…`, and nothing else. */
+  readonly feed: KeyRange;
+  /** All claims: exclusive ones, shared ones. */
+  readonly trees: readonly [KeyRange, KeyRange];
+  readonly #prefix: string;
+
+  constructor(namespace: string) {
+    const prefix = `${namespace}\0`;
+    this.#prefix = prefix;
+    this.end = bytes(`${prefix}e`);
+    this.meta = bytes(`${prefix}m`);
+    this.pruned = bytes(`${prefix}p`);
+    this.records = range(`${prefix}i/`, `${prefix}i0`);
+    this.feed = range(`${prefix}e`, `${prefix}j`);
+    this.trees = [range(`${prefix}x/`, `${prefix}x0`), range(`${prefix}s/`, `${prefix}s0`)];
+  }
+
+  record(id: string): Buffer {
+    return bytes(`${this.#prefix}i/${id}`);
+  }
+
+  memory(id: string): Buffer {
+    return bytes(`${this.#prefix}h/${id}`);
+  }
+
+  claim({ resource, mode }: Claim, id: string): Buffer {
+    const base = subtreeBase(resource);
+    const path = pathOf(base ?? resource);
+    return bytes(`${this.#tree(mode)}${path}\0${base === null ? "e" : "t"}${id}`);
+  }
+
+  /**
+   * The ranges that must be empty for these claims to be granted to a newcomer; `null` where they are too many for one
+   * transaction.
+   */
+  conflicts(claims: readonly Claim[]): KeyRange[] | null {
+    const ranges = new Map<string, string>();
+    for (const { resource, mode } of claims) {
+      const trees =
+        mode === "exclusive" ? [this.#tree("exclusive"), this.#tree("shared")] : [this.#tree("exclusive")];
+      for (const tree of trees) addConflicts(ranges, tree, resource);
+      if (ranges.size > MAX_RANGES) return null;
+    }
+    return [...ranges].map(([from, to]) => range(from, to));
+  }
+
+  /** The claim that a key below `x/` or `s/` stands for. */
+  parseClaim(key: Buffer): ClaimKey {
+    const text = key.toString("utf8").slice(this.#prefix.length);
+    const id = text.slice(-ID_LENGTH);
+    const mark = text.length - ID_LENGTH - 2;
+    const path = text.slice(2, Math.max(2, mark - 1));
+    const isSubtree = text[mark + 1] === "t";
+    const resource = isSubtree ? (path === "" ? "**" : `${path}/**`) : path;
+    return { id, claim: { resource, mode: text[0] === "x" ? "exclusive" : "shared" } };
+  }
+
+  /** What a key of the feed stands for. */
+  parseFeedKey(key: Buffer): { readonly kind: "record" | "memory" | "end"; readonly id: string } {
+    const text = key.toString("utf8").slice(this.#prefix.length);
+    const kind = text[0] === "i" ? "record" : text[0] === "h" ? "memory" : "end";
+    return { kind, id: text.slice(2) };
+  }
+
+  #tree(mode: Claim["mode"]): string {
+    return `${this.#prefix}${mode === "exclusive" ? "x" : "s"}/`;
+  }
+}
+
+/** Whether a claim stands in the way of any of these. */
+export function inTheWay(claims: readonly Claim[], other: Claim): boolean {
+  return claims.some((claim) => conflicts(claim, other));
+}
+
+/** `src/app.ts` as `src/app.ts/`: so that all below a path, and the path itself, is one prefix. */
+function pathOf(resource: string): string {
+  return resource === "" ? "" : `${resource}/`;
+}
+
+function addConflicts(ranges: Map<string, string>, tree: string, resource: string): void {
+  const base = subtreeBase(resource);
+  const path = pathOf(base ?? resource);
+  // A subtree: everything with this prefix. One thing: its own exact and subtree claims.
+  if (path === "") ranges.set(tree, `${tree.slice(0, -1)}0`);
+  else if (base !== null) ranges.set(`${tree}${path}`, `${tree}${path.slice(0, -1)}0`);
+  else ranges.set(`${tree}${path}\0`, `${tree}${path}\x01`);
+  // The subtree claims of every proper ancestor, the root among them.
+  for (let slash = -1; slash < path.length - 1; slash = path.indexOf("/", slash + 1)) {
+    const ancestor = path.slice(0, slash + 1);
+    ranges.set(`${tree}${ancestor}\0t`, `${tree}${ancestor}\0u`);
+  }
+}
+
+function range(from: string, to: string): KeyRange {
+  return { key: bytes(from), range_end: bytes(to) };
+}
+
+function bytes(text: string): Buffer {
+  return Buffer.from(text, "utf8");
+}

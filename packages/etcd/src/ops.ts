@@ -1,0 +1,62 @@
+/** Parts of etcd transactions. */
+import type { ICompare, IRangeRequest, IRequestOp, ITxnRequest } from "etcd3";
+import type { KeyRange } from "./keys.js";
+
+/** Nothing stands in this range. */
+export function isEmpty({ key, range_end }: KeyRange): ICompare {
+  return { key, range_end, target: "Create", result: "Equal", create_revision: 0 };
+}
+
+export function isMissing(key: Buffer): ICompare {
+  return { key, target: "Create", result: "Equal", create_revision: 0 };
+}
+
+/** The key is still the one that was created at this revision. */
+export function isCreatedAt(key: Buffer, revision: number): ICompare {
+  return { key, target: "Create", result: "Equal", create_revision: revision };
+}
+
+/** The key is gone, or was made anew. */
+export function isNotCreatedAt(key: Buffer, revision: number): ICompare {
+  return { key, target: "Create", result: "NotEqual", create_revision: revision };
+}
+
+/** Nobody wrote the key since. */
+export function isWrittenAt(key: Buffer, revision: number): ICompare {
+  return { key, target: "Mod", result: "Equal", mod_revision: revision };
+}
+
+/** Nothing in this range was created after the revision; true of an empty range. */
+export function isOlderThan({ key, range_end }: KeyRange, revision: number): ICompare {
+  return { key, range_end, target: "Create", result: "Less", create_revision: revision };
+}
+
+export function put(key: Buffer, value: Buffer, lease: string | 0): IRequestOp {
+  return { request_put: { key, value, lease } };
+}
+
+/** Keeps the value, and with it the create revision, on another etcd lease. */
+export function move(key: Buffer, lease: string): IRequestOp {
+  return { request_put: { key, lease, ignore_value: true } };
+}
+
+export function remove(key: Buffer): IRequestOp {
+  return { request_delete_range: { key } };
+}
+
+/** Removes the key and answers with what it was. */
+export function take(key: Buffer): IRequestOp {
+  return { request_delete_range: { key, prev_kv: true } };
+}
+
+export function get(key: Buffer, options: IRangeRequest = {}): IRequestOp {
+  return { request_range: { key, ...options } };
+}
+
+export function getKeys({ key, range_end }: KeyRange): IRequestOp {
+  return { request_range: { key, range_end, keys_only: true } };
+}
+
+export function nested(txn: ITxnRequest): IRequestOp {
+  return { request_txn: txn };
+}

@@ -1,0 +1,150 @@
+/** Ending leases: by their agent, or by somebody else. One transaction each. */
+import { owns, type ReleaseRequest, type ReleaseResult } from "@lease/core";
+import type { IKeyValue, IResponseOp } from "etcd3";
+import { giveUp } from "./acquire.js";
+import { type Context, seconds } from "./context.js";
+import { type Ending, endLease, endLeaseWithoutSpace } from "./end.js";
+import { isNoSpace } from "./errors.js";
+import { get, isMissing, isWrittenAt, put } from "./ops.js";
+import {
+  decodeLease,
+  decodeMemory,
+  encodeLease,
+  encodeMemory,
+  type FoundLease,
+  type FoundMemory,
+} from "./record.js";
+
+/** Nothing was applied because of what others did in between: look again. */
+const AGAIN = Symbol("again");
+type Tried = ReleaseResult | typeof AGAIN;
+
+type Revoke = ReleaseRequest & { readonly kind: "revoke" };
+
+export async function release(context: Context, request: ReleaseRequest): Promise<ReleaseResult> {
+  // What this client granted itself it need not read: who owns it, what it claims and its token never change.
+  const held = context.known.held(request.id);
+  if (request.kind !== "revoke" && held !== undefined && owns(request, held)) {
+    const tried = await end(context, held, endingOf(request, held.ambiguous, "active"));
+    if (tried !== AGAIN) return tried;
+  }
+  for (;;) {
+    const { lease, memory } = await read(context, request.id);
+    const tried = await onFound(context, request, lease, memory);
+    if (tried !== AGAIN) return tried;
+  }
+}
+
+async function onFound(
+  context: Context,
+  request: ReleaseRequest,
+  lease: FoundLease | null,
+  memory: FoundMemory | null,
+): Promise<Tried> {
+  if (lease === null) {
+    context.known.forget(request.id);
+    if (request.kind === "revoke") return { status: "not-found" };
+    if (memory !== null && memory.agentId !== request.agentId) return { status: "not-owner" };
+    if (request.kind === "abandon" && memory === null) return buryUnknown(context, request);
+    return { status: "not-found" };
+  }
+  if (request.kind === "revoke") {
+    return lease.state === "active" && request.graceMs > 0
+      ? revokeSoftly(context, request, lease)
+      : end(context, lease, { end: "revoked", by: request.by, reason: request.reason });
+  }
+  if (!owns(request, lease)) return { status: "not-owner" };
+  return end(context, lease, endingOf(request, context.known.isAmbiguous(request.id), lease.state));
+}
+
+function endingOf(request: ReleaseRequest, isAmbiguous: boolean, state: FoundLease["state"]): Ending {
+  const end = state === "pending" ? "cancelled" : "released";
+  return { end, isRemembered: request.kind === "abandon" || isAmbiguous };
+}
+
+/** Ends what has this token, pending or active. */
+async function end(context: Context, lease: Parameters<typeof endLease>[1], ending: Ending): Promise<Tried> {
+  const { connection, keys, leases, known } = context;
+  const memory =
+    ending.end === "revoked" || ending.isRemembered
+      ? (leases.memoryAtOnce(0) ?? (await leases.memory(0)))
+      : undefined;
+  let space = true;
+  const answer = await connection
+    .write(endLease(keys, lease, ending, memory?.id))
+    .catch((error: { cause?: unknown }) => {
+      if (!isNoSpace(error.cause)) throw error;
+      space = false;
+      return connection.write(endLeaseWithoutSpace(keys, lease, ending));
+    });
+  known.forget(lease.id);
+  if (!answer.succeeded) return AGAIN;
+  if (memory !== undefined && space) memory.keys += 1;
+  const before = lastRecord(answer.responses);
+  if (before !== undefined) giveUp(context, String(before.lease));
+  if (ending.end === "revoked") return { status: "revoked" };
+  const wasPending = before !== undefined && decodeLease(before, lease.id).state === "pending";
+  return { status: wasPending ? "cancelled" : "released" };
+}
+
+/** What the delete of the record answered. */
+function lastRecord(responses: readonly IResponseOp[]): IKeyValue | undefined {
+  return responses.findLast((response) => response.response_delete_range?.prev_kvs.length > 0)
+    ?.response_delete_range.prev_kvs[0];
+}
+
+async function buryUnknown(
+  { connection, keys, leases }: Context,
+  request: ReleaseRequest & { readonly kind: "abandon" },
+): Promise<Tried> {
+  const memory = leases.memoryAtOnce(0) ?? (await leases.memory(0));
+  const key = keys.memory(request.id);
+  const value = encodeMemory({ agentId: request.agentId, end: "cancelled" });
+  const answer = await connection.write({ compare: [isMissing(key)], success: [put(key, value, memory.id)] });
+  if (!answer.succeeded) return AGAIN;
+  memory.keys += 1;
+  return { status: "not-found" };
+}
+
+/** Starts a grace, or shortens the one that runs. */
+async function revokeSoftly(context: Context, request: Revoke, lease: FoundLease): Promise<Tried> {
+  const { connection, keys, leases } = context;
+  const { id, agentId, revoking } = lease;
+  if (revoking !== null) {
+    const left = await leases.remaining(revoking.graceLease, 0);
+    // Compared in whole seconds, which is all that etcd tells.
+    if (left < 0 || request.graceMs >= left * 1000) return { status: "revoking" };
+  }
+  const [graceLease, left, memory] = await Promise.all([
+    leases.grace(request.graceMs),
+    leases.remaining(lease.etcdLease, 0),
+    leases.memory(Math.max(lease.memoryS, seconds(lease.ttlMs))),
+  ]);
+  const { by, reason, graceMs } = request;
+  const record = {
+    ...lease,
+    revoking: { by, reason, graceMs, graceLease },
+    wall: Date.now(),
+    leftMs: Math.max(0, left - 1) * 1000,
+    told: "revoking" as const,
+  };
+  const answer = await connection.write({
+    compare: [isWrittenAt(keys.record(id), lease.revision)],
+    success: [
+      put(keys.record(id), encodeLease(record), lease.etcdLease),
+      put(keys.memory(id), encodeMemory({ agentId, by, reason }), memory.id),
+    ],
+  });
+  if (!answer.succeeded) return AGAIN;
+  memory.keys += 1;
+  return { status: "revoking" };
+}
+
+async function read({ connection, keys }: Context, id: string) {
+  const { responses } = await connection.read({ success: [get(keys.record(id)), get(keys.memory(id))] });
+  const [record, memory] = responses.map(({ response_range }) => response_range.kvs[0]);
+  return {
+    lease: record === undefined ? null : decodeLease(record, id),
+    memory: memory === undefined ? null : decodeMemory(memory),
+  };
+}

@@ -1,0 +1,235 @@
+/**
+ * Renewing. A keep-alive alone is no renewal: an etcd lease outlives what a revoke took off it. So: read, and refuse
+ * what must be refused; keep alive; read again, and only what is still there was renewed. Nothing of that is a
+ * consensus write. A renewal that is counted, or for another TTL, moves the lease to a fresh etcd lease in one
+ * transaction with its count, so that a lost reply neither eats a renewal nor gives one for nothing.
+ */
+import { leaseOf, owns, type RenewRequest, type RenewResult } from "@lease/core";
+import { giveUp, movedTo } from "./acquire.js";
+import { type Context, seconds } from "./context.js";
+import { isLeaseGone } from "./errors.js";
+import { get, isWrittenAt, put } from "./ops.js";
+import {
+  decodeLease,
+  decodeMemory,
+  encodeLease,
+  encodeMemory,
+  type FoundLease,
+  type FoundMemory,
+  recordOf,
+} from "./record.js";
+import { graceLeftMs, holderLeftMs } from "./time.js";
+
+/** Two reads a lease: so many fit in a transaction of 128. */
+const LEASES_A_READ = 60;
+/** Somebody wrote the lease between our looks this often. */
+const MAX_TRIES = 10;
+
+interface Found {
+  readonly lease: FoundLease | null;
+  readonly memory: FoundMemory | null;
+}
+
+/** Renews leases of different ids. */
+export async function renew(context: Context, requests: readonly RenewRequest[]): Promise<RenewResult[]> {
+  const results = new Map<RenewRequest, RenewResult>();
+  let open = requests;
+  for (let tries = 0; open.length > 0 && tries < MAX_TRIES; tries += 1) {
+    const found = await readAll(context, open);
+    const acted = await Promise.all(
+      open.map((request) => act(context, request, found.get(request.id) as Found)),
+    );
+    const again: RenewRequest[] = [];
+    const confirm: { request: RenewRequest; kept: Kept }[] = [];
+    for (const [index, request] of open.entries()) {
+      const outcome = acted[index] as Acted;
+      if (outcome === AGAIN) again.push(request);
+      else if ("status" in outcome) results.set(request, outcome);
+      else confirm.push({ request, kept: outcome });
+    }
+    const after = await readAll(
+      context,
+      confirm.map(({ request }) => request),
+    );
+    for (const { request, kept } of confirm) {
+      const result = confirmed(request, kept, after.get(request.id)?.lease ?? null);
+      if (result === AGAIN) again.push(request);
+      else results.set(request, result);
+    }
+    open = again;
+  }
+  return requests.map((request) => results.get(request) ?? { status: "not-found" });
+}
+
+const AGAIN = Symbol("again");
+/** Kept alive for so long; whether it was still there is yet to be seen. */
+interface Kept {
+  readonly lease: FoundLease;
+  readonly leftMs: number;
+  readonly graceInMs: number;
+}
+type Acted = RenewResult | Kept | typeof AGAIN;
+
+async function act(context: Context, request: RenewRequest, { lease, memory }: Found): Promise<Acted> {
+  if (lease === null) return endedResult(request, memory);
+  if (!owns(request, lease)) return { status: "not-owner" };
+  if (lease.state === "pending") return { status: "pending" };
+  const graceInMs = await graceLeftMs(context, lease);
+  if (lease.revoking !== null && graceInMs === 0) {
+    return { status: "revoked", by: lease.revoking.by, reason: lease.revoking.reason };
+  }
+  const { maxRenewals } = lease;
+  const renewal = renewalOf(request, lease);
+  if (maxRenewals !== null && renewal > lease.renewals && renewal > maxRenewals) {
+    return { status: "renewal-limit", maxRenewals };
+  }
+  if (memory === null || !(await context.leases.keepMemory(memory.etcdLease))) {
+    // Somebody removed the memory of this id: it is needed again when the lease runs out.
+    if (!(await remember(context, lease))) return AGAIN;
+  }
+
+  const termS = seconds(request.ttlMs ?? lease.ttlMs);
+  const isCounted = maxRenewals !== null;
+  if (isCounted && renewal <= lease.renewals) {
+    const leftMs = await holderLeftMs(context, lease);
+    return leftMs === null ? AGAIN : { lease, leftMs, graceInMs };
+  }
+  if (!isCounted && termS === lease.termS) {
+    const own = context.known.etcdLease(lease.etcdLease);
+    const keptS = await context.leases.keepAlive(own ?? { id: lease.etcdLease });
+    return keptS <= 0 ? AGAIN : { lease, leftMs: lease.termS * 1000, graceInMs };
+  }
+  if (termS < lease.termS) {
+    const leftMs = await holderLeftMs(context, lease);
+    if (leftMs === null) return AGAIN;
+    // Longer already than asked for: a renewal never shortens.
+    if (leftMs >= termS * 1000)
+      return isCounted ? count(context, lease, renewal, leftMs) : { lease, leftMs, graceInMs };
+  }
+  return extend(context, lease, renewal, termS);
+}
+
+/** Writes the count alone. */
+async function count(context: Context, lease: FoundLease, renewals: number, leftMs: number): Promise<Acted> {
+  const { connection, keys } = context;
+  const record = { ...lease, renewals, wall: Date.now(), leftMs, told: null };
+  const key = keys.record(lease.id);
+  const answer = await connection.write({
+    compare: [isWrittenAt(key, lease.revision)],
+    success: [put(key, encodeLease(record), lease.etcdLease)],
+  });
+  if (!answer.succeeded) return AGAIN;
+  return renewed(
+    { ...record, revision: Number(answer.header.revision) },
+    leftMs,
+    await graceLeftMs(context, lease),
+  );
+}
+
+/** Moves the lease to an etcd lease that has the whole term, in one step with its count. */
+async function extend(context: Context, lease: FoundLease, renewals: number, termS: number): Promise<Acted> {
+  const { connection, keys, leases, known } = context;
+  const next = await leases.take(termS);
+  if (!(await leases.freshen(next))) return AGAIN;
+  const memory = termS > lease.memoryS ? await leases.memory(termS) : null;
+  const leftMs = next.termS * 1000;
+  const isCounted = lease.maxRenewals !== null;
+  const record = {
+    ...lease,
+    renewals: isCounted ? renewals : lease.renewals,
+    termS: next.termS,
+    memoryS: memory?.termS ?? lease.memoryS,
+    wall: Date.now(),
+    leftMs,
+    told: null,
+  };
+  const remembers = memory === null ? [] : [put(keys.memory(lease.id), memoryOf(lease), memory.id)];
+  const answer = await connection
+    .write({
+      compare: [isWrittenAt(keys.record(lease.id), lease.revision)],
+      success: [...movedTo(keys, record, next), ...remembers],
+    })
+    .catch((error: { cause?: unknown }) => {
+      if (isLeaseGone(error.cause)) return null;
+      throw error;
+    });
+  if (answer === null) return AGAIN;
+  if (!answer.succeeded) {
+    leases.give(next);
+    return AGAIN;
+  }
+  if (memory !== null) memory.keys += 1;
+  giveUp(context, lease.etcdLease);
+  known.onGranted({ ...lease, etcdLease: next });
+  const found = { ...record, renewals, revision: Number(answer.header.revision), etcdLease: next.id };
+  return renewed(found, leftMs, await graceLeftMs(context, lease));
+}
+
+async function remember({ connection, keys, leases }: Context, lease: FoundLease): Promise<boolean> {
+  const memory = await leases.memory(Math.max(lease.memoryS, lease.termS));
+  const answer = await connection.write({
+    compare: [isWrittenAt(keys.record(lease.id), lease.revision)],
+    success: [put(keys.memory(lease.id), memoryOf(lease), memory.id)],
+  });
+  if (answer.succeeded) memory.keys += 1;
+  return answer.succeeded;
+}
+
+function memoryOf({ agentId, revoking }: FoundLease): Buffer {
+  return encodeMemory(
+    revoking === null ? { agentId } : { agentId, by: revoking.by, reason: revoking.reason },
+  );
+}
+
+/** After the keep-alive: it counts only if the lease was still there, on the etcd lease that was kept alive. */
+function confirmed(request: RenewRequest, { lease, leftMs, graceInMs }: Kept, now: FoundLease | null) {
+  if (now === null || now.token !== lease.token || now.etcdLease !== lease.etcdLease) return AGAIN;
+  if (now.revoking?.graceLease !== lease.revoking?.graceLease) return AGAIN;
+  const renewals = now.maxRenewals === null ? renewalOf(request, now) : now.renewals;
+  return renewed({ ...now, renewals }, leftMs, graceInMs);
+}
+
+function renewed(lease: FoundLease, leftMs: number, graceInMs: number) {
+  const at = { now: 0, wallNow: Date.now() };
+  return { status: "renewed" as const, lease: leaseOf(recordOf(lease, leftMs, graceInMs), at) };
+}
+
+/** Which renewal this is. Without a limit nobody counts, so it is what the caller says. */
+function renewalOf(request: RenewRequest, lease: FoundLease): number {
+  return request.renewal ?? lease.renewals + 1;
+}
+
+function endedResult(request: RenewRequest, memory: FoundMemory | null): RenewResult {
+  if (memory === null) return { status: "not-found" };
+  if (memory.agentId !== request.agentId) return { status: "not-owner" };
+  const { end, by = null, reason = null } = memory;
+  if (end === undefined && by === null) return { status: "expired" };
+  if (end === undefined || end === "revoked") return { status: "revoked", by, reason };
+  return { status: "not-found" };
+}
+
+async function readAll(
+  { connection, keys }: Context,
+  requests: readonly RenewRequest[],
+): Promise<Map<string, Found>> {
+  const found = new Map<string, Found>();
+  const reads: Promise<void>[] = [];
+  for (let start = 0; start < requests.length; start += LEASES_A_READ) {
+    const part = requests.slice(start, start + LEASES_A_READ);
+    const success = part.flatMap(({ id }) => [get(keys.record(id)), get(keys.memory(id))]);
+    reads.push(
+      connection.read({ success }).then(({ responses }) => {
+        for (const [index, { id }] of part.entries()) {
+          const record = responses[index * 2]?.response_range.kvs[0];
+          const memory = responses[index * 2 + 1]?.response_range.kvs[0];
+          found.set(id, {
+            lease: record === undefined ? null : decodeLease(record, id),
+            memory: memory === undefined ? null : decodeMemory(memory),
+          });
+        }
+      }),
+    );
+  }
+  await Promise.all(reads);
+  return found;
+}

@@ -1,0 +1,31 @@
+/** Housekeeping. etcd ends leases by itself; what is left is to forget old history. */
+import type { SweepOptions, SweepResult } from "@lease/core";
+import { readBounds, readOn } from "./changes.js";
+import type { Context } from "./context.js";
+import { isMissing, isWrittenAt, put } from "./ops.js";
+
+/**
+ * History is never compacted here: that would be done to everybody in this etcd. A marker says how far it is forgotten,
+ * and etcd's operator decides when the space is freed.
+ */
+export async function sweep(context: Context, { historyRetentionMs }: SweepOptions): Promise<SweepResult> {
+  if (historyRetentionMs === undefined) return { expired: [], pruned: 0 };
+  const keepFrom = Date.now() - historyRetentionMs;
+  const bounds = await readBounds(context);
+  let pruned = 0;
+  let through = bounds.prunedThrough;
+  // What cannot be read any more needs no pruning, so the reading begins like one of the whole history.
+  for await (const { revision, event } of readOn(context, bounds, through, {})) {
+    if (Date.parse(event.at) >= keepFrom) break;
+    pruned += 1;
+    through = revision;
+  }
+  if (pruned === 0) return { expired: [], pruned };
+  const { connection, keys } = context;
+  const { succeeded } = await connection.write({
+    compare: [bounds.prunedAt === null ? isMissing(keys.pruned) : isWrittenAt(keys.pruned, bounds.prunedAt)],
+    success: [put(keys.pruned, Buffer.from(String(through)), 0)],
+  });
+  // Another sweep was faster, and has counted.
+  return { expired: [], pruned: succeeded ? pruned : 0 };
+}
