@@ -14,24 +14,11 @@ const inSimulatedTime: StoreFactory = async () => {
   };
 };
 
-const inRealTime: StoreFactory = async () => {
-  const folder = newFolder();
-  return {
-    open: async () => sqliteBackend({ path: folder.file() }),
-    close: async () => folder.remove(),
-  };
-};
-
 const limits = { expirySlackMs: 0, ttlStepMs: 1, clockGranularityMs: 1, recordsRenewals: true };
 
 describe("in simulated time", () => {
   conformance({ test, factory: inSimulatedTime, limits });
   modelTest({ test, factory: inSimulatedTime, runs: 60 });
-});
-
-describe("in real time", () => {
-  conformance({ test, factory: inRealTime });
-  modelTest({ test, factory: inRealTime, runs: 5, maxActions: 30 });
 });
 
 describe("without a record of renewals", () => {
