@@ -19,6 +19,7 @@ export interface OpenBackendOptions {
  * | `memory:` | a new store in this process's memory | `@lease/core` |
  * | `sqlite:leases.db`, `sqlite:///var/lib/leases.db` | a file, shared by the processes of one machine | `@lease/sqlite` |
  * | `redis://host:6379/0`, `rediss://…` with TLS | a Redis server, shared by many machines | `@lease/redis` |
+ * | `etcd://host-1:2379,host-2:2379/namespace`, `etcds://…` with TLS | an etcd cluster, which survives the loss of a machine | `@lease/etcd` |
  *
  * `?synchronous=FULL` makes every step of SQLite outlive a power cut; `NORMAL`, the default, only a crash.
  * `?namespace=staging` keeps leases of Redis apart from those of other namespaces.

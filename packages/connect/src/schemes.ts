@@ -15,7 +15,8 @@ const SCHEMES: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
   ["sqlite", { package: "@lease/sqlite", open: openSqlite }],
   ["redis", { package: "@lease/redis", open: openRedis }],
   ["rediss", { package: "@lease/redis", open: openRedis }],
-  ["etcd", { package: "@lease/etcd" }],
+  ["etcd", { package: "@lease/etcd", open: openEtcd }],
+  ["etcds", { package: "@lease/etcd", open: openEtcd }],
 ]);
 
 /**
@@ -58,6 +59,12 @@ async function openRedis(address: Address): Promise<LeaseBackend> {
   const options = optionsOf(address, ["namespace"]);
   const { redisBackend } = await import("@lease/redis");
   return redisBackend({ ...options, url: `${address.scheme}:${address.rest}` });
+}
+
+async function openEtcd(address: Address): Promise<LeaseBackend> {
+  optionsOf(address, []);
+  const { etcdBackend } = await import("@lease/etcd");
+  return etcdBackend({ url: `${address.scheme}:${address.rest}` });
 }
 
 function notInstalled(scheme: string, name: string, cause?: unknown): LeaseError<"BACKEND_INCOMPATIBLE"> {

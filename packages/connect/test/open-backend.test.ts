@@ -101,18 +101,32 @@ test.each(["redis://host/leases", "redis://host?db=1", "rediss://host?namespace=
 
 test("an unknown scheme is answered with the known ones", async () => {
   expect((await failure("mysql://host")).message).toBe(
-    "url must begin with one of memory:, sqlite:, redis:, rediss:, etcd:",
+    "url must begin with one of memory:, sqlite:, redis:, rediss:, etcd:, etcds:",
   );
 });
 
-test.each([["etcd://127.0.0.1:2379", "npm install @lease/etcd"]])(
-  "%s says what to install",
-  async (url, advice) => {
-    const error = await failure(url);
-    expect(error.code).toBe("BACKEND_INCOMPATIBLE");
-    expect(error.message).toContain(advice);
-  },
-);
+test.each([
+  "etcd://127.0.0.1:2379",
+  "etcds://alice:pw@a:1,b:2/staging",
+  "etcd://[::1]:2379/x",
+  "ETCD://a,b,c",
+])("%s opens etcd, without connecting", async (url) => {
+  const backend = await openBackend(url);
+  expect(backend.kind).toBe("etcd");
+  await backend.close();
+});
+
+test.each([
+  "etcd:",
+  "etcd://",
+  "etcd:///namespace",
+  "etcd://a,,b",
+  "etcd://a:b",
+  "etcd://a/b/c",
+  "etcd://a?namespace=x",
+])("%s is refused as INVALID_ARGUMENT", async (url) => {
+  expect((await failure(url)).code).toBe("INVALID_ARGUMENT");
+});
 
 test.each([
   "redis://alice:tr0ub4dor@host:6379/0?password=tr0ub4dor",
@@ -123,6 +137,8 @@ test.each([
   "sqlite:leases.db?synchronous=tr0ub4dor",
   "sqlite:tr0ub4dor%",
   "memory:tr0ub4dor",
+  "etcd://alice:tr0ub4dor@a b:1/x",
+  "etcd://alice:tr0ub4dor@host/%",
 ])("no error repeats what %s may carry", async (url) => {
   const error = await failure(url);
   expect(`${error.message} ${JSON.stringify(error.details)} ${String(error.cause)}`).not.toMatch(

@@ -35,7 +35,7 @@ import { EtcdLeases } from "./etcd-leases.js";
 import { KeepAlives } from "./keep-alive.js";
 import { Keys } from "./keys.js";
 import { list } from "./list.js";
-import { checkOptions, DEFAULTS, type EtcdBackendOptions, makeClients } from "./options.js";
+import { DEFAULTS, type EtcdBackendOptions, makeClients, settledOptions } from "./options.js";
 import { release } from "./release.js";
 import { renew } from "./renew.js";
 import { sweep } from "./sweep.js";
@@ -63,8 +63,8 @@ const LIMITS = Object.freeze({
  *
  * @throws `INVALID_ARGUMENT` for a bad option
  */
-export function etcdBackend(options: EtcdBackendOptions): LeaseBackend {
-  checkOptions(options);
+export function etcdBackend(given: EtcdBackendOptions): LeaseBackend {
+  const options = settledOptions(given);
   const timeoutMs = options.timeoutMs ?? DEFAULTS.timeoutMs;
   const limits: BackendLimits = Object.freeze({
     ...LIMITS,

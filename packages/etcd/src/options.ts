@@ -2,10 +2,16 @@
 import { LeaseError } from "@lease/core";
 import { noop } from "cockatiel";
 import { Etcd3 } from "etcd3";
+import { parseUrl } from "./url.js";
 
-/** How the leases of a namespace are reached. */
+/** How the leases of a namespace are reached: by exactly one of `url`, `hosts` and `client`. */
 export interface EtcdBackendOptions {
-  /** Members of the cluster: `"127.0.0.1:2379"`, or `"https://etcd-1:2379"` for TLS. Either this or `client`. */
+  /**
+   * The cluster in one line: `etcd://user:password@host-1:2379,host-2:2379/namespace`, `etcds://…` for TLS. Options
+   * beside it go before what it says.
+   */
+  readonly url?: string | undefined;
+  /** Members of the cluster: `"127.0.0.1:2379"`, or `"https://etcd-1:2379"` for TLS. */
   readonly hosts?: string | readonly string[] | undefined;
   /**
    * A client of the `etcd3` package that somebody else made and closes. Its own fault handling applies: switch its
@@ -68,10 +74,20 @@ export function makeClients(options: EtcdBackendOptions): Etcd3[] {
   );
 }
 
-export function checkOptions(options: EtcdBackendOptions): void {
-  const { hosts, client, namespace = DEFAULTS.namespace, timeoutMs = 1, endMemoryMs = 1000 } = options;
-  if ((hosts === undefined) === (client === undefined))
-    refuse("hosts", "or client must be given, and not both");
+/** The options with what the URL says, checked. */
+export function settledOptions(options: EtcdBackendOptions): EtcdBackendOptions {
+  const { url, hosts, client } = options;
+  const ways = [url, hosts, client].filter((way) => way !== undefined).length;
+  if (ways !== 1) refuse("hosts", "or url or client must be given, and only one of them");
+  if (url !== undefined && typeof url !== "string") refuse("url", "must be a string");
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const settled: EtcdBackendOptions = url === undefined ? given : { ...parseUrl(url), ...given };
+  check(settled);
+  return settled;
+}
+
+function check(options: EtcdBackendOptions): void {
+  const { hosts, namespace = DEFAULTS.namespace, timeoutMs = 1, endMemoryMs = 1000 } = options;
   if (hosts !== undefined) {
     const list: readonly unknown[] = typeof hosts === "string" ? [hosts] : hosts;
     if (!Array.isArray(list) || list.length === 0)

@@ -1,0 +1,47 @@
+/** An etcd cluster as a URL. Nothing here repeats the URL: it may carry a password. */
+import { LeaseError } from "@lease/core";
+import type { EtcdBackendOptions } from "./options.js";
+
+type FromUrl = Pick<EtcdBackendOptions, "hosts" | "namespace" | "auth">;
+
+/** The port that etcd listens on by default. */
+const PORT = 2379;
+
+/**
+ * Takes `etcd://user:password@host-1:2379,host-2:2379/namespace` apart; `etcds://` for TLS. The URL parser knows no
+ * lists of hosts.
+ *
+ * @throws `INVALID_ARGUMENT`, naming `url`
+ */
+export function parseUrl(url: string): FromUrl {
+  const [, scheme, user, password, list, namespace] =
+    /^(etcds?):\/\/(?:([^:@/]*):([^@/]*)@)?([^@/?#]+)(?:\/([^/?#]*))?$/i.exec(url) ?? [];
+  if (scheme === undefined || list === undefined) {
+    throw invalidUrl('must be like "etcd://host-1:2379,host-2:2379/namespace"');
+  }
+  const protocol = scheme.toLowerCase() === "etcds" ? "https://" : "";
+  return {
+    hosts: list.split(",").map((host) => `${protocol}${withPort(host)}`),
+    ...(namespace ? { namespace: decoded(namespace) } : {}),
+    ...(user === undefined ? {} : { auth: { username: decoded(user), password: decoded(password ?? "") } }),
+  };
+}
+
+/** `[::1]` is a host, and its colons are not those before a port. */
+function withPort(host: string): string {
+  if (!/^(?:\[[\da-f:.]+\]|[^:[\]\s]+)(?::\d{1,5})?$/i.test(host))
+    throw invalidUrl("names a host that is none");
+  return /:\d+$/.test(host) && !host.endsWith("]") ? host : `${host}:${PORT}`;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw invalidUrl("has a % that is not followed by two hexadecimal digits: write %25 for a percent sign");
+  }
+}
+
+function invalidUrl(problem: string): LeaseError<"INVALID_ARGUMENT"> {
+  return new LeaseError("INVALID_ARGUMENT", `url ${problem}`, { field: "url" });
+}
