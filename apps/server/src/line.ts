@@ -28,15 +28,17 @@ export interface Granted {
 /** An answer that took longer than this is asked for again before it is passed on. */
 const STALE_MS = 100;
 
-/** What the calls of one id share. */
+/** What the calls of one id and agent share. It lives until the last of them has gone and tidied up behind itself. */
 class Place {
   readonly calls = new Set<symbol>();
+  /** What still goes on for calls that have their answer. */
+  cleanups = 0;
   /** The grant was made for a call of this place. */
   granted = false;
   /** Somebody was told of the grant, or had it before: nobody's hanging up takes it back. */
   told = false;
-  /** Resolves when whoever left has left: its late release must not meet a newcomer. */
-  left: Promise<unknown> = Promise.resolve();
+  /** Resolves when a release that was sent has been answered: it must not meet a newcomer's question. */
+  released: Promise<unknown> = Promise.resolve();
 }
 
 export class Line {
@@ -56,14 +58,17 @@ export class Line {
    */
   async ask(ask: Ask, waitMs: number, signal: AbortSignal): Promise<Granted> {
     signal.throwIfAborted();
-    const place = this.#placeOf(ask.id);
-    const me = Symbol(ask.id);
-    const leave = () => place.calls.delete(me);
+    const key = `${ask.id} ${ask.agentId}`;
+    const place = this.#places.get(key) ?? new Place();
+    this.#places.set(key, place);
+    const forget = () => {
+      const isOver = place.calls.size === 0 && place.cleanups === 0;
+      if (isOver && this.#places.get(key) === place) this.#places.delete(key);
+    };
+    const me = Symbol(key);
     place.calls.add(me);
-    // At once, before anybody who leaves with it looks who is still here.
-    signal.addEventListener("abort", leave, { once: true });
     try {
-      const context = this.#contextOf(place, me, signal);
+      const context = this.#contextOf(place, me, signal, forget);
       const outcome = await waitForLease(context, ask, { waitMs, signal });
       if (outcome.status === "refused") {
         // Who asked at once did not stand in line, however long the answer took.
@@ -74,29 +79,14 @@ export class Line {
       const isFresh = systemClock.now() - sentAt < STALE_MS;
       return { lease: isFresh ? lease : await this.#askAgain(ask), repeated };
     } finally {
-      leave();
-      signal.removeEventListener("abort", leave);
-      this.#forget(ask.id, place);
+      place.calls.delete(me);
+      forget();
     }
   }
 
   /** Resolves when everybody who left has given back what they had. */
   async settled(): Promise<void> {
     while (this.#cleanups.size > 0) await Promise.all(this.#cleanups);
-  }
-
-  #placeOf(id: string): Place {
-    const place = this.#places.get(id) ?? new Place();
-    this.#places.set(id, place);
-    return place;
-  }
-
-  #forget(id: string, place: Place): void {
-    const { left } = place;
-    void left.then(() => {
-      const isOver = place.calls.size === 0 && place.left === left && this.#places.get(id) === place;
-      if (isOver) this.#places.delete(id);
-    });
   }
 
   async #askAgain(ask: Ask): Promise<Lease> {
@@ -106,7 +96,7 @@ export class Line {
     throw unavailable(ask.claims, result);
   }
 
-  #contextOf(place: Place, me: symbol, signal: AbortSignal): WaitContext {
+  #contextOf(place: Place, me: symbol, signal: AbortSignal, forget: () => void): WaitContext {
     const { limits } = this.#backend;
     return {
       backend: this.#sharedView(place, me, signal),
@@ -116,7 +106,12 @@ export class Line {
       marginOf: (expiresInMs) => limits.clockGranularityMs + expiresInMs * DEFAULTS.driftPart,
       onCleanup: (cleanup) => {
         this.#cleanups.add(cleanup);
-        void cleanup.finally(() => this.#cleanups.delete(cleanup));
+        place.cleanups += 1;
+        void cleanup.finally(() => {
+          this.#cleanups.delete(cleanup);
+          place.cleanups -= 1;
+          forget();
+        });
       },
     };
   }
@@ -129,7 +124,7 @@ export class Line {
       kind: backend.kind,
       limits: backend.limits,
       async acquire(request): Promise<AcquireResult> {
-        await place.left;
+        await place.released;
         signal.throwIfAborted();
         const result = await backend.acquire({ ...request, wait: request.wait || others() > 0 });
         if (result.status === "granted") {
@@ -139,6 +134,7 @@ export class Line {
         return result;
       },
       async release(requests) {
+        // First of all, so that of two who leave together the second one finds nobody there.
         place.calls.delete(me);
         // An unanswered ask whose client is still there: it is told to ask again, so its id must live on.
         const willBeRepeated = !signal.aborted && requests.some(({ kind }) => kind === "abandon");
@@ -146,7 +142,7 @@ export class Line {
           return requests.map(() => ({ status: "not-found" }));
         }
         const released = backend.release(requests);
-        place.left = Promise.allSettled([place.left, released]);
+        place.released = Promise.allSettled([place.released, released]);
         return released;
       },
       turn: (wait) => backend.turn(wait),

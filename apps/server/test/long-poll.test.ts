@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type LeaseBackend, memoryBackend } from "@lease/core";
+import { sqliteBackend } from "@lease/sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { newId, startServer, type TestServer, until } from "./server.js";
 
@@ -101,7 +105,8 @@ describe("hanging up leaves the line", () => {
         .catch(() => ({ status: 0, body: null }));
       if (status === 201) await server.ask("DELETE", `/v1/leases/${body.id}?agentId=w${index}`);
     });
-    setTimeout(() => void letGo(), 30);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    await letGo();
     await Promise.all(calls);
     await until(async () => (await inLine()).length === 0);
   });
@@ -162,6 +167,39 @@ describe("calls of one id", () => {
     await until(async () => (await inLine()).length === 0);
   });
 
+  test("who comes back at once finds the place, though the call that was given up is still under way", async () => {
+    const backend = memoryBackend();
+    let answer = Promise.resolve();
+    const acquire: LeaseBackend["acquire"] = async (request) => {
+      const result = await backend.acquire(request);
+      await answer;
+      return result;
+    };
+    const other = await startServer({ backend: { ...backend, acquire } });
+    await other.ask("PUT", `/v1/leases/${holder}`, { agentId: "holder", resources: ["r"] });
+    const path = `/v1/leases/${newId()}`;
+    const pending = async () => (await backend.list({ state: "pending" })).leases;
+
+    let goOn = () => {};
+    answer = new Promise((resolve) => {
+      goOn = resolve;
+    });
+    const hangUp = new AbortController();
+    const given = other.ask("PUT", path, waiter("b"), { signal: hangUp.signal }).catch(() => null);
+    await until(async () => (await pending()).length === 1);
+    const token = (await pending())[0]?.token;
+    hangUp.abort();
+    await given;
+    const back = other.ask("PUT", path, waiter("b"));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    goOn();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await pending()).toMatchObject([{ token }]);
+    await other.ask("DELETE", `/v1/leases/${holder}?agentId=holder`);
+    expect((await back).body).toMatchObject({ state: "active", token });
+    await other.close();
+  });
+
   test("who repeats a call for a lease that is held, and hangs up, does not lose it", async () => {
     const backend = memoryBackend();
     let slow = Promise.resolve();
@@ -216,10 +254,12 @@ test("200 waiters on one resource are served one by one, in order", async () => 
   const order: number[] = [];
   const calls = [];
   for (let index = 0; index < 200; index += 1) {
-    const call = server.ask("POST", "/v1/leases", waiter(`w${index}`)).then(async ({ body }) => {
-      order.push(index);
-      await server.ask("DELETE", `/v1/leases/${body.id}?agentId=w${index}`);
-    });
+    const call = server
+      .ask("POST", "/v1/leases", { ...waiter(`w${index}`), waitTtlMs: 120_000 })
+      .then(async ({ body }) => {
+        order.push(index);
+        await server.ask("DELETE", `/v1/leases/${body.id}?agentId=w${index}`);
+      });
     calls.push(call);
     // In line before the next one, so that the order is known.
     await until(async () => (await server.backend.list({ agentId: `w${index}` })).leases.length === 1);
@@ -231,6 +271,22 @@ test("200 waiters on one resource are served one by one, in order", async () => 
   expect(asked).toBeLessThanOrEqual(200);
   expect(order).toEqual(order.toSorted((a, b) => a - b));
   expect(order).toHaveLength(200);
+});
+
+test("who waits at one server is served when somebody lets go at another, over one SQLite file", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "lease-server-"));
+  const path = join(folder, "leases.db");
+  const [one, two] = await Promise.all([
+    startServer({ backend: sqliteBackend({ path }) }),
+    startServer({ backend: sqliteBackend({ path }) }),
+  ]);
+  await one.ask("PUT", `/v1/leases/${holder}`, { agentId: "holder", resources: ["r"] });
+  const waiting = two.ask("POST", "/v1/leases", waiter("b"));
+  await until(async () => (await one.ask("GET", "/v1/leases?state=pending")).body.leases.length === 1);
+  await one.ask("DELETE", `/v1/leases/${holder}?agentId=holder`);
+  expect((await waiting).status).toBe(201);
+  await Promise.all([one.close(), two.close()]);
+  rmSync(folder, { recursive: true });
 });
 
 test("draining: who waits is sent away with 503 and leaves the line; nothing new; holders go on", async () => {
