@@ -35,7 +35,7 @@ export function within(actual: number, low: number, high: number, what: string):
   }
 }
 
-/** Expects a rejection with a `LeaseError` of this code and, if given, naming this field; returns its details. */
+/** Expects a rejection with a `LeaseError` of this code and, if given, naming this field. */
 export async function rejects(
   promise: Promise<unknown>,
   code: LeaseErrorCode,

@@ -68,7 +68,7 @@ export class CaseTime {
   /** Checks that `promise` is still open after everything that could settle it had its chance. */
   async staysOpen(promise: Promise<unknown>, what: string): Promise<void> {
     const OPEN = Symbol();
-    await this.pass(this.#clock === undefined ? 50 : 0);
+    await this.pass(50);
     const outcome = await Promise.race([
       promise.catch((error: unknown) => error),
       settled().then(() => OPEN),
