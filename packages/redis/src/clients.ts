@@ -82,6 +82,8 @@ export function clientsLike(pattern: Client, timeoutMs: number): ClientFactory {
         scaleReads: "master",
         // Otherwise a command whose connection closed is sent again, whether it was carried out or not.
         retryDelayOnFailover: 0,
+        // Surely not carried out: the caller is told so at once, instead of a copy that is sent when nobody waits for it.
+        retryDelayOnClusterDown: 0,
         redisOptions: { ...own, enableOfflineQueue: true, socketTimeout },
       });
     return {

@@ -108,10 +108,13 @@ export class Connection {
     const { keys } = this.#options;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        this.#giveUp(client);
-        reject(outcomeUnknown(undefined));
-      }, until - performance.now());
+      timer = setTimeout(
+        () => {
+          this.#giveUp(client);
+          reject(outcomeUnknown(undefined));
+        },
+        Math.max(1, until - performance.now()),
+      );
     });
     const answered = client
       .callBuffer("evalsha", script.sha, keys.length, ...keys, ...args)

@@ -1,11 +1,10 @@
 /** A real cluster of three masters: the contract, and a namespace that moves to another node. */
-import { randomUUID } from "node:crypto";
 import { type RedisCluster, type RedisServer, startRedisCluster } from "@lease/test-servers";
 import { conformance, modelTest } from "@lease/testing";
 import { Cluster } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { redisBackend } from "../src/index.js";
-import { again, hold, open, queue, release } from "./helpers.js";
+import { again, hold, open, queue, release, request } from "./helpers.js";
+import { twoProcesses } from "./processes.js";
 
 let cluster: RedisCluster;
 let client: Cluster;
@@ -19,16 +18,11 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.stop());
 
-describe("three masters", () => {
-  const factory = async () => {
-    const namespace = randomUUID();
-    return {
-      open: async () => redisBackend({ client, namespace }),
-      close: async () => {},
-    };
-  };
-  conformance({ test, factory });
-  modelTest({ test, factory, runs: 6 });
+describe("two processes on three masters", () => {
+  const factory = twoProcesses(() => ({ cluster: cluster.nodes.map(({ port }) => port) }));
+  const concurrently = (name: string, run: () => Promise<void>) => test.concurrent(name, run);
+  conformance({ test: concurrently, factory });
+  modelTest({ test: concurrently, factory, runs: 6 });
 });
 
 test("namespaces spread over the masters", async () => {
@@ -68,18 +62,13 @@ test("a master that is killed: typed errors within the bound, and all well once 
     expect(performance.now() - sent).toBeLessThan(1_200);
   }
   await owner.restart();
-  await expect
-    .poll(
-      () =>
-        hold(backend, "r", { agentId: "bob" }).then(
-          ({ token }) => token > before.token,
-          () => false,
-        ),
-      {
-        timeout: 15_000,
-      },
-    )
-    .toBe(true);
+  const asked = request("r", { agentId: "bob" });
+  const granted = () =>
+    backend.acquire(asked).then(
+      (result) => result.status === "granted" && result.lease.token > before.token,
+      () => false,
+    );
+  await expect.poll(granted, { timeout: 15_000 }).toBe(true);
 });
 
 function node(index: number): RedisServer {
