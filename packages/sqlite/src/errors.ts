@@ -9,6 +9,11 @@ export function isBusy(error: unknown): boolean {
   return /^SQLITE_(?:BUSY|LOCKED|PROTOCOL)/.test(sqliteCode(error));
 }
 
+/** A transaction in a journal of the old kind was never finished, and whoever only reads cannot undo it. */
+export function isHotJournal(error: unknown): boolean {
+  return sqliteCode(error) === "SQLITE_READONLY_ROLLBACK";
+}
+
 /** There was no room for a write. */
 export function isFull(error: unknown): boolean {
   return /^SQLITE_(?:FULL|IOERR_SHMSIZE)$/.test(sqliteCode(error));
@@ -37,6 +42,14 @@ export function toLeaseError(error: unknown, path: string, phase: Phase): unknow
     return new LeaseError(
       "BACKEND_CORRUPT",
       `The lease database ${file} is damaged: ${said}. Restore it from a backup, or move it away and start anew.`,
+      undefined,
+      cause,
+    );
+  }
+  if (isHotJournal(error)) {
+    return new LeaseError(
+      "BACKEND_UNAVAILABLE",
+      `${file} holds an unfinished transaction of another program: let that program recover it first.`,
       undefined,
       cause,
     );

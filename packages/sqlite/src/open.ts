@@ -8,6 +8,7 @@ import { dirname } from "node:path";
 import { LeaseError } from "@lease/core";
 import type { BootClock } from "./clock.js";
 import { type Connection, loadDriver } from "./driver.js";
+import { isHotJournal } from "./errors.js";
 import { type FileSystemTypeOf, identify, isStill, refuseNetworkFileSystem } from "./file.js";
 import { Reserve } from "./reserve.js";
 import { MIGRATIONS, type Migration, migrate, refuseForeign } from "./schema.js";
@@ -57,6 +58,7 @@ export interface LeaseDatabase {
 
 /** SQLite sleeps this long itself when another connection writes: longer, and the event loop stands still. */
 const BLOCKING_WAIT_MS = 2;
+const ONE_PAGE_BYTES = 4096;
 /** What was looked at within this time need not be looked at again: a look costs as much as a step. */
 const LOOK_AGAIN_MS = 5;
 /** The log is cut back to this size once it could be emptied. */
@@ -70,16 +72,10 @@ export async function openDatabase(options: OpenOptions): Promise<LeaseDatabase>
   const known = (options.migrations ?? MIGRATIONS).length;
   let db: Connection | undefined;
   try {
-    // A connection that may write would, when it closes, also write into somebody else's database.
     const found = identify(path);
-    if (found !== null && !found.isFile) throw noFile(path);
     if (found !== null) {
-      const reader = new Driver(path, { readonly: true, timeout: BLOCKING_WAIT_MS });
-      try {
-        refuseForeign(reader, path, known);
-      } finally {
-        reader.close();
-      }
+      if (!found.isFile) throw noFile(path);
+      lookBeforeWriting(new Driver(path, { readonly: true, timeout: BLOCKING_WAIT_MS }), path, known);
     }
     db = new Driver(path, { timeout: BLOCKING_WAIT_MS });
     prepareFile(db, options);
@@ -88,6 +84,20 @@ export async function openDatabase(options: OpenOptions): Promise<LeaseDatabase>
   } catch (error) {
     db?.close();
     throw error;
+  }
+}
+
+/** A connection that may write would, when it closes, also write into somebody else's database. */
+function lookBeforeWriting(reader: Connection, path: string, known: number): void {
+  try {
+    reader.exec("BEGIN");
+    refuseForeign(reader, path, known);
+  } catch (error) {
+    // Somebody makes this file at this moment, or died when about to: there is nothing in it yet to be careful with.
+    const isBeingMade = isHotJournal(error) && statSync(path).size <= ONE_PAGE_BYTES;
+    if (!isBeingMade) throw error;
+  } finally {
+    reader.close();
   }
 }
 

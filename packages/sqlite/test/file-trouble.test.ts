@@ -298,5 +298,35 @@ describe("deleted or replaced while open", () => {
   });
 });
 
+describe("a transaction that somebody never finished", () => {
+  /** A database whose writer died in the middle, with the journal that tells how to undo it. */
+  function interrupted(prepare: string): void {
+    const path = folder.file("dying.db");
+    const dying = new Database(path);
+    dying.exec(prepare);
+    dying.pragma("cache_size = 1");
+    dying.exec("BEGIN; CREATE TABLE half (x)");
+    const insert = dying.prepare("INSERT INTO half VALUES (zeroblob(3000))");
+    for (let count = 0; count < 50; count += 1) insert.run();
+    copyFileSync(path, folder.file());
+    copyFileSync(`${path}-journal`, folder.file("leases.db-journal"));
+    dying.close();
+  }
+
+  test("in somebody else's database: left for them to undo", async () => {
+    interrupted("CREATE TABLE recipes (name TEXT)");
+    const before = readFileSync(folder.file());
+    await expectError(open().list({}), "BACKEND_UNAVAILABLE", /unfinished transaction/);
+    expect(readFileSync(folder.file())).toEqual(before);
+    expect(existsSync(folder.file("leases.db-journal"))).toBe(true);
+  });
+
+  test("in a file that was about to become a database: undone, and made anew", async () => {
+    interrupted("");
+    truncateSync(folder.file(), 4096);
+    await hold(open(), "src/app.ts");
+  });
+});
+
 /** Longer than a look at the file counts. */
 const pause = () => new Promise((resolve) => setTimeout(resolve, 15));
