@@ -1,6 +1,5 @@
 /** Runs a plan on a backend and on the specification side by side, and compares every answer. */
 import {
-  type AcquireRequest,
   blockersOf,
   conflicts,
   type Lease,
@@ -10,26 +9,16 @@ import {
   MAX_PAGE,
   MemoryStore,
   type Moment,
-  type ReleaseRequest,
-  type RenewRequest,
 } from "@lease/core";
 import { CheckFailed, check, equal } from "../assert.js";
 import { auditFeed } from "../audit.js";
 import { CaseTime } from "../conformance/time.js";
 import type { ConformanceStore } from "../store.js";
 import { Comparison } from "./compare.js";
-import {
-  type Action,
-  CLIENTS,
-  type Plan,
-  type ReleaseStep,
-  type RenewStep,
-  type Slot,
-  type Span,
-} from "./plan.js";
+import { agentId, id, Phrases, STALL_MS } from "./phrases.js";
+import { type Action, CLIENTS, type Plan, type RenewStep, type Slot } from "./plan.js";
+import { countOf, stories } from "./story.js";
 
-/** In real time a machine may stall for this long without the comparison taking it for a difference. */
-const STALL_MS = 20_000;
 const LATER = 2 ** 31;
 
 export class ModelRun {
@@ -37,7 +26,7 @@ export class ModelRun {
   readonly #store: ConformanceStore;
   readonly #clients: readonly LeaseBackend[];
   readonly #time: CaseTime;
-  readonly #spans: Readonly<Record<Span, number>>;
+  readonly #phrases: Phrases;
   readonly #comparison: Comparison;
   /** An id is remembered for ever here, so a run must end before a backend may forget. */
   readonly #model = new MemoryStore({ epoch: "model", endMemoryMs: Number.MAX_SAFE_INTEGER });
@@ -47,18 +36,11 @@ export class ModelRun {
   private constructor(plan: Plan, store: ConformanceStore, clients: readonly LeaseBackend[]) {
     const { limits } = clients[0] as LeaseBackend;
     const simulated = store.clock !== undefined;
-    const spanMs = (ms: number) =>
-      Math.min(
-        limits.maxTtlMs,
-        Math.ceil(Math.max(limits.minTtlMs, ms) / limits.ttlStepMs) * limits.ttlStepMs,
-      );
     this.#plan = plan;
     this.#store = store;
     this.#clients = clients;
     this.#time = new CaseTime(store.clock, limits);
-    this.#spans = simulated
-      ? { short: spanMs(1_000), middle: spanMs(3_000), long: spanMs(10_000) }
-      : { short: spanMs(40), middle: spanMs(STALL_MS * 3), long: spanMs(STALL_MS * 6) };
+    this.#phrases = new Phrases(plan, limits, simulated);
     this.#comparison = new Comparison({
       durationMs: simulated ? 0 : STALL_MS + limits.expirySlackMs + limits.ttlStepMs,
       ttlStepMs: limits.ttlStepMs,
@@ -90,7 +72,7 @@ export class ModelRun {
     switch (action.do) {
       case "acquire": {
         if (this.#isSpent(action.slot)) return;
-        const request = this.#acquireRequest(action);
+        const request = this.#phrases.acquire(action);
         await this.#same(
           what,
           () => backend.acquire(request),
@@ -100,25 +82,20 @@ export class ModelRun {
         return;
       }
       case "renew": {
-        const requests = action.steps.map((step) => this.#renewRequest(step));
-        const ours = action.steps.map((step, index) => ({
-          ...(requests[index] as RenewRequest),
-          token: this.#token(step, false),
-        }));
-        return await this.#same(
-          what,
-          () => backend.renew(requests),
-          (at) => ours.map((one) => this.#model.renew(one, at)),
-        );
+        const phrase = (theirs: boolean) =>
+          action.steps.map((step) =>
+            this.#phrases.renew(step, this.#token(step, theirs), this.#live(step.slot)?.renewals ?? 0),
+          );
+        const [requests, ours] = [phrase(true), phrase(false)];
+        const askModel = (at: Moment) => ours.map((one) => this.#model.renew(one, at));
+        return await this.#same(what, () => backend.renew(requests), askModel);
       }
       case "release": {
-        const requests = action.steps.map((step) => this.#releaseRequest(step, true));
-        const ours = action.steps.map((step) => this.#releaseRequest(step, false));
-        await this.#same(
-          what,
-          () => backend.release(requests),
-          (at) => ours.map((one) => this.#model.release(one, at)),
-        );
+        const phrase = (theirs: boolean) =>
+          action.steps.map((step) => this.#phrases.release(step, this.#token(step, theirs)));
+        const [requests, ours] = [phrase(true), phrase(false)];
+        const askModel = (at: Moment) => ours.map((one) => this.#model.release(one, at));
+        await this.#same(what, () => backend.release(requests), askModel);
         if (action.steps.some((step) => step.kind === "soft revoke" && step.grace === "short"))
           await this.#letShortEnd();
         return;
@@ -239,7 +216,7 @@ export class ModelRun {
   async #letShortEnd(): Promise<void> {
     if (this.#store.clock !== undefined) return;
     const { expirySlackMs, clockGranularityMs } = (this.#clients[0] as LeaseBackend).limits;
-    await this.#time.pass(this.#spans.short + expirySlackMs + clockGranularityMs * 2 + 5);
+    await this.#time.pass(this.#phrases.spans.short + expirySlackMs + clockGranularityMs * 2 + 5);
   }
 
   /** A released id may be forgotten at once: asking for it again would be a caller's mistake, of no certain answer. */
@@ -247,55 +224,13 @@ export class ModelRun {
     const end = this.#eventsOf(id(slot)).at(-1)?.type;
     if (end !== "released" && end !== "cancelled") return false;
     const ask = { slot, wait: true, waitTtl: "long", byStranger: false, otherClaims: false } as const;
+    const request = this.#phrases.acquire(ask);
     try {
-      return this.#model.clone().acquire(this.#acquireRequest(ask), this.#moment()).status !== "ended";
+      return this.#model.clone().acquire(request, this.#moment()).status !== "ended";
     } catch {
       // Abandoned by a stranger after its end: that is remembered, and certain.
       return false;
     }
-  }
-
-  #acquireRequest(action: Omit<Extract<Action, { do: "acquire" }>, "do">): AcquireRequest {
-    const slot = this.#slot(action.slot);
-    return {
-      id: id(action.slot),
-      agentId: agentId(slot.agent + Number(action.byStranger)),
-      claims: action.otherClaims ? [{ resource: "another", mode: "shared" }] : slot.claims,
-      ttlMs: this.#spans[slot.ttl],
-      maxRenewals: slot.maxRenewals,
-      wait: action.wait,
-      waitTtlMs: this.#spans[action.waitTtl],
-      holding: action.slot > 0 ? [id(action.slot - 1)] : [],
-      reason: slot.reason,
-      metadata: slot.reason === null ? null : { slot: action.slot },
-    };
-  }
-
-  #renewRequest(step: RenewStep): RenewRequest {
-    const counted = this.#live(step.slot)?.renewals ?? 0;
-    const renewal = { next: counted + 1, same: Math.max(counted, 1), skip: counted + 2, none: undefined }[
-      step.renewal
-    ];
-    const { limits } = client(this.#clients, 0);
-    const isUncounted = !limits.countsEveryRenewal && this.#slot(step.slot).maxRenewals === null;
-    return {
-      id: id(step.slot),
-      agentId: agentId(this.#slot(step.slot).agent + Number(step.byStranger)),
-      token: this.#token(step, true),
-      ttlMs: step.ttl === null ? undefined : this.#spans[step.ttl],
-      // Where nobody counts, a repeat is one more.
-      renewal: isUncounted ? undefined : renewal,
-    };
-  }
-
-  #releaseRequest(step: ReleaseStep, theirs: boolean): ReleaseRequest {
-    const leaseId = id(step.slot);
-    const owner = agentId(this.#slot(step.slot).agent + Number(step.byStranger));
-    if (step.kind === "release")
-      return { kind: "release", id: leaseId, agentId: owner, token: this.#token(step, theirs) };
-    if (step.kind === "abandon") return { kind: "abandon", id: leaseId, agentId: owner };
-    const graceMs = step.kind === "revoke" ? 0 : this.#spans[step.grace];
-    return { kind: "revoke", id: leaseId, by: "operator", reason: step.grace, graceMs };
   }
 
   /** The token that a caller gives, as the backend or as the specification minted it. */
@@ -321,14 +256,6 @@ export class ModelRun {
   }
 }
 
-function id(slot: number): string {
-  return `00000000-0000-7000-8000-${String(slot).padStart(12, "0")}`;
-}
-
-function agentId(agent: number): string {
-  return `agent-${agent}`;
-}
-
 function client(clients: readonly LeaseBackend[], index: number): LeaseBackend {
   return clients[index % clients.length] as LeaseBackend;
 }
@@ -340,28 +267,4 @@ async function outcomeOf(ask: () => Promise<unknown>): Promise<unknown> {
     if (error instanceof CheckFailed || !(error instanceof LeaseError)) throw error;
     return { error: error.code };
   }
-}
-
-interface Told {
-  readonly type: string;
-  readonly by: string | null;
-  readonly reason: string | null;
-  readonly lease: Pick<Lease, "state" | "token" | "renewals" | "maxRenewals" | "claims" | "agentId">;
-}
-
-/** What happened to each lease, without the times. */
-function stories(events: readonly LeaseEvent[], withRenewals: boolean): Map<string, Told[]> {
-  const told = new Map<string, Told[]>();
-  for (const { type, by, reason, lease } of events) {
-    if (type === "renewed" && !withRenewals) continue;
-    const { state, token, renewals, maxRenewals, claims, agentId } = lease;
-    const story = told.get(lease.id) ?? [];
-    story.push({ type, by, reason, lease: { state, token, renewals, maxRenewals, claims, agentId } });
-    told.set(lease.id, story);
-  }
-  return told;
-}
-
-function countOf(told: ReadonlyMap<string, readonly Told[]>): number {
-  return [...told.values()].reduce((sum, story) => sum + story.length, 0);
 }
