@@ -23,7 +23,7 @@ import { agentRoutes } from "./routes/agents.js";
 import { historyRoutes } from "./routes/history.js";
 import { leaseRoutes } from "./routes/leases.js";
 import { healthRoutes, operationRoutes } from "./routes/operations.js";
-import { SHARED_SCHEMAS } from "./schemas.js";
+import { SHARED_SCHEMAS } from "./schemas/answers.js";
 import { invalidArgument, validatorCompiler } from "./validation.js";
 
 export interface AppOptions {

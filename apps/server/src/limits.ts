@@ -10,8 +10,6 @@ export const SERVER_LIMITS = Object.freeze({
   requestMs: 10_000,
   /** Between two comments on a quiet event stream, so that nothing on the way takes it for dead. */
   heartbeatMs: 15_000,
-  /** The most leases or events in one answer; core's MAX_PAGE. */
-  page: 1000,
   /** How long renewals and releases go on after the signal to stop, while anybody holds a lease. */
   drainMs: 5_000,
   /** After that, how long answers under way may take. */

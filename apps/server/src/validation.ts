@@ -1,7 +1,7 @@
 /**
  * Validation by the schemas of the routes, told in the words of core's own checks: `INVALID_ARGUMENT` and the field.
  */
-import { LeaseError } from "@lease/core";
+import { isLeaseError, LeaseError } from "@lease/core";
 import { Ajv, type Options } from "ajv";
 import type { FastifySchemaCompiler, FastifySchemaValidationError } from "fastify";
 
@@ -23,7 +23,11 @@ export function invalidArgument(
   errors: readonly FastifySchemaValidationError[],
   part: string,
 ): LeaseError<"INVALID_ARGUMENT"> {
-  const [field, problem] = firstProblem(errors[0], part);
+  return invalid(...firstProblem(errors[0], part));
+}
+
+/** @param problem - the rest of a sentence that begins with the field */
+export function invalid(field: string, problem: string): LeaseError<"INVALID_ARGUMENT"> {
   return new LeaseError("INVALID_ARGUMENT", `${field} ${problem}`, { field });
 }
 
@@ -67,8 +71,8 @@ export async function withFields<T>(rename: (field: string) => string, run: () =
 }
 
 function renamed(error: unknown, rename: (field: string) => string): unknown {
-  if (!(error instanceof LeaseError) || error.code !== "INVALID_ARGUMENT") return error;
-  const { field } = error.details as { readonly field: string };
+  if (!isLeaseError(error, "INVALID_ARGUMENT")) return error;
+  const { field } = error.details;
   const name = rename(field);
   const message = error.message.startsWith(field) ? name + error.message.slice(field.length) : error.message;
   return new LeaseError("INVALID_ARGUMENT", message, { field: name }, { cause: error });

@@ -1,13 +1,14 @@
 /** Asking for leases: at once, with a long poll, or with a ticket. */
-import { type Claim, createLeaseId, DEFAULTS, isLeaseError, type Lease, LeaseError } from "@lease/core";
+import { type Claim, createLeaseId, DEFAULTS, isLeaseError } from "@lease/core";
 import type { FastifyReply } from "fastify";
 import type { Static } from "typebox";
 import type { Context, Routes } from "../context.js";
 import { goneSignal } from "../gone.js";
 import type { Ask } from "../line.js";
-import { AcquireBody, answers, IdParams } from "../schemas.js";
+import { answers } from "../schemas/answers.js";
+import { AcquireBody, IdParams } from "../schemas/requests.js";
 import { askWithTicket, type Ticket } from "../ticket.js";
-import { withFields } from "../validation.js";
+import { invalid, withFields } from "../validation.js";
 
 type Body = Static<typeof AcquireBody>;
 
@@ -69,9 +70,8 @@ async function acquire({ backend, line, draining }: Context, id: string, body: B
     throw error;
   });
   void reply.header("location", `/v1/leases/${id}`);
-  if ("status" in answer && answer.status === "refused") return reply.code(202).send(pending(answer, ask));
-  const { lease, repeated } = answer as { readonly lease: Lease; readonly repeated: boolean };
-  return reply.code(repeated ? 200 : 201).send(lease);
+  if (!("repeated" in answer)) return reply.code(202).send(pending(answer, ask));
+  return reply.code(answer.repeated ? 200 : 201).send(answer.lease);
 }
 
 function askOf(id: string, body: Body): Ask {
@@ -108,8 +108,4 @@ function fieldIn(body: Body, field: string): string {
 function pending({ lease, blockers, blockerCount, position, retryInMs }: Ticket, { waitTtlMs }: Ask) {
   const detail = `In line, at position ${position}. Next: PUT the same again within ${waitTtlMs} ms to keep the place and to ask; GET /v1/leases/${lease?.id}/turn answers when that may pay.`;
   return { ...lease, blockers, blockerCount, position, retryInMs, detail };
-}
-
-function invalid(field: string, problem: string): LeaseError<"INVALID_ARGUMENT"> {
-  return new LeaseError("INVALID_ARGUMENT", `${field} ${problem}`, { field });
 }

@@ -1,7 +1,8 @@
 /** Acts on all that one agent has. */
 import { revokeAgent } from "@lease/core";
 import type { Routes } from "../context.js";
-import { AgentParams, answers, RevokeAgentQuery } from "../schemas.js";
+import { answers } from "../schemas/answers.js";
+import { AgentParams, RevokeAgentQuery } from "../schemas/requests.js";
 import { ofOneRequest, withFields } from "../validation.js";
 
 export const agentRoutes: Routes = async (app, { backend }) => {

@@ -12,7 +12,8 @@ import { type Static, Type } from "typebox";
 import type { Routes } from "../context.js";
 import { eventStream } from "../event-stream.js";
 import { goneSignal } from "../gone.js";
-import { answers, EventsQuery, HistoryQuery } from "../schemas.js";
+import { answers } from "../schemas/answers.js";
+import { EventsQuery, HistoryQuery } from "../schemas/requests.js";
 import { ofOneRequest, withFields } from "../validation.js";
 
 const tags = ["history"];

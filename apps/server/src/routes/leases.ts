@@ -1,11 +1,12 @@
 /** What one does with leases that are there: look, wait for one's turn, renew, end. */
-import { LeaseError, type ReleaseRequest } from "@lease/core";
+import type { ReleaseRequest } from "@lease/core";
 import type { Static } from "typebox";
 import type { Routes } from "../context.js";
 import { goneSignal } from "../gone.js";
 import { notFound, releaseOutcome, renewedLease } from "../outcomes.js";
-import { answers, IdParams, ListQuery, ReleaseQuery, RenewBody, TurnQuery } from "../schemas.js";
-import { ofOneRequest, withFields } from "../validation.js";
+import { answers } from "../schemas/answers.js";
+import { IdParams, ListQuery, ReleaseQuery, RenewBody, TurnQuery } from "../schemas/requests.js";
+import { invalid, ofOneRequest, withFields } from "../validation.js";
 
 const tags = ["leases"];
 
@@ -115,8 +116,4 @@ function releaseRequest(id: string, query: Static<typeof ReleaseQuery>): Release
   if (token !== undefined)
     throw invalid("token", "cannot go with abandon, which ends the id whatever its token");
   return { kind: "abandon", id, agentId };
-}
-
-function invalid(field: string, problem: string): LeaseError<"INVALID_ARGUMENT"> {
-  return new LeaseError("INVALID_ARGUMENT", `${field} ${problem}`, { field });
 }

@@ -3,7 +3,8 @@
 import { setTimeout } from "node:timers/promises";
 import { LeaseError } from "@lease/core";
 import type { Routes } from "../context.js";
-import { answers, SweepBody } from "../schemas.js";
+import { answers } from "../schemas/answers.js";
+import { SweepBody } from "../schemas/requests.js";
 
 /** Routes that stand beside the leases. */
 export const operationRoutes: Routes = async (app, { backend }) => {
