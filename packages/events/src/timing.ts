@@ -20,5 +20,5 @@ export async function within(promise: Promise<unknown>, ms: number): Promise<voi
 /** The pause after attempt `attempt` (from 1). Chance spreads out those that failed together. */
 export function backoffMs(attempt: number, backoff: Backoff): number {
   const ceiling = Math.min(backoff.mostMs, backoff.firstMs * 2 ** Math.min(attempt - 1, 30));
-  return ceiling * (0.5 + Math.random() / 2);
+  return Math.round(ceiling * (0.5 + Math.random() / 2));
 }

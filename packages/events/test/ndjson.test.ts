@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { isLeaseError, memoryBackend } from "@lease/core";
 import { expect, test } from "vitest";
 import { eventRouter, memoryCursorStore, type NdjsonSinkOptions, ndjsonSink } from "../src/index.ts";
+import { allIn, idsIn } from "./ndjson-files.ts";
 import { testOnStores } from "./stores.ts";
 import {
   acquire,
@@ -14,20 +15,6 @@ import {
   temporaryFolder,
   until,
 } from "./support.ts";
-
-/** The ids of a file's lines. */
-function idsIn(path: string): string[] {
-  const lines = readFileSync(path, "utf8").split("\n");
-  expect(lines.pop()).toBe("");
-  return lines.map((line) => JSON.parse(line).id);
-}
-
-const allIn = (folder: string) =>
-  readdirSync(folder)
-    .filter((name) => name !== "events.ndjson")
-    .sort()
-    .concat("events.ndjson")
-    .flatMap((name) => idsIn(join(folder, name)));
 
 async function write(backend: ReturnType<typeof memoryBackend>, options: NdjsonSinkOptions) {
   const router = eventRouter({

@@ -13,6 +13,7 @@ import { openBackend } from "@lease/connect";
 import { expect, type TestContext, test } from "vitest";
 import { eventRouter, memoryCursorStore } from "../src/index.ts";
 import { installExample, TSC } from "./example.ts";
+import { allIn } from "./ndjson-files.ts";
 import { Receiver, SECRET } from "./receiver.ts";
 import { testOnSharedStores } from "./stores.ts";
 import { acquire, comeAndGo, historyOf, memorySink, noReport, temporaryFolder, until } from "./support.ts";
@@ -26,7 +27,9 @@ testOnSharedStores(
   async ({ url, backend }, context) => {
     const receiver = await Receiver.start(context);
     const cursors = temporaryFolder(context);
-    const start = () => startRouter(context, { url, cursors, hook: receiver.url, secret: SECRET });
+    const logs = temporaryFolder(context);
+    const job = { url, cursors, hook: receiver.url, secret: SECRET, path: join(logs, "events.ndjson") };
+    const start = () => startRouter(context, job);
     let router = await start();
 
     // Killed in the middle of deliveries that succeed …
@@ -61,6 +64,7 @@ testOnSharedStores(
     expect(receiver.unverified).toEqual([]);
     expect(seenBefore).toBeLessThan(50);
     expect([...new Set(receiver.cursors)]).toEqual(expected);
+    await until(() => expect([...new Set(allIn(logs))]).toEqual(expected));
     // Repeats come in order too: never an event whose predecessor was not there before.
     let furthest = -1;
     for (const cursor of receiver.cursors) {

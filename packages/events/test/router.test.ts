@@ -1,6 +1,6 @@
 import { isLeaseError, LeaseError, memoryBackend } from "@lease/core";
 import { expect, test } from "vitest";
-import { eventRouter, fileCursorStore, memoryCursorStore } from "../src/index.ts";
+import { type DeadLetter, eventRouter, fileCursorStore, memoryCursorStore } from "../src/index.ts";
 import { testOnStores } from "./stores.ts";
 import {
   acquire,
@@ -177,6 +177,31 @@ test("a feed that breaks is taken up where it broke", async () => {
   const expected = await historyOf(store);
   await until(() => expect(sink.cursors).toEqual(expected));
   expect(of("feed-failed").length).toBeGreaterThan(4);
+});
+
+test("an entry that makes no CloudEvent is a dead letter, not a delivery that never ends", async () => {
+  const store = memoryBackend();
+  const backend = {
+    ...store,
+    async *changes(options: Parameters<typeof store.changes>[0]) {
+      for await (const event of store.changes(options))
+        yield event.type === "acquired" ? { ...event, at: "once upon a time" } : event;
+    },
+  };
+  const sink = memorySink();
+  const letters: DeadLetter[] = [];
+  await using router = eventRouter({
+    backend,
+    sinks: { sink },
+    cursors: memoryCursorStore(),
+    onReport: () => {},
+    onDeadLetter: (letter) => void letters.push(letter),
+  });
+  await router.start();
+  await comeAndGo(store, 1);
+  const [acquired, released] = await historyOf(store);
+  await until(() => expect(sink.cursors).toEqual([released]));
+  expect(letters).toMatchObject([{ events: [{ cursor: acquired }], error: { refused: true } }]);
 });
 
 test("a backend that is closed stops its routes, and says so", async () => {
