@@ -1,4 +1,13 @@
-import type {} from "@lease/core";
-import type {} from "@lease/sqlite";
+/** `npm run bench -- SCENARIO …`: each scenario prints a table of medians and says how it measured. */
+import { sqlite } from "./sqlite.js";
 
-console.log("nothing here yet", process.version, process.argv.slice(2));
+const SCENARIOS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { sqlite };
+
+const [name = "", ...args] = process.argv.slice(2);
+const scenario = SCENARIOS[name];
+if (scenario === undefined) {
+  console.error(`usage: npm run bench -- ${Object.keys(SCENARIOS).join(" | ")} [options]`);
+  process.exitCode = 2;
+} else {
+  await scenario(args);
+}
