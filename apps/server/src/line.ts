@@ -8,6 +8,7 @@ import {
   type AcquireRequest,
   type AcquireResult,
   DEFAULTS,
+  endedBefore,
   type Lease,
   type LeaseBackend,
   systemClock,
@@ -15,7 +16,6 @@ import {
   type WaitContext,
   waitForLease,
 } from "@lease/core";
-import { endedError } from "./outcomes.js";
 
 export type Ask = Omit<AcquireRequest, "wait">;
 
@@ -70,10 +70,7 @@ export class Line {
     try {
       const context = this.#contextOf(place, me, signal, forget);
       const outcome = await waitForLease(context, ask, { waitMs, signal });
-      if (outcome.status === "refused") {
-        // Who asked at once did not stand in line, however long the answer took.
-        throw unavailable(ask.claims, outcome.refusal, waitMs === 0 ? 0 : outcome.waitedMs);
-      }
+      if (outcome.status === "refused") throw unavailable(ask.claims, outcome.refusal, outcome.waitedMs);
       place.told = true;
       const { lease, repeated, sentAt } = outcome.grant;
       const isFresh = systemClock.now() - sentAt < STALE_MS;
@@ -92,7 +89,7 @@ export class Line {
   async #askAgain(ask: Ask): Promise<Lease> {
     const result = await this.#backend.acquire({ ...ask, wait: false });
     if (result.status === "granted") return result.lease;
-    if (result.status === "ended") throw endedError(ask.id, result);
+    if (result.status === "ended") throw endedBefore(ask.id, result);
     throw unavailable(ask.claims, result);
   }
 

@@ -1,21 +1,12 @@
 /** What a backend answers about one lease, as an answer or an error. */
 import {
-  type AcquireResult,
   type Lease,
   LeaseError,
+  limitReached,
+  lost,
   type ReleaseResult,
   type RenewResult,
 } from "@lease/core";
-
-/** The error of an id that has had its life. */
-export function endedError(
-  leaseId: string,
-  { end, by, reason }: AcquireResult & { status: "ended" },
-): LeaseError<"LEASE_LOST"> {
-  const how = end === "expired" ? "ran out" : end === "revoked" ? revokedBy(by, reason) : `was ${end}`;
-  const message = `The lease ${leaseId} ${how}, and an id has one life. Next: ask with a new id.`;
-  return new LeaseError("LEASE_LOST", message, { leaseId, how: end, by, reason });
-}
 
 /** The renewed lease. @throws the error of any other answer */
 export function renewedLease(leaseId: string, result: RenewResult): Lease {
@@ -32,20 +23,12 @@ export function renewedLease(leaseId: string, result: RenewResult): Lease {
         "id names a request that is still in line: there is nothing to renew. Next: PUT it again, which keeps its place.",
         { field: "id" },
       );
-    case "renewal-limit": {
-      const { maxRenewals } = result;
-      const message = `The lease ${leaseId} was to be renewed at most ${maxRenewals} times, and was. Next: finish before it runs out, or ask anew.`;
-      throw new LeaseError("LEASE_RENEWAL_LIMIT", message, { leaseId, maxRenewals });
-    }
-    case "expired": {
-      const message = `The lease ${leaseId} ran out before it was renewed. Next: stop the work it protected.`;
-      throw new LeaseError("LEASE_LOST", message, { leaseId, how: "expired", by: null, reason: null });
-    }
-    case "revoked": {
-      const { by, reason } = result;
-      const message = `The lease ${leaseId} ${revokedBy(by, reason)}. Next: stop the work it protected.`;
-      throw new LeaseError("LEASE_LOST", message, { leaseId, how: "revoked", by, reason });
-    }
+    case "renewal-limit":
+      throw limitReached(leaseId, result.maxRenewals);
+    case "expired":
+      throw lost({ leaseId, how: "expired" });
+    case "revoked":
+      throw lost({ leaseId, how: "revoked", by: result.by, reason: result.reason });
   }
 }
 
@@ -64,8 +47,4 @@ export function notFound(leaseId: string): LeaseError<"LEASE_NOT_FOUND"> {
 function notOwner(leaseId: string): LeaseError<"LEASE_NOT_OWNER"> {
   const message = `The lease ${leaseId} belongs to another agent, or the token is not this lease's.`;
   return new LeaseError("LEASE_NOT_OWNER", message, { leaseId });
-}
-
-function revokedBy(by: string | null, reason: string | null): string {
-  return `was revoked by ${by ?? "somebody"}${reason === null ? "" : ` (${reason})`}`;
 }

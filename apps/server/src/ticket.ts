@@ -1,7 +1,6 @@
 /** `wait: true`: a place in line that outlives any one call. Asking again is its heartbeat. */
-import { type AcquireResult, deadlock, findDeadlock, type LeaseBackend } from "@lease/core";
+import { type AcquireResult, deadlock, endedBefore, findDeadlock, type LeaseBackend } from "@lease/core";
 import type { Ask, Granted } from "./line.js";
-import { endedError } from "./outcomes.js";
 
 export type Ticket = AcquireResult & { status: "refused" };
 
@@ -12,7 +11,7 @@ export type Ticket = AcquireResult & { status: "refused" };
  */
 export async function askWithTicket(backend: LeaseBackend, ask: Ask): Promise<Granted | Ticket> {
   const result = await backend.acquire({ ...ask, wait: true });
-  if (result.status === "ended") throw endedError(ask.id, result);
+  if (result.status === "ended") throw endedBefore(ask.id, result);
   if (result.status === "granted") return result;
   // Looked for at every question: the server does not know whether the answer to the first one arrived.
   const cycle = result.lease && (await findDeadlock(backend, result.lease));

@@ -9,8 +9,9 @@ import type { ReleaseRequest, RenewRequest, RenewResult } from "./backend.js";
 import { pause, retryDelayMs } from "./backoff.js";
 import type { CancelTimer } from "./clock.js";
 import { DEFAULTS } from "./defaults.js";
-import { LEASE_ERROR_CODES, LeaseError, type LossCause, type LossError } from "./errors.js";
+import { LeaseError, type LossCause, type LossError } from "./errors.js";
 import type { HandleState, LeaseHandle, ReleaseOutcome } from "./handle.js";
+import { limitReached, lost } from "./losses.js";
 import type { AcquireOptions } from "./manager.js";
 import type { Claim, Lease, Revoking } from "./model.js";
 import { Listeners, type ManagerEvent } from "./observe.js";
@@ -302,9 +303,7 @@ export class Handle implements LeaseHandle {
   }
 
   #lossError(how: LossCause, by: string | null = null, reason: string | null = null): LossError {
-    const details = { leaseId: this.id, how, by, reason };
-    const options = this.#lastFailure === undefined ? {} : { cause: this.#lastFailure };
-    return new LeaseError("LEASE_LOST", lossMessage(this.id, how, by, reason), details, options);
+    return lost({ leaseId: this.id, how, by, reason, cause: this.#lastFailure });
   }
 
   #finishLoss(loss: LossError): void {
@@ -359,26 +358,6 @@ export class Handle implements LeaseHandle {
   }
 
   #limitError(): LeaseError<"LEASE_RENEWAL_LIMIT"> {
-    const { maxRenewals } = this.#lease;
-    const message = `The lease ${this.id} was to be renewed at most ${maxRenewals} times, and was. ${LEASE_ERROR_CODES.LEASE_RENEWAL_LIMIT}`;
-    return new LeaseError("LEASE_RENEWAL_LIMIT", message, { leaseId: this.id, maxRenewals });
-  }
-}
-
-function lossMessage(id: string, how: LossCause, by: string | null, reason: string | null): string {
-  const why = reason === null ? "" : ` (${reason})`;
-  switch (how) {
-    case "deadline":
-      return `The lease ${id} could not be confirmed before its deadline: stop the work it protected.`;
-    case "expired":
-      return `The lease ${id} ran out before it was renewed: stop the work it protected.`;
-    case "revoked":
-      return `${by ?? "Somebody"} revoked the lease ${id}${why}: stop the work it protected.`;
-    case "suspect":
-      return `The machine slept past the deadline of the lease ${id}, and nothing has confirmed it since: wait for a renewal before going on.`;
-    case "max-hold":
-      return `The lease ${id} was held for as long as maxHoldMs allows: stop the work it protected, or ask anew.`;
-    default:
-      return `The backend no longer knows the lease ${id} as ours; its data may have been lost: stop the work it protected.`;
+    return limitReached(this.id, this.#lease.maxRenewals);
   }
 }

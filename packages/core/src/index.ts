@@ -70,6 +70,7 @@ export type { HandleState, LeaseHandle, ReleaseOutcome } from "./handle.js";
 export { cursorExpired, formatCursor, type HistoryBounds, positionAfter } from "./history.js";
 export { createLeaseId } from "./id.js";
 export { createJanitor, JANITOR_DEFAULTS, type Janitor, type JanitorOptions } from "./janitor.js";
+export { endedBefore, type Loss, limitReached, lost } from "./losses.js";
 export {
   type AcquireOptions,
   createLeaseManager,

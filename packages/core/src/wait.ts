@@ -10,6 +10,7 @@ import type { Clock } from "./clock.js";
 import { deadlock, findDeadlock } from "./deadlock.js";
 import { DEFAULTS } from "./defaults.js";
 import { isLeaseError, LeaseError } from "./errors.js";
+import { endedBefore } from "./losses.js";
 import type { Lease, Refusal } from "./model.js";
 
 /** What waiting needs besides the request. */
@@ -52,7 +53,11 @@ export interface Grant {
 
 export type WaitOutcome =
   | { readonly status: "granted"; readonly grant: Grant }
-  | { readonly status: "refused"; readonly refusal: Refusal; readonly waitedMs: number };
+  | {
+      readonly status: "refused";
+      readonly refusal: Refusal /** 0: it asked once. */;
+      readonly waitedMs: number;
+    };
 
 /**
  * Asks, and with `waitMs` stands in line until granted, timed out or aborted.
@@ -102,6 +107,7 @@ class PlaceInLine {
   /** An acquire of the present id was sent and never answered: it may still be under way. */
   #unanswered = false;
   #lookedForDeadlock = false;
+  #stoodInLine = false;
 
   constructor(context: WaitContext, request: Omit<AcquireRequest, "wait">, options: WaitOptions) {
     this.#context = context;
@@ -163,7 +169,8 @@ class PlaceInLine {
       } else if (wait) {
         await this.#standInLine(sentAt);
       } else {
-        return { status: "refused", refusal: result, waitedMs: sentAt - this.#startedAt };
+        const waitedMs = this.#stoodInLine ? sentAt - this.#startedAt : 0;
+        return { status: "refused", refusal: result, waitedMs };
       }
     }
   }
@@ -182,6 +189,7 @@ class PlaceInLine {
   /** Waits for a sign that it is this request's turn, or for its next heartbeat. */
   async #standInLine(sentAt: number): Promise<void> {
     const { backend, clock, random } = this.#context;
+    this.#stoodInLine = true;
     const heartbeatAt = sentAt + this.#request.waitTtlMs * DEFAULTS.heartbeatPart;
     const timeoutMs = Math.max(0, Math.min(heartbeatAt, this.#waitUntil) - clock.now());
     try {
@@ -207,7 +215,7 @@ class PlaceInLine {
    */
   #startAnew(ended: AcquireResult & { status: "ended" }): void {
     const { createId } = this.#context;
-    if (ended.end === "revoked" || createId === null) throw endedInLine(this.#request.id, ended);
+    if (ended.end === "revoked" || createId === null) throw endedBefore(this.#request.id, ended);
     this.#request = { ...this.#request, id: createId() };
     this.#lookedForDeadlock = false;
     // Late copies of the old id find its end.
@@ -227,16 +235,6 @@ class PlaceInLine {
     this.#context.onCleanup(left);
     return left;
   }
-}
-
-function endedInLine(leaseId: string, ended: AcquireResult & { status: "ended" }): LeaseError<"LEASE_LOST"> {
-  const { end, by, reason } = ended;
-  const why = reason === null ? "" : ` (${reason})`;
-  const message =
-    end === "revoked"
-      ? `${by ?? "Somebody"} revoked this request${why}. Ask again, with a new id, only once that is resolved.`
-      : `The id ${leaseId} has had its life, it ${end === "expired" ? "ran out" : `was ${end}`}: ask with a new one.`;
-  return new LeaseError("LEASE_LOST", message, { leaseId, how: end, by, reason });
 }
 
 function tooLate({ id, ttlMs }: Lease): LeaseError<"LEASE_LOST"> {
