@@ -1,5 +1,5 @@
 /** One error class, one table of codes. Match `error.code`; messages are for people and may change. */
-import type { Mode, Refusal } from "./model.js";
+import type { Mode, Refusal } from "./model/model.js";
 
 /** What each code means and, where it helps, what to do. The server's status codes and the docs come from here. */
 export const LEASE_ERROR_CODES = Object.freeze({

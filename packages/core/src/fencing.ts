@@ -20,9 +20,9 @@
  * "The Chubby lock service" (OSDI 2006, section 2.4), whose sequencers carry the mode as well; C. Gray and
  * D. Cheriton, "Leases" (SOSP 1989), for why a lease alone trusts clocks and delays.
  */
-import { checkInteger, checkMode, checkObject, checkThing } from "./check.js";
+import { checkInteger, checkMode, checkObject, checkThing } from "./backend/check.js";
 import { LeaseError } from "./errors.js";
-import type { Mode } from "./model.js";
+import type { Mode } from "./model/model.js";
 
 /** What a holder sends along with a write. */
 export interface Fence {

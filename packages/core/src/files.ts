@@ -19,7 +19,7 @@
 import { lstatSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { LeaseError } from "./errors.js";
-import { resourceProblem, subtreeBase } from "./resource.js";
+import { resourceProblem, subtreeBase } from "./model/resource.js";
 
 export interface FileResourceOptions {
   /**

@@ -23,8 +23,8 @@ export {
   type SweepOptions,
   type SweepResult,
   type TurnRequest,
-} from "./backend.js";
-export { Bell } from "./bell.js";
+} from "./backend/backend.js";
+export { Bell } from "./backend/bell.js";
 // For authors of backends
 export {
   checkAcquire,
@@ -39,11 +39,24 @@ export {
   MAX_AGENT_ID_BYTES,
   MAX_HOLDING,
   MAX_REASON_BYTES,
-} from "./check.js";
+} from "./backend/check.js";
+export { type HistoryPage, type HistorySource, readChanges } from "./backend/feed.js";
+export { cursorExpired, formatCursor, type HistoryBounds, positionAfter } from "./backend/history.js";
+export {
+  differentClaims,
+  type LeaseRecord,
+  leaseOf,
+  type Moment,
+  matchesFilters,
+  notOwner,
+  owns,
+  type RevokingRecord,
+  refusalOf,
+  sameClaims,
+  timestamp,
+} from "./backend/record.js";
+export { type TurnLook, Turns } from "./backend/turns.js";
 export { type CancelTimer, type Clock, systemClock } from "./clock.js";
-// Holding leases
-export { circleThrough, deadlock, findDeadlock, findDeadlocks, listAll } from "./deadlock.js";
-export { DEFAULTS } from "./defaults.js";
 // Errors
 export {
   type DeadlockStep,
@@ -55,7 +68,6 @@ export {
   type LossCause,
   type LossError,
 } from "./errors.js";
-export { type HistoryPage, type HistorySource, readChanges } from "./feed.js";
 // The receiving side of fencing tokens
 export {
   admitFence,
@@ -66,11 +78,12 @@ export {
   FencingGuard,
   NO_BARS,
 } from "./fencing.js";
-export type { HandleState, LeaseHandle, ReleaseOutcome } from "./handle.js";
-export { cursorExpired, formatCursor, type HistoryBounds, positionAfter } from "./history.js";
 export { createLeaseId } from "./id.js";
-export { createJanitor, JANITOR_DEFAULTS, type Janitor, type JanitorOptions } from "./janitor.js";
-export { endedBefore, type Loss, limitReached, lost } from "./losses.js";
+// Holding leases
+export { circleThrough, deadlock, findDeadlock, findDeadlocks, listAll } from "./manager/deadlock.js";
+export { DEFAULTS } from "./manager/defaults.js";
+export type { HandleState, LeaseHandle, ReleaseOutcome } from "./manager/handle.js";
+export { endedBefore, type Loss, limitReached, lost } from "./manager/losses.js";
 export {
   type AcquireOptions,
   createLeaseManager,
@@ -79,9 +92,28 @@ export {
   type LeaseManagerOptions,
   type Resources,
   type TryAcquireResult,
-} from "./manager.js";
-export { type MemoryBackendOptions, memoryBackend } from "./memory.js";
-export { MemoryStore } from "./memory-store.js";
+} from "./manager/manager.js";
+export type { ManagerEvent, ManagerListener } from "./manager/observe.js";
+export { describeRefusal, unavailable } from "./manager/refusal.js";
+export { type RevokeOptions, revokeAgent } from "./manager/revoke.js";
+export {
+  type AdaptiveTtlOptions,
+  adaptiveTtl,
+  type LoadSource,
+  type TtlPolicy,
+  type TtlRequest,
+  type WaitersOptions,
+  waitersInLine,
+} from "./manager/ttl.js";
+export {
+  type Grant,
+  type WaitContext,
+  type WaitOptions,
+  type WaitOutcome,
+  waitForLease,
+} from "./manager/wait.js";
+export { type MemoryBackendOptions, memoryBackend } from "./memory/memory.js";
+export { MemoryStore } from "./memory/memory-store.js";
 // The model and the one rule
 export type {
   Blocker,
@@ -96,8 +128,12 @@ export type {
   Mode,
   Refusal,
   Revoking,
-} from "./model.js";
-export { MAX_BLOCKERS, MAX_METADATA_BYTES } from "./model.js";
+} from "./model/model.js";
+export { MAX_BLOCKERS, MAX_METADATA_BYTES } from "./model/model.js";
+export { checkResource, coveringSubtrees, MAX_RESOURCE_BYTES, subtreeBase } from "./model/resource.js";
+export { blockersOf, conflicts, firstConflict, isLive, overlaps, type Standing } from "./model/rule.js";
+export { mintToken } from "./model/token.js";
+export { createJanitor, JANITOR_DEFAULTS, type Janitor, type JanitorOptions } from "./services/janitor.js";
 export {
   createMonitor,
   type Finding,
@@ -106,35 +142,5 @@ export {
   type MonitorAct,
   type MonitorOptions,
   type MonitorPolicy,
-} from "./monitor.js";
-export type { ManagerEvent, ManagerListener } from "./observe.js";
-export {
-  differentClaims,
-  type LeaseRecord,
-  leaseOf,
-  type Moment,
-  matchesFilters,
-  notOwner,
-  owns,
-  type RevokingRecord,
-  refusalOf,
-  sameClaims,
-  timestamp,
-} from "./record.js";
-export { describeRefusal, unavailable } from "./refusal.js";
-export { checkResource, coveringSubtrees, MAX_RESOURCE_BYTES, subtreeBase } from "./resource.js";
-export { type RevokeOptions, revokeAgent } from "./revoke.js";
-export type { Rounds } from "./rounds.js";
-export { blockersOf, conflicts, firstConflict, isLive, overlaps, type Standing } from "./rule.js";
-export { mintToken } from "./token.js";
-export {
-  type AdaptiveTtlOptions,
-  adaptiveTtl,
-  type LoadSource,
-  type TtlPolicy,
-  type TtlRequest,
-  type WaitersOptions,
-  waitersInLine,
-} from "./ttl.js";
-export { type TurnLook, Turns } from "./turns.js";
-export { type Grant, type WaitContext, type WaitOptions, type WaitOutcome, waitForLease } from "./wait.js";
+} from "./services/monitor.js";
+export type { Rounds } from "./services/rounds.js";

@@ -5,7 +5,7 @@
  */
 import { availableParallelism, loadavg } from "node:os";
 import { performance } from "node:perf_hooks";
-import type { LoadSource } from "./ttl.js";
+import type { LoadSource } from "./manager/ttl.js";
 
 /**
  * The part of the time since the last question that this process's event loop was busy. The first answer covers the

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { Claim } from "../src/model.js";
+import type { Claim } from "../src/model/model.js";
 
 /** Few names and few levels, so that generated resources often overlap. */
 const segment = fc.constantFrom("a", "b", "ab");

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Bell } from "../src/bell.js";
+import { Bell } from "../src/backend/bell.js";
 
 test("a ring wakes all who wait, once", async () => {
   const bell = new Bell();

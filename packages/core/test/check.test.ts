@@ -9,7 +9,7 @@ import type {
   RenewRequest,
   SweepOptions,
   TurnRequest,
-} from "../src/backend.js";
+} from "../src/backend/backend.js";
 import {
   checkAcquire,
   checkChanges,
@@ -21,9 +21,9 @@ import {
   MAX_AGENT_ID_BYTES,
   MAX_HOLDING,
   MAX_REASON_BYTES,
-} from "../src/check.js";
+} from "../src/backend/check.js";
 import { createLeaseId } from "../src/id.js";
-import { MAX_METADATA_BYTES } from "../src/model.js";
+import { MAX_METADATA_BYTES } from "../src/model/model.js";
 import { expectInvalid } from "./expect-invalid.js";
 
 const limits: BackendLimits = {

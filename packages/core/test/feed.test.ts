@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import type { ChangesOptions } from "../src/backend.js";
-import { Bell } from "../src/bell.js";
-import { type HistorySource, readChanges } from "../src/feed.js";
-import { formatCursor } from "../src/history.js";
-import type { LeaseEvent, LeaseEventType } from "../src/model.js";
-import { leaseOf } from "../src/record.js";
+import type { ChangesOptions } from "../src/backend/backend.js";
+import { Bell } from "../src/backend/bell.js";
+import { type HistorySource, readChanges } from "../src/backend/feed.js";
+import { formatCursor } from "../src/backend/history.js";
+import { leaseOf } from "../src/backend/record.js";
+import type { LeaseEvent, LeaseEventType } from "../src/model/model.js";
 import { recordWith } from "./records.js";
 
 /** A history in memory that tests write to and prune. */

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isLeaseError } from "../src/errors.js";
 import { admitFence, type Fence, type FenceBars, FencingGuard, NO_BARS } from "../src/fencing.js";
-import type { Mode } from "../src/model.js";
+import type { Mode } from "../src/model/model.js";
 import { mode } from "./arbitraries.js";
 import { expectInvalid } from "./expect-invalid.js";
 

@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { directoryResource, fileResource } from "../src/files.js";
-import { checkResource } from "../src/resource.js";
+import { checkResource } from "../src/model/resource.js";
 import { expectInvalid } from "./expect-invalid.js";
 
 let base: string;

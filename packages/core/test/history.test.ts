@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { formatCursor, positionAfter } from "../src/backend/history.js";
 import { isLeaseError } from "../src/errors.js";
-import { formatCursor, positionAfter } from "../src/history.js";
 
 const bounds = { epoch: "e-1", prunedThrough: 10, last: 20 };
 

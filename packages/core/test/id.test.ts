@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkId } from "../src/check.js";
+import { checkId } from "../src/backend/check.js";
 import { createLeaseId } from "../src/id.js";
 
 test("an id is a UUID of version 7: time, version, variant, chance (RFC 9562, section 5.7)", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { MAX_BLOCKERS } from "../src/model.js";
-import { leaseOf, matchesFilters, refusalOf, sameClaims, timestamp } from "../src/record.js";
+import { leaseOf, matchesFilters, refusalOf, sameClaims, timestamp } from "../src/backend/record.js";
+import { MAX_BLOCKERS } from "../src/model/model.js";
 import { recordWith } from "./records.js";
 
 const at = { now: 1000, wallNow: Date.UTC(2026, 0, 1, 0, 0, 15) };

@@ -1,4 +1,4 @@
-import type { LeaseRecord } from "../src/record.js";
+import type { LeaseRecord } from "../src/backend/record.js";
 
 /** A lease as a store keeps it: active, with 20 s of its 30 s left at the moment 1000. */
 export function recordWith(over: Partial<LeaseRecord> = {}): LeaseRecord {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkResource, coveringSubtrees, MAX_RESOURCE_BYTES, subtreeBase } from "../src/resource.js";
+import { checkResource, coveringSubtrees, MAX_RESOURCE_BYTES, subtreeBase } from "../src/model/resource.js";
 import { resource } from "./arbitraries.js";
 import { expectInvalid } from "./expect-invalid.js";
 

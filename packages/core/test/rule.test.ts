@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Claim } from "../src/model.js";
-import { coveringSubtrees, subtreeBase } from "../src/resource.js";
-import { blockersOf, conflicts, firstConflict, isLive, overlaps } from "../src/rule.js";
+import type { Claim } from "../src/model/model.js";
+import { coveringSubtrees, subtreeBase } from "../src/model/resource.js";
+import { blockersOf, conflicts, firstConflict, isLive, overlaps } from "../src/model/rule.js";
 import { claim, claims, resource } from "./arbitraries.js";
 
 const exclusive = (name: string): Claim => ({ resource: name, mode: "exclusive" });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { isLeaseError } from "../src/errors.js";
-import { mintToken } from "../src/token.js";
+import { mintToken } from "../src/model/token.js";
 
 test("a token is the wall clock in microseconds, or one more than the last", () => {
   expect(mintToken(0, 1_700_000_000_000)).toBe(1_700_000_000_000_000);

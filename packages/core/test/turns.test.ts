@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type TurnLook, Turns } from "../src/turns.js";
+import { type TurnLook, Turns } from "../src/backend/turns.js";
 import { HandClock } from "./hand-clock.js";
 
 const START = 1000;

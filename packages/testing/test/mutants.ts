@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { MemoryStore, memoryBackend } from "@lease/core";
 
-const core = new URL("../../core/src/", import.meta.url);
+const memory = new URL("../../core/src/memory/", import.meta.url);
 const folder = mkdtempSync(join(tmpdir(), "lease-mutants-"));
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 
@@ -39,11 +39,11 @@ function storeFile(mutant: Mutant): string {
 
 /** A changed copy of a module of core, whose other imports are still core's own. */
 function copyOf(module: string, name: string, change: (text: string) => string): string {
-  const text = change(readFileSync(new URL(module, core), "utf8"));
+  const text = change(readFileSync(new URL(module, memory), "utf8"));
   const file = join(folder, `${name.replaceAll(/\W+/g, "-")}-${module}`);
   const moved = text.replace(
-    /from "\.\/(.*)\.js"/g,
-    (_, other) => `from "${new URL(`${other}.ts`, core).pathname}"`,
+    /from "(\..*)\.js"/g,
+    (_, other) => `from "${new URL(`${other}.ts`, memory).pathname}"`,
   );
   writeFileSync(file, moved);
   return file;

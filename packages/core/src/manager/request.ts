@@ -2,8 +2,8 @@
  * What users say, turned into what a backend is asked.
  */
 
-import { LeaseError } from "./errors.js";
-import type { Claim, Mode } from "./model.js";
+import { LeaseError } from "../errors.js";
+import type { Claim, Mode } from "../model/model.js";
 
 /** What to lease: one resource or several, each by name (in the mode of the call) or with a mode of its own. */
 export type Resources = string | Claim | readonly (string | Claim)[];

@@ -1,9 +1,9 @@
 /**
  * Renews the leases of one manager: one timer, one batched call for all that are due, one call in flight.
  */
-import type { LeaseBackend, RenewRequest, RenewResult } from "./backend.js";
-import type { CancelTimer, Clock } from "./clock.js";
-import { LeaseError } from "./errors.js";
+import type { LeaseBackend, RenewRequest, RenewResult } from "../backend/backend.js";
+import type { CancelTimer, Clock } from "../clock.js";
+import { LeaseError } from "../errors.js";
 import type { Handle } from "./held.js";
 
 /** The most leases in one call, so that a store that works on one call at a time is not held up. */

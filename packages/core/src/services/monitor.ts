@@ -5,14 +5,14 @@
  * Ages are told by the store's own wall clock (an answer's `expiresAt` less its `expiresInMs` is the store's now), so
  * machines need not agree on the time; somebody who sets that clock moves the ages along.
  */
-import type { LeaseBackend, ReleaseRequest } from "./backend.js";
-import { checkAgentId, checkNumber } from "./check.js";
-import { type Clock, systemClock } from "./clock.js";
-import { findDeadlocks, listAll } from "./deadlock.js";
-import type { DeadlockStep } from "./errors.js";
-import type { Lease } from "./model.js";
+import type { LeaseBackend, ReleaseRequest } from "../backend/backend.js";
+import { checkAgentId, checkNumber } from "../backend/check.js";
+import { type Clock, systemClock } from "../clock.js";
+import type { DeadlockStep } from "../errors.js";
+import { findDeadlocks, listAll } from "../manager/deadlock.js";
+import type { Lease } from "../model/model.js";
+import { humanDuration } from "../text.js";
 import { createRounds, type Rounds } from "./rounds.js";
-import { humanDuration } from "./text.js";
 
 /** Something that the monitor found. */
 export type Finding =

@@ -3,9 +3,9 @@
  * whatever becomes of the feed, renewals and deadlines decide all the same.
  */
 
-import type { LeaseBackend } from "./backend.js";
+import type { LeaseBackend } from "../backend/backend.js";
+import type { Clock } from "../clock.js";
 import { pause, retryDelayMs } from "./backoff.js";
-import type { Clock } from "./clock.js";
 import type { Handle } from "./held.js";
 
 export class LossFeed {

@@ -6,11 +6,11 @@
  * such waits cannot resolve itself. A new wait always begins with a new pending request, the youngest of its circle,
  * so it is enough that each request looks once it stands in line.
  */
-import type { LeaseBackend, LeaseQuery } from "./backend.js";
-import { MAX_PAGE } from "./backend.js";
-import { type DeadlockStep, LeaseError } from "./errors.js";
-import { type Claim, type Lease, MAX_BLOCKERS } from "./model.js";
-import { firstConflict } from "./rule.js";
+import type { LeaseBackend, LeaseQuery } from "../backend/backend.js";
+import { MAX_PAGE } from "../backend/backend.js";
+import { type DeadlockStep, LeaseError } from "../errors.js";
+import { type Claim, type Lease, MAX_BLOCKERS } from "../model/model.js";
+import { firstConflict } from "../model/rule.js";
 
 /** What an edge of the graph needs to know of a lease. */
 type Node = Pick<Lease, "id" | "agentId" | "claims" | "state" | "token" | "holding">;

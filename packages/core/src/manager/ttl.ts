@@ -2,11 +2,11 @@
  * TTLs that follow the situation: shorter leases under load or contention give others their turn sooner when a holder
  * dies, at the price of more renewals.
  */
-import type { LeaseBackend } from "./backend.js";
-import { MAX_PAGE } from "./backend.js";
-import { checkNumber } from "./check.js";
-import { isLeaseError, LeaseError } from "./errors.js";
-import type { Claim } from "./model.js";
+import type { LeaseBackend } from "../backend/backend.js";
+import { MAX_PAGE } from "../backend/backend.js";
+import { checkNumber } from "../backend/check.js";
+import { isLeaseError, LeaseError } from "../errors.js";
+import type { Claim } from "../model/model.js";
 
 /** Says the TTL of one request, in milliseconds, when it is sent. What it throws, the request rejects with. */
 export type TtlPolicy = (request: TtlRequest) => number | Promise<number>;

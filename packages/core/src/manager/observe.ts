@@ -2,9 +2,9 @@
  * What a manager tells those who watch it: metrics, logs, shutdown. Watching changes nothing: a listener that throws
  * is not heard by anybody else, least of all by the work that is protected.
  */
-import type { LossError } from "./errors.js";
+import type { LossError } from "../errors.js";
+import type { Revoking } from "../model/model.js";
 import type { LeaseHandle } from "./handle.js";
-import type { Revoking } from "./model.js";
 
 /** What happens to the requests and leases of one manager. Times in milliseconds, on the manager's clock. */
 export type ManagerEvent =

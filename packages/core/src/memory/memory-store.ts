@@ -16,10 +16,9 @@ import type {
   RenewResult,
   SweepOptions,
   SweepResult,
-} from "./backend.js";
-import { DEFAULT_PAGE, DEFAULT_SWEEP_LIMIT } from "./backend.js";
-import { formatCursor, type HistoryBounds } from "./history.js";
-import type { Claim, LeaseEnd, LeaseEvent, LeaseEventType } from "./model.js";
+} from "../backend/backend.js";
+import { DEFAULT_PAGE, DEFAULT_SWEEP_LIMIT } from "../backend/backend.js";
+import { formatCursor, type HistoryBounds } from "../backend/history.js";
 import {
   differentClaims,
   type LeaseRecord,
@@ -31,9 +30,10 @@ import {
   refusalOf,
   sameClaims,
   soonestExpiry,
-} from "./record.js";
-import { blockersOf, firstConflict, isLive } from "./rule.js";
-import { mintToken } from "./token.js";
+} from "../backend/record.js";
+import type { Claim, LeaseEnd, LeaseEvent, LeaseEventType } from "../model/model.js";
+import { blockersOf, firstConflict, isLive } from "../model/rule.js";
+import { mintToken } from "../model/token.js";
 
 /** What is remembered of an id after its end, so that it has one life. */
 interface Tombstone {

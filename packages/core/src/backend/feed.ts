@@ -1,9 +1,10 @@
 /**
  * `LeaseBackend.changes` for stores that number the entries of their history.
  */
+
+import type { LeaseEvent } from "../model/model.js";
 import type { ChangesOptions } from "./backend.js";
 import { cursorExpired, type HistoryBounds, positionAfter } from "./history.js";
-import type { LeaseEvent } from "./model.js";
 import { matchesFilters } from "./record.js";
 
 /** A stretch of a history. */

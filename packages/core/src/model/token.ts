@@ -1,4 +1,4 @@
-import { LeaseError } from "./errors.js";
+import { LeaseError } from "../errors.js";
 
 /** Tokens stay below this, so that every JavaScript number, JSON parser and SQL integer holds them exactly. */
 const TOKEN_LIMIT = 2 ** 53;

@@ -4,6 +4,11 @@
  *
  * Every function here throws `INVALID_ARGUMENT` naming the field.
  */
+
+import { LeaseError } from "../errors.js";
+import { type Claim, type LeaseEventType, MAX_METADATA_BYTES, type Mode } from "../model/model.js";
+import { checkResource, MAX_RESOURCE_BYTES, subtreeBase } from "../model/resource.js";
+import { hasControlCharacter, utf8Length } from "../text.js";
 import {
   type AcquireRequest,
   type BackendLimits,
@@ -15,10 +20,6 @@ import {
   type SweepOptions,
   type TurnRequest,
 } from "./backend.js";
-import { LeaseError } from "./errors.js";
-import { type Claim, type LeaseEventType, MAX_METADATA_BYTES, type Mode } from "./model.js";
-import { checkResource, MAX_RESOURCE_BYTES, subtreeBase } from "./resource.js";
-import { hasControlCharacter, utf8Length } from "./text.js";
 
 /** The longest agent id, in bytes of UTF-8. */
 export const MAX_AGENT_ID_BYTES = 256;

@@ -1,7 +1,7 @@
 /**
  * Positions in a change history. A cursor is opaque to users; stores that number their entries use this form of it.
  */
-import { LeaseError } from "./errors.js";
+import { LeaseError } from "../errors.js";
 
 /** Where a store's history stands. */
 export interface HistoryBounds {

@@ -2,9 +2,9 @@
  * The janitor: sweeps what is past its time and prunes old history, now and then. Housekeeping only, so it may run in
  * every process at once or in none for a while.
  */
-import { DEFAULT_SWEEP_LIMIT, type LeaseBackend, type SweepResult } from "./backend.js";
-import { checkNumber } from "./check.js";
-import { type Clock, systemClock } from "./clock.js";
+import { DEFAULT_SWEEP_LIMIT, type LeaseBackend, type SweepResult } from "../backend/backend.js";
+import { checkNumber } from "../backend/check.js";
+import { type Clock, systemClock } from "../clock.js";
 import { createRounds, type Rounds } from "./rounds.js";
 
 /** What the janitor does unless told otherwise. */

@@ -2,8 +2,8 @@
  * A lease as a store keeps it, and what callers are shown of it. For authors of backends: keep whatever shape suits
  * the store, and build answers from these functions so that all backends answer alike.
  */
-import type { ChangesOptions, LeaseQuery } from "./backend.js";
-import { LeaseError } from "./errors.js";
+
+import { LeaseError } from "../errors.js";
 import {
   type Blocker,
   type Claim,
@@ -12,8 +12,9 @@ import {
   MAX_BLOCKERS,
   type Metadata,
   type Refusal,
-} from "./model.js";
-import { firstConflict, overlaps } from "./rule.js";
+} from "../model/model.js";
+import { firstConflict, overlaps } from "../model/rule.js";
+import type { ChangesOptions, LeaseQuery } from "./backend.js";
 
 /** A lease in a store. Times named `…Wall` are ms since the Unix epoch, the others are on the store's clock. */
 export interface LeaseRecord {

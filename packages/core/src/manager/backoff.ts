@@ -1,9 +1,9 @@
 /**
  * What to do about errors of a backend that may pass.
  */
-import type { Clock } from "./clock.js";
+import type { Clock } from "../clock.js";
+import { isLeaseError } from "../errors.js";
 import { DEFAULTS } from "./defaults.js";
-import { isLeaseError } from "./errors.js";
 
 /** Whether trying again may help: the store could not be reached, or its answer was lost. */
 export function isTransient(error: unknown): boolean {

@@ -2,9 +2,10 @@
  * Those in this process who wait for their turn. For authors of backends whose store can be asked without waiting:
  * the backend calls `check()` whenever a lease may have ended, and only those who can now be granted wake up.
  */
+
+import type { CancelTimer, Clock } from "../clock.js";
+import { LeaseError } from "../errors.js";
 import type { TurnRequest } from "./backend.js";
-import type { CancelTimer, Clock } from "./clock.js";
-import { LeaseError } from "./errors.js";
 
 /** Where a pending request stands. */
 export interface TurnLook {

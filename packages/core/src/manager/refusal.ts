@@ -2,9 +2,9 @@
  * A refusal in words: who holds it, why, for how long, the caller's position, one next step. The same words in the
  * library, on the command line and over HTTP.
  */
-import { LeaseError } from "./errors.js";
-import type { Blocker, Claim, Refusal } from "./model.js";
-import { humanDuration } from "./text.js";
+import { LeaseError } from "../errors.js";
+import type { Blocker, Claim, Refusal } from "../model/model.js";
+import { humanDuration } from "../text.js";
 
 /**
  * Says a refusal in two or three sentences that a person or a model can act on.

@@ -1,8 +1,8 @@
 /**
  * The errors of leases that are over, in the same words for the holder, for who asks with a used id, and over HTTP.
  */
-import type { AcquireResult } from "./backend.js";
-import { LeaseError, type LossCause } from "./errors.js";
+import type { AcquireResult } from "../backend/backend.js";
+import { LeaseError, type LossCause } from "../errors.js";
 
 /** How a lease was lost. */
 export interface Loss {

@@ -1,9 +1,9 @@
 /**
  * A lease in the hands of its holder, as users see it. `held.ts` makes it true.
  */
-import type { LossError } from "./errors.js";
+import type { LossError } from "../errors.js";
+import type { Claim, Lease, Revoking } from "../model/model.js";
 import type { AcquireOptions } from "./manager.js";
-import type { Claim, Lease, Revoking } from "./model.js";
 import type { Resources } from "./request.js";
 
 /**

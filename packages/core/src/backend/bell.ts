@@ -2,7 +2,7 @@
  * A bell: those who wait for it are woken together when it rings. For authors of backends: "there is something new
  * in the history".
  */
-import { LeaseError } from "./errors.js";
+import { LeaseError } from "../errors.js";
 
 export class Bell {
   readonly #waiting = new Set<(error?: LeaseError) => void>();

@@ -11,7 +11,15 @@
  *   applied) or `OUTCOME_UNKNOWN` (perhaps applied). After `close()` every call fails with `CLOSED`.
  * - Requests are checked first (`checkAcquire` …); a bad one throws `INVALID_ARGUMENT` and writes nothing.
  */
-import type { Claim, Lease, LeaseEnd, LeaseEvent, LeaseEventType, Metadata, Refusal } from "./model.js";
+import type {
+  Claim,
+  Lease,
+  LeaseEnd,
+  LeaseEvent,
+  LeaseEventType,
+  Metadata,
+  Refusal,
+} from "../model/model.js";
 
 /** A store of leases. Make one with `memoryBackend`, `sqliteBackend` … and hand it to `createLeaseManager`. */
 export interface LeaseBackend {

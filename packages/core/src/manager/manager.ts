@@ -2,17 +2,17 @@
  * `createLeaseManager`: what an agent holds leases with. Asking, waiting, renewing on time, telling of losses and
  * giving back are here and in the files it uses; the backend only takes atomic steps.
  */
-import type { AcquireRequest, LeaseBackend } from "./backend.js";
-import { Bell } from "./bell.js";
-import { checkAgentId, checkNumber } from "./check.js";
-import { type Clock, systemClock } from "./clock.js";
+import type { AcquireRequest, LeaseBackend } from "../backend/backend.js";
+import { Bell } from "../backend/bell.js";
+import { checkAgentId, checkNumber } from "../backend/check.js";
+import { type Clock, systemClock } from "../clock.js";
+import { LeaseError } from "../errors.js";
+import { createLeaseId } from "../id.js";
+import type { Claim, Metadata, Mode, Refusal } from "../model/model.js";
 import { DEFAULTS } from "./defaults.js";
-import { LeaseError } from "./errors.js";
 import type { LeaseHandle } from "./handle.js";
 import { Handle, type HandleContext } from "./held.js";
-import { createLeaseId } from "./id.js";
 import { LossFeed } from "./loss-feed.js";
-import type { Claim, Metadata, Mode, Refusal } from "./model.js";
 import { Listeners, type ManagerEvent, type ManagerListener } from "./observe.js";
 import { describeRefusal, unavailable } from "./refusal.js";
 import { Renewer } from "./renewer.js";

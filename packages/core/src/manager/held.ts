@@ -5,15 +5,15 @@
  * flag that a timer set: after a SIGSTOP or a blocked event loop the first answer is already right.
  */
 
-import type { ReleaseRequest, RenewRequest, RenewResult } from "./backend.js";
+import type { ReleaseRequest, RenewRequest, RenewResult } from "../backend/backend.js";
+import type { CancelTimer } from "../clock.js";
+import { LeaseError, type LossCause, type LossError } from "../errors.js";
+import type { Claim, Lease, Revoking } from "../model/model.js";
 import { pause, retryDelayMs } from "./backoff.js";
-import type { CancelTimer } from "./clock.js";
 import { DEFAULTS } from "./defaults.js";
-import { LeaseError, type LossCause, type LossError } from "./errors.js";
 import type { HandleState, LeaseHandle, ReleaseOutcome } from "./handle.js";
 import { limitReached, lost } from "./losses.js";
 import type { AcquireOptions } from "./manager.js";
-import type { Claim, Lease, Revoking } from "./model.js";
 import { Listeners, type ManagerEvent } from "./observe.js";
 import type { Renewer } from "./renewer.js";
 import type { Resources } from "./request.js";

@@ -1,7 +1,7 @@
 /**
  * Work done now and then in the background: what the janitor and the monitor have in common.
  */
-import type { CancelTimer, Clock } from "./clock.js";
+import type { CancelTimer, Clock } from "../clock.js";
 
 /** A small service: start it, stop it. */
 export interface Rounds {

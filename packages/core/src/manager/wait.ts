@@ -4,14 +4,14 @@
  * nothing behind.
  */
 
-import type { AcquireRequest, AcquireResult, LeaseBackend, ReleaseRequest } from "./backend.js";
+import type { AcquireRequest, AcquireResult, LeaseBackend, ReleaseRequest } from "../backend/backend.js";
+import type { Clock } from "../clock.js";
+import { isLeaseError, LeaseError } from "../errors.js";
+import type { Lease, Refusal } from "../model/model.js";
 import { isTransient, pause, retryDelayMs, surelyNotApplied } from "./backoff.js";
-import type { Clock } from "./clock.js";
 import { deadlock, findDeadlock } from "./deadlock.js";
 import { DEFAULTS } from "./defaults.js";
-import { isLeaseError, LeaseError } from "./errors.js";
 import { endedBefore } from "./losses.js";
-import type { Lease, Refusal } from "./model.js";
 
 /** What waiting needs besides the request. */
 export interface WaitContext {

@@ -6,8 +6,8 @@
  * Does not guarantee: anything across processes, or after a restart. Its tokens follow the wall clock, so they keep
  * growing over restarts as long as that clock does.
  */
-import type { BackendLimits, ChangesOptions, LeaseBackend } from "./backend.js";
-import { Bell } from "./bell.js";
+import type { BackendLimits, ChangesOptions, LeaseBackend } from "../backend/backend.js";
+import { Bell } from "../backend/bell.js";
 import {
   checkAcquire,
   checkChanges,
@@ -16,15 +16,15 @@ import {
   checkRenew,
   checkSweep,
   checkTurn,
-} from "./check.js";
-import { type Clock, systemClock } from "./clock.js";
-import { LeaseError } from "./errors.js";
-import { type HistorySource, readChanges } from "./feed.js";
-import { createLeaseId } from "./id.js";
+} from "../backend/check.js";
+import { type HistorySource, readChanges } from "../backend/feed.js";
+import type { Moment } from "../backend/record.js";
+import { Turns } from "../backend/turns.js";
+import { type Clock, systemClock } from "../clock.js";
+import { LeaseError } from "../errors.js";
+import { createLeaseId } from "../id.js";
+import type { LeaseEvent } from "../model/model.js";
 import { MemoryStore } from "./memory-store.js";
-import type { LeaseEvent } from "./model.js";
-import type { Moment } from "./record.js";
-import { Turns } from "./turns.js";
 
 export interface MemoryBackendOptions {
   /** Default: the machine's clocks. */

@@ -2,8 +2,8 @@
  * The resource grammar: validated, never rewritten, so that one thing has one name. A resource is 1 to 512 bytes of
  * UTF-8 in NFC, `/`-separated segments, none of them empty, `.` or `..`, with `**` allowed as the last segment only.
  */
-import { LeaseError } from "./errors.js";
-import { hasControlCharacter, utf8Length } from "./text.js";
+import { LeaseError } from "../errors.js";
+import { hasControlCharacter, utf8Length } from "../text.js";
 
 /** The longest resource, in bytes of UTF-8. */
 export const MAX_RESOURCE_BYTES = 512;

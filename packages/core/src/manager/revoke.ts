@@ -2,9 +2,9 @@
  * Revoking everything that an agent has: a listing and a batch, not one atomic step. What the agent acquires while it
  * runs may escape it, so it lists again until it finds nothing.
  */
-import type { LeaseBackend } from "./backend.js";
+import type { LeaseBackend } from "../backend/backend.js";
+import type { Lease } from "../model/model.js";
 import { listAll } from "./deadlock.js";
-import type { Lease } from "./model.js";
 
 export interface RevokeOptions {
   /** Who revokes: recorded in the history and told to the holder. */
