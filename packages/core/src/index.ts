@@ -4,7 +4,6 @@
  * @packageDocumentation
  */
 
-// The contract, and the backend that specifies it
 export {
   type AcquireRequest,
   type AcquireResult,
@@ -25,7 +24,6 @@ export {
   type TurnRequest,
 } from "./backend/backend.js";
 export { Bell } from "./backend/bell.js";
-// For authors of backends
 export {
   checkAcquire,
   checkAgentId,
@@ -57,7 +55,6 @@ export {
 } from "./backend/record.js";
 export { type TurnLook, Turns } from "./backend/turns.js";
 export { type CancelTimer, type Clock, systemClock } from "./clock.js";
-// Errors
 export {
   type DeadlockStep,
   isLeaseError,
@@ -68,7 +65,6 @@ export {
   type LossCause,
   type LossError,
 } from "./errors.js";
-// The receiving side of fencing tokens
 export {
   admitFence,
   assertFence,
@@ -79,7 +75,6 @@ export {
   NO_BARS,
 } from "./fencing.js";
 export { createLeaseId } from "./id.js";
-// Holding leases
 export { circleThrough, deadlock, findDeadlock, findDeadlocks, listAll } from "./manager/deadlock.js";
 export { DEFAULTS } from "./manager/defaults.js";
 export type { HandleState, LeaseHandle, ReleaseOutcome } from "./manager/handle.js";
@@ -114,7 +109,6 @@ export {
 } from "./manager/wait.js";
 export { type MemoryBackendOptions, memoryBackend } from "./memory/memory.js";
 export { MemoryStore } from "./memory/memory-store.js";
-// The model and the one rule
 export type {
   Blocker,
   Claim,
