@@ -65,9 +65,9 @@ export class EventBuffer {
     this.#filled.ring();
   }
 
-  /** Resolves when there may be room again, or when `signal` aborts. */
-  room(signal: AbortSignal): Promise<void> {
-    return this.#emptied.wait(signal);
+  /** Resolves when there is room, or when `signal` aborts. */
+  async room(signal: AbortSignal): Promise<void> {
+    while (this.#items.length >= this.#size && !signal.aborted) await this.#emptied.wait(signal);
   }
 
   /** Nothing will be offered any more. */

@@ -3,7 +3,13 @@ import { isLeaseError, type LeaseBackend, type LeaseEvent } from "@lease/core";
 import type { EventBuffer } from "./event-buffer.js";
 import type { Telling } from "./report.js";
 import { isWanted, type Settings } from "./settings.js";
-import { backoffMs, pause } from "./timing.js";
+import { backoffMs, pause, within } from "./timing.js";
+
+/**
+ * How long a feed is kept open for a sink that has no room. Some stores send whether it is read or not, and what is sent
+ * queues up in memory; let go and taken up again from its cursor, it waits in the store instead.
+ */
+const HOLD_MS = 1_000;
 
 export interface Reading {
   readonly backend: LeaseBackend;
@@ -23,9 +29,12 @@ export async function read(from: string | undefined, reading: Reading): Promise<
   const { backend, settings, buffer, tell, signal } = reading;
   let after = from;
   let atEnd = false;
-  for (let failures = 0; !signal.aborted; failures += 1) {
+  // Since the last event: a feed that gives some before it breaks has come back.
+  let failures = 0;
+  while (!signal.aborted) {
     if (failures > 0) await pause(backoffMs(failures, settings.backoff), signal);
     try {
+      let isHeldUp = false;
       if (atEnd) {
         after = await endOf(backend, signal);
         if (signal.aborted) return;
@@ -34,10 +43,17 @@ export async function read(from: string | undefined, reading: Reading): Promise<
       }
       for await (const event of backend.changes({ after, follow: true, signal })) {
         failures = 0;
-        if (!(await admit(event, reading))) return;
+        const fate = await admit(event, reading);
+        if (fate === "stopped") return;
+        isHeldUp = fate === "held-up";
+        if (isHeldUp) break;
         after = event.cursor;
       }
       if (signal.aborted) return;
+      if (isHeldUp) {
+        await buffer.room(signal);
+        continue;
+      }
       tell({ type: "feed-failed", error: new Error("The feed ended.") });
     } catch (error) {
       if (signal.aborted) return;
@@ -53,25 +69,28 @@ export async function read(from: string | undefined, reading: Reading): Promise<
         tell({ type: "feed-failed", error });
       }
     }
+    failures += 1;
   }
 }
 
-/** Puts an event into the buffer, waiting for room if it must. `false`: the route reads no more. */
-async function admit(event: LeaseEvent, { settings, buffer, tell, signal }: Reading): Promise<boolean> {
+/** Puts an event into the buffer, waiting a little for room if it must. `stopped`: the route reads no more. */
+async function admit(
+  event: LeaseEvent,
+  { settings, buffer, tell, signal }: Reading,
+): Promise<"admitted" | "held-up" | "stopped"> {
   if (!isWanted(event, settings)) {
     buffer.pass(event.cursor);
-    return true;
+    return "admitted";
   }
-  while (!buffer.offer(event)) {
-    if (settings.whenFull === "stop") {
-      const error = new Error(`The sink is ${settings.bufferSize} events behind.`);
-      tell({ type: "stopped", why: "full", error });
-      return false;
-    }
-    await buffer.room(signal);
-    if (signal.aborted) return false;
+  if (buffer.offer(event)) return "admitted";
+  if (settings.whenFull === "stop") {
+    const error = new Error(`The sink is ${settings.bufferSize} events behind.`);
+    tell({ type: "stopped", why: "full", error });
+    return "stopped";
   }
-  return true;
+  await within(buffer.room(signal), HOLD_MS);
+  if (signal.aborted) return "stopped";
+  return buffer.offer(event) ? "admitted" : "held-up";
 }
 
 /**

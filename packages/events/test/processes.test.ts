@@ -122,12 +122,11 @@ test.concurrent("the example compiles under strict, delivers a revoke made elsew
 async function startRouter({ onTestFinished }: TestContext, job: object): Promise<ChildProcess> {
   const child = fork(ROUTER, [JSON.stringify(job)]);
   onTestFinished(() => kill(child));
-  for await (const [message] of messages(child)) if (message === "started") break;
+  await new Promise<void>((resolve, reject) => {
+    child.on("message", (message) => message === "started" && resolve());
+    child.once("exit", () => reject(new Error("The router ended before it had started.")));
+  });
   return child;
-}
-
-async function* messages(child: ChildProcess): AsyncGenerator<unknown[]> {
-  while (child.exitCode === null) yield await once(child, "message");
 }
 
 async function kill(child: ChildProcess): Promise<void> {

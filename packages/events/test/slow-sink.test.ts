@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import { memoryBackend } from "@lease/core";
 import { expect, test } from "vitest";
 import { eventRouter, memoryCursorStore, type WhenFull } from "../src/index.ts";
@@ -28,6 +29,9 @@ async function overflow(whenFull: WhenFull) {
 
 test("block: what does not fit waits in the store, and arrives", async () => {
   const { sink, open, told, router, all } = await overflow("block");
+  // Long enough for the feed to be let go.
+  await sleep(1_200);
+  expect(sink.cursors).toEqual([]);
   open();
   await until(() => expect(sink.cursors).toEqual(all));
   expect(told.all).toEqual([]);

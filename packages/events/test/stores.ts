@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { openBackend } from "@lease/connect";
 import type { LeaseBackend } from "@lease/core";
-import { type RedisServer, startRedis } from "@lease/test-servers";
+import { startEtcd, startRedis } from "@lease/test-servers";
 import { afterAll, type TestContext, test } from "vitest";
 import { temporaryFolder } from "./support.ts";
 
@@ -16,6 +16,7 @@ type Store = {
 const SHARED: readonly Store[] = [
   { name: "sqlite", url: (context) => `sqlite:${temporaryFolder(context)}/leases.db` },
   { name: "redis", url: async () => `${(await redisServer()).url}/0?namespace=${randomUUID()}` },
+  { name: "etcd", url: async () => `etcd://${(await etcdCluster()).endpoints[0]}/${randomUUID()}` },
 ];
 
 const ALL: readonly Store[] = [{ name: "memory", url: () => "memory:" }, ...SHARED];
@@ -42,6 +43,15 @@ function testOn(stores: readonly Store[], title: string, run: Run): void {
   });
 }
 
-let server: Promise<RedisServer> | undefined;
-const redisServer = () => (server ??= startRedis());
-afterAll(async () => (await server)?.stop());
+/** One server a test file, for whoever needs it first. */
+const redisServer = once(startRedis);
+const etcdCluster = once(startEtcd);
+
+function once<T extends { stop(): Promise<void> }>(start: () => Promise<T>): () => Promise<T> {
+  let started: Promise<T> | undefined;
+  afterAll(async () => (await started)?.stop());
+  return () => {
+    started ??= start();
+    return started;
+  };
+}
