@@ -97,6 +97,8 @@ async function leasePairs(backend: LeaseBackend, pairs: number, concurrent: numb
   await Promise.all(Array.from({ length: concurrent }, (_, number) => client(number)));
 }
 
+const DRIVER = "better-sqlite3";
+
 /** As much of the driver as is used here. */
 type Driver = new (path: string) => Connection;
 
@@ -115,7 +117,7 @@ interface Connection {
 function openBare(path: string, synchronous: Synchronous) {
   // The backend's own copy of the driver, so that both measure the same one.
   const require = createRequire(createRequire(import.meta.url).resolve("@lease/sqlite"));
-  const Database = require("better-sqlite3") as Driver;
+  const Database = require(DRIVER) as Driver;
   const db = new Database(path);
   db.pragma("journal_mode = WAL");
   db.exec("CREATE TABLE lock (resource TEXT PRIMARY KEY, owner TEXT, expires INTEGER) WITHOUT ROWID");

@@ -41,7 +41,7 @@ export interface HistoryRow {
 }
 
 /** The `state` column. */
-export const PENDING = 0;
+const PENDING = 0;
 export const ACTIVE = 1;
 
 /** The `mode` column. */

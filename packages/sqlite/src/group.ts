@@ -183,7 +183,7 @@ export class Group {
   }
 
   #afterFailure(opened: Opened, calls: Call[], { error, phase }: Failure): Tried {
-    if (isBusy(error)) return { again: calls, busy: error };
+    if (isBusy(error)) return this.#withoutLock(opened, calls, error);
     const surelyUndone = phase === "before" || isFull(error);
     if (calls.length > 1 && surelyUndone) {
       const results = calls.map((call) => this.#commit(opened, [call]));
@@ -197,6 +197,14 @@ export class Group {
     }
     for (const call of calls) call.reject(this.#told(error, phase));
     return { again: [] };
+  }
+
+  /** Somebody else has the lock. Reading needs none and does not wait for it. */
+  #withoutLock(opened: Opened, calls: Call[], busy: unknown): Tried {
+    const reads = calls.filter((call) => call.kind === "read");
+    if (reads.length === 0 || reads.length === calls.length) return { again: calls, busy };
+    const { again } = this.#commit(opened, reads);
+    return { again: [...calls.filter((call) => call.kind === "write"), ...again], busy };
   }
 
   /** @throws {@link Failure} when the transaction did not end well */

@@ -3,7 +3,7 @@ import { cursorExpired, type HistoryBounds, type HistoryPage, positionAfter } fr
 import { decodeEvents } from "./codec.js";
 import type { Head, Statements } from "./statements.js";
 
-export function boundsOf(head: Head): HistoryBounds {
+function boundsOf(head: Head): HistoryBounds {
   return { epoch: head.epoch, prunedThrough: head.pruned_through, last: lastSequence(head) };
 }
 

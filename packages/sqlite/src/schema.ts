@@ -80,7 +80,7 @@ export function migrate(db: Connection, path: string, migrations: readonly Migra
 }
 
 /** @throws `BACKEND_INCOMPATIBLE` for a version that only a newer program knows */
-export function refuseNewerSchema(version: number, path: string, known: number): void {
+function refuseNewerSchema(version: number, path: string, known: number): void {
   if (version <= known) return;
   throw new LeaseError(
     "BACKEND_INCOMPATIBLE",

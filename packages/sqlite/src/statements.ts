@@ -59,10 +59,15 @@ export function prepareStatements(db: Connection) {
     // Leases
     lease: prepare<[string], LeaseRow>(`SELECT ${LEASE} FROM live WHERE kind = 0 AND key = ?`),
     expiresOf: prepare<[string], number>("SELECT expires FROM live WHERE kind = 0 AND key = ?").pluck(),
-    /** With its first claim: a statement less for the lease that has only one. */
+    /**
+     * With its first claim: a statement less for the lease that has only one. OR FAIL, since to be able to undo it
+     * alone SQLite would copy every page first; a failure undoes the whole transaction anyway.
+     */
     insertLease: prepare<
       [string, number, number, number, number, string, number, string, number, number, string]
-    >(`INSERT INTO live (${LIVE}) VALUES (0, ?, ?, NULL, ?, ?, ?, ?), (?, ?, ?, ?, NULL, NULL, NULL, ?)`),
+    >(
+      `INSERT OR FAIL INTO live (${LIVE}) VALUES (0, ?, ?, NULL, ?, ?, ?, ?), (?, ?, ?, ?, NULL, NULL, NULL, ?)`,
+    ),
     insertClaim: prepare<[number, string, number, number, string]>(
       `INSERT INTO live (${LIVE}) VALUES (?, ?, ?, ?, NULL, NULL, NULL, ?)`,
     ),

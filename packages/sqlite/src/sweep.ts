@@ -5,7 +5,7 @@ import type { Head, Statements } from "./statements.js";
 import type { Store } from "./store.js";
 
 /** One step deletes at most this many history entries, so that nobody waits long for the write lock. */
-export const MAX_PRUNED = 10_000;
+const MAX_PRUNED = 10_000;
 
 /** Looks without the write lock whether there is anything to do; `null` if there is. */
 export function sweepIdle(

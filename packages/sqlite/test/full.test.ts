@@ -105,13 +105,13 @@ test("a disk that is really full: new leases are refused, those held are renewed
   } finally {
     await backend?.close();
     backend = undefined;
-    execFileSync("umount", [folder.path]);
+    execFileSync("/bin/umount", [folder.path]);
   }
 });
 
 function mountSmallDisk(path: string): boolean {
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=12m", "tmpfs", path], { stdio: "ignore" });
+    execFileSync("/bin/mount", ["-t", "tmpfs", "-o", "size=12m", "tmpfs", path], { stdio: "ignore" });
     return true;
   } catch {
     return false;
