@@ -64,11 +64,12 @@ describe("one file, many writers", () => {
     let kills = 0;
 
     /** Takes leases, gives some of them back, and remembers what it was told, until its process dies. */
-    const work = async (backend: LeaseBackend) => {
+    const work = async (backend: LeaseBackend, begun: () => void) => {
       for (;;) {
         const id = createLeaseId();
         const lease = await hold(backend, `job:${id}`, { id, ttlMs: 600_000 });
         held.set(id, lease);
+        begun();
         if (Math.random() < 0.5) continue;
         // From here on nobody knows, until the answer.
         held.delete(id);
@@ -79,8 +80,16 @@ describe("one file, many writers", () => {
     const lifeOfAWriter = async () => {
       while (kills < KILLS) {
         const { host, backend } = await writer();
-        const workers = Array.from({ length: 4 }, () => work(backend).catch((error: unknown) => error));
-        await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 60));
+        let begun = () => {};
+        const underWay = new Promise<void>((resolve) => {
+          begun = resolve;
+        });
+        const workers = Array.from({ length: 4 }, () =>
+          work(backend, begun).catch((error: unknown) => error),
+        );
+        // Some are killed while they open the file, most in the middle of their work.
+        if (kills % 4 !== 0) await Promise.race([underWay, ...workers]);
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 60));
         host.kill();
         kills += 1;
         for (const end of await Promise.all(workers)) {
