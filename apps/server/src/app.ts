@@ -10,7 +10,7 @@ import fastify, {
   LogController,
 } from "fastify";
 import type { Logger } from "pino";
-import { requireToken } from "./auth.js";
+import { guard } from "./auth.js";
 import type { Context } from "./context.js";
 import { Draining } from "./draining.js";
 import { SERVER_LIMITS, type ServerLimits } from "./limits.js";
@@ -81,7 +81,7 @@ export async function buildApp({ backend, logger, token, limits: some = {} }: Ap
     const refuseOtherMethods = noteMethods(group);
     await group.register(healthRoutes, context);
     await group.register(async (guarded) => {
-      await requireToken(guarded, token);
+      await guard(guarded, token);
       for (const routes of [acquireRoutes, leaseRoutes, agentRoutes, historyRoutes, operationRoutes]) {
         await guarded.register(routes, context);
       }

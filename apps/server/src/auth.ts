@@ -1,10 +1,21 @@
-/** The bearer token, compared in constant time by the plugin. */
+/** Who may ask: whoever has the token or, without one, programs of this machine. */
 import bearerAuth from "@fastify/bearer-auth";
 import type { FastifyInstance } from "fastify";
+import { isLoopback } from "./loopback.js";
+import { HttpError } from "./problems.js";
 
-/** Every route that is registered on this instance from here on asks for the token, if there is one. */
-export async function requireToken(app: FastifyInstance, token: string | undefined): Promise<void> {
-  if (token === undefined) return;
+/**
+ * Guards every route that is registered on this instance from here on. With a token, by the token, compared in constant
+ * time. Without, the server listens on loopback only, and what remains is a web page that points a name of its own at
+ * loopback (DNS rebinding) and so speaks through the user's browser: its requests name that host.
+ */
+export async function guard(app: FastifyInstance, token: string | undefined): Promise<void> {
+  if (token === undefined) {
+    app.addHook("onRequest", async ({ hostname }) => {
+      if (!isLoopback(hostname)) throw new HttpError("WRONG_HOST");
+    });
+    return;
+  }
   await app.register(bearerAuth, {
     keys: new Set([token]),
     // The scheme's name has no case (RFC 9110, section 11.1).

@@ -1,8 +1,8 @@
 /** What the environment says, checked; anything wrong with it is one sentence. */
-import { BlockList, isIP } from "node:net";
 import { envSchema } from "env-schema";
 import { type Static, Type } from "typebox";
 import { SERVER_LIMITS } from "./limits.js";
+import { isLoopback } from "./loopback.js";
 
 /** Where leases are kept when nothing else is said. */
 export const DEFAULT_BACKEND = "sqlite:lease-data/leases.db";
@@ -52,13 +52,4 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     drainMs: read.LEASE_DRAIN_MS,
     logLevel: read.LEASE_LOG_LEVEL,
   };
-}
-
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8);
-loopback.addAddress("::1", "ipv6");
-
-function isLoopback(host: string): boolean {
-  const version = isIP(host);
-  return version === 0 ? host === "localhost" : loopback.check(host, version === 6 ? "ipv6" : "ipv4");
 }

@@ -32,6 +32,7 @@ const HTTP_ERRORS = {
   MALFORMED_REQUEST: [400, "This is not HTTP as this server understands it."],
   BODY_TOO_LARGE: [413, "The body is larger than this server takes."],
   UNSUPPORTED_MEDIA_TYPE: [415, "Bodies are JSON: send the header Content-Type: application/json."],
+  WRONG_HOST: [421, "Without a token this server answers to localhost, 127.0.0.1 and [::1] only."],
   HEADERS_TOO_LARGE: [431, "The headers are larger than this server takes."],
   // Nobody reads this answer; the log does.
   CLIENT_GONE: [499, "The client hung up."],

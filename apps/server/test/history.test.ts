@@ -184,7 +184,7 @@ describe("GET /v1/events", () => {
     });
 
     const socket = connect(server.port, "127.0.0.1").pause();
-    socket.write("GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n");
+    socket.write("GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
     await until(() => read > 0);
     let before = -1;
     // Until the buffers of both kernels are full.

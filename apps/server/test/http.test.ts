@@ -51,6 +51,25 @@ describe("problem documents", () => {
     expect(answer.status).toBe(status);
   });
 
+  test.each(["evil.example", "evil.example:5327", "127.0.0.1.evil.example", "[::2]:5327"])(
+    "without a token, a page of the host %s does not get through the user's browser",
+    async (host) => {
+      server = await startServer();
+      const answer = await raw(`GET /v1/leases HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      expect(answer).toMatch(/^HTTP\/1.1 421 /);
+      expect(answer).toContain('"code":"WRONG_HOST"');
+    },
+  );
+
+  test.each(["localhost:5327", "LOCALHOST", "127.0.0.1", "[::1]:5327"])(
+    "the host %s is this machine",
+    async (host) => {
+      server = await startServer();
+      const answer = await raw(`GET /v1/leases HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      expect(answer).toMatch(/^HTTP\/1.1 200 /);
+    },
+  );
+
   test("a body over 64 KiB is 413, told or found", async () => {
     server = await startServer();
     const body = JSON.stringify({ ...ok, reason: "x".repeat(64 * 1024) });
@@ -58,7 +77,7 @@ describe("problem documents", () => {
     expect(answer.body).toMatchObject({ status: 413, code: "BODY_TOO_LARGE" });
     const chunks = `${(40_000).toString(16)}\r\n${"x".repeat(40_000)}\r\n`.repeat(2);
     const head =
-      "POST /v1/leases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+      "POST /v1/leases HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     expect(await raw(`${head}${chunks}0\r\n\r\n`)).toMatch(/^HTTP\/1\.1 413 .*BODY_TOO_LARGE/s);
   });
 
@@ -91,7 +110,7 @@ describe("problem documents", () => {
 
 describe("slow clients", () => {
   const head =
-    "POST /v1/leases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n";
+    "POST /v1/leases HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n";
 
   test.each([
     ["headers", head.slice(0, 40)],

@@ -87,7 +87,7 @@ describe("hanging up leaves the line", () => {
     const body = JSON.stringify(waiter("b"));
     const socket = connect(server.port, "127.0.0.1");
     socket.write(
-      `POST /v1/leases HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      `POST /v1/leases HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     );
     await until(async () => (await inLine()).length === 1);
     if (how === "destroyed") socket.destroy();

@@ -18,7 +18,7 @@ const response = answers(
     201: ["Lease", "Granted"],
     202: ["PendingLease", "In line, with `wait: true`: the same PUT again keeps the place and asks"],
   },
-  ...[400, 401, 403, 409, 410, 413, 415, 500, 503, 507],
+  ...[400, 401, 403, 409, 410, 413, 415, 421, 500, 503, 507],
 );
 
 export const acquireRoutes: Routes = async (app, context) => {

@@ -14,7 +14,7 @@ export const agentRoutes: Routes = async (app, { backend }) => {
         tags: ["agents"],
         params: AgentParams,
         querystring: RevokeAgentQuery,
-        response: answers({ 200: ["Revoked", "What was revoked"] }, 400, 401, 500, 503),
+        response: answers({ 200: ["Revoked", "What was revoked"] }, 400, 401, 421, 500, 503),
       },
     },
     async ({ params: { agentId }, query }) => ({

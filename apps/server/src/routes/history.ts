@@ -26,7 +26,7 @@ export const historyRoutes: Routes = async (app, { backend, draining, limits }) 
         summary: "What happened, oldest first",
         tags,
         querystring: HistoryQuery,
-        response: answers({ 200: ["EventPage", "A page of it"] }, 400, 401, 410, 500, 503),
+        response: answers({ 200: ["EventPage", "A page of it"] }, 400, 401, 410, 421, 500, 503),
       },
     },
     ({ query: { limit = DEFAULT_PAGE, ...filters } }) =>
@@ -43,7 +43,7 @@ export const historyRoutes: Routes = async (app, { backend, draining, limits }) 
         tags,
         querystring: EventsQuery,
         response: {
-          ...answers({}, 400, 401, 410, 500, 503),
+          ...answers({}, 400, 401, 410, 421, 500, 503),
           200: {
             description: "One event each: id is its cursor, event its type, data a LeaseEvent",
             content: { "text/event-stream": { schema: Type.Unsafe<Readable>({ type: "string" }) } },

@@ -21,6 +21,7 @@ export const operationRoutes: Routes = async (app, { backend }) => {
           401,
           413,
           415,
+          421,
           500,
           503,
         ),
