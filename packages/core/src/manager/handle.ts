@@ -32,8 +32,8 @@ export interface LeaseHandle extends AsyncDisposable {
   readonly lease: Lease;
   readonly state: HandleState;
   /**
-   * Aborts when the lease is lost, with a {@link LossError} as its reason; not when it is released. It aborts by a
-   * timer: after the process was stopped, `isHeld()` is right sooner.
+   * Aborts when the lease is lost, with a {@link LossError} as its reason, and with `CLOSED` when the manager is closed
+   * before it was released; not when its holder releases it. It aborts by a timer: after the process was stopped, `isHeld()` is right sooner.
    */
   readonly signal: AbortSignal;
   /** How it was lost, or `null`. */

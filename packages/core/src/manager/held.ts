@@ -172,6 +172,14 @@ export class Handle implements LeaseHandle {
     return this.#ending;
   }
 
+  /** Releases because the manager closes: whoever still works under the lease is told. */
+  releaseAtClose(): Promise<ReleaseOutcome> {
+    const released = this.release();
+    const message = `The lease manager was closed, and the lease ${this.id} released: stop the work it protected.`;
+    this.#controller.abort(new LeaseError("CLOSED", message));
+    return released;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release();
   }

@@ -135,8 +135,8 @@ export interface LeaseManager extends AsyncDisposable {
   drain(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
 
   /**
-   * Ends all: requests in line fail with `CLOSED`, everything held is released, and what aborted requests may have
-   * left is given back. Safe to call twice.
+   * Ends all: requests in line fail with `CLOSED`, everything held is released (its `signal` aborts with `CLOSED`), and
+   * what aborted requests may have left is given back. Safe to call twice.
    *
    * @param options.backend - close the backend too, once all is released, where nobody else uses it. Default `false`
    * @throws only what the backend throws when it is closed
@@ -233,7 +233,8 @@ class Manager implements LeaseManager {
     const lease = await this.acquire(resources, options);
     try {
       const result = await work(lease);
-      if (!lease.isHeld() && lease.loss !== null) throw lease.loss;
+      // Asking also notices a deadline that passed while nothing else ran.
+      if (!lease.isHeld()) lease.signal.throwIfAborted();
       return result;
     } finally {
       await lease.release();
@@ -262,7 +263,7 @@ class Manager implements LeaseManager {
 
   async #close(): Promise<void> {
     this.#grantNoMore();
-    await Promise.all([...this.#held].map((lease) => lease.release()));
+    await Promise.all([...this.#held].map((lease) => lease.releaseAtClose()));
     // A clean-up may begin another one: a grant that arrives after its request was aborted.
     while (this.#cleanups.size > 0) await Promise.all(this.#cleanups);
     await this.#lossFeed?.stop();

@@ -124,6 +124,31 @@ test("close releases all that is held, ends waits with CLOSED, and leaves no tim
   expect((await rejection(leases.acquire("c"))).code).toBe("CLOSED");
 });
 
+test("work that goes on when the manager closes is told, and does not end as if it had been protected", async () => {
+  const { manager, clock } = world();
+  const leases = manager();
+  const working = rejection(
+    leases.withLease("a", async (lease) => {
+      await new Promise<void>((resolve) => lease.signal.addEventListener("abort", () => resolve()));
+      expect(lease.signal.reason).toMatchObject({ code: "CLOSED" });
+      return "done";
+    }),
+  );
+  await settled();
+  await leases.close();
+  expect((await working).code).toBe("CLOSED");
+  expect(clock.timers).toBe(0);
+});
+
+test("a lease that its holder released before the work ended is the holder's own affair", async () => {
+  const { manager } = world();
+  const done = await manager().withLease("a", async (lease) => {
+    await lease.release();
+    return "done";
+  });
+  expect(done).toBe("done");
+});
+
 test("close waits for what aborted requests left", async () => {
   const { manager, backend, clock, live } = world();
   const slow = meddled(backend, {
