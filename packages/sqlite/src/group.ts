@@ -7,8 +7,8 @@
  */
 import { isLeaseError, LeaseError, type Moment } from "@lease/core";
 import type { BootClock } from "./clock.js";
+import type { LeaseDatabase } from "./database.js";
 import { closed, isBusy, isFull, type Phase, toLeaseError } from "./errors.js";
-import type { LeaseDatabase } from "./open.js";
 import type { Head } from "./statements.js";
 import { Store, type StoreOptions } from "./store.js";
 

@@ -7,12 +7,11 @@ import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { LeaseError } from "@lease/core";
 import type { BootClock } from "./clock.js";
+import { type LeaseDatabase, LOG_KEPT_BYTES, leaseDatabase } from "./database.js";
 import { type Connection, loadDriver } from "./driver.js";
 import { isHotJournal } from "./errors.js";
-import { type FileSystemTypeOf, identify, isStill, refuseNetworkFileSystem } from "./file.js";
-import { Reserve } from "./reserve.js";
+import { type FileSystemTypeOf, identify, refuseNetworkFileSystem } from "./file.js";
 import { MIGRATIONS, type Migration, migrate, refuseForeign } from "./schema.js";
-import { type Head, prepareStatements, type Statements } from "./statements.js";
 
 export interface OpenOptions {
   /** Absolute. */
@@ -28,41 +27,9 @@ export interface OpenOptions {
   readonly migrations?: readonly Migration[] | undefined;
 }
 
-/** An open lease database. */
-export interface LeaseDatabase {
-  readonly statements: Statements;
-  readonly logPath: string;
-  /**
-   * The head of the file, once it is sure that the file is still the one that was opened, in the same boot and
-   * schema.
-   *
-   * @throws `BACKEND_UNAVAILABLE` or `BACKEND_INCOMPATIBLE` when it is not
-   */
-  check(): Head;
-  /** Whether the file and its log are still those that were opened. */
-  isInPlace(): boolean;
-  /** Ends a transaction that failed; harmless when there is none. */
-  rollback(): void;
-  /** Runs several reads on one snapshot. */
-  inSnapshot(run: () => void): void;
-  /** Whether there is room for new leases; a little is kept back for what becomes of the old ones. */
-  hasRoom(): boolean;
-  /** Finds room on a full disk for one step more. */
-  makeRoom(): void;
-  /** Empties the log if it grew long, as it does while somebody reads in one long transaction. */
-  tendLog(): void;
-  /** A number that changes when another connection commits. */
-  dataVersion(): number;
-  close(): void;
-}
-
 /** SQLite sleeps this long itself when another connection writes: longer, and the event loop stands still. */
 const BLOCKING_WAIT_MS = 2;
 const ONE_PAGE_BYTES = 4096;
-/** What was looked at within this time need not be looked at again: a look costs as much as a step. */
-const LOOK_AGAIN_MS = 5;
-/** The log is cut back to this size once it could be emptied. */
-const LOG_KEPT_BYTES = 16 * 1024 * 1024;
 
 export async function openDatabase(options: OpenOptions): Promise<LeaseDatabase> {
   const { path } = options;
@@ -70,9 +37,9 @@ export async function openDatabase(options: OpenOptions): Promise<LeaseDatabase>
   if (identify(dirname(path)) === null) throw missingFolder(path);
   refuseNetworkFileSystem(path, options.fileSystemTypeOf);
   const known = (options.migrations ?? MIGRATIONS).length;
+  const found = identify(path);
   let db: Connection | undefined;
   try {
-    const found = identify(path);
     if (found !== null) {
       if (!found.isFile) throw noFile(path);
       lookBeforeWriting(new Driver(path, { readonly: true, timeout: BLOCKING_WAIT_MS }), path, known);
@@ -80,7 +47,7 @@ export async function openDatabase(options: OpenOptions): Promise<LeaseDatabase>
     db = new Driver(path, { timeout: BLOCKING_WAIT_MS });
     prepareFile(db, options);
     options.onOpen?.(db);
-    return databaseOf(db, options, known);
+    return leaseDatabase(db, { path, clock: options.clock, schemaVersion: known, found });
   } catch (error) {
     db?.close();
     throw error;
@@ -125,73 +92,6 @@ function prepareFile(db: Connection, options: OpenOptions): void {
   db.pragma(`synchronous = ${synchronous}`);
 }
 
-function databaseOf(db: Connection, options: OpenOptions, schemaVersion: number): LeaseDatabase {
-  const { path, clock } = options;
-  const logPath = `${path}-wal`;
-  const opened = identify(path);
-  const openedLog = identify(logPath);
-  if (opened === null || openedLog === null) throw replaced(path);
-  const statements = prepareStatements(db);
-  const bootId = clock.bootId();
-  const reserve = new Reserve(`${path}-reserve`);
-  const emptyLog = () => {
-    try {
-      db.pragma("wal_checkpoint(TRUNCATE)");
-    } catch {
-      // Somebody reads or writes, or there is no room for it: another time.
-    }
-  };
-  let lookedAt = Number.NEGATIVE_INFINITY;
-  let logLookedAt = Number.NEGATIVE_INFINITY;
-  const isInPlace = () => {
-    const now = performance.now();
-    if (!isStill(path, opened)) return false;
-    lookedAt = now;
-    if (now - logLookedAt < LOOK_AGAIN_MS) return true;
-    logLookedAt = now;
-    return isStill(logPath, openedLog);
-  };
-  return {
-    statements,
-    logPath,
-    isInPlace,
-    check() {
-      // The look at the end of each transaction does for the next, if that comes soon.
-      if (performance.now() - lookedAt >= LOOK_AGAIN_MS && !isInPlace()) throw replaced(path);
-      const head = statements.head.get();
-      if (head === undefined) throw damaged(path);
-      if (head.boot_id !== bootId || clock.bootId() !== bootId) throw otherBoot(path);
-      if (head.schema_version !== schemaVersion) throw otherSchema(path, head.schema_version);
-      return head;
-    },
-    rollback() {
-      try {
-        if (db.inTransaction) statements.rollback.run();
-      } catch {
-        // What made the transaction fail is what the caller is told; the next one begins with a new try.
-      }
-    },
-    inSnapshot(run) {
-      statements.beginRead.run();
-      try {
-        run();
-      } finally {
-        statements.commit.run();
-      }
-    },
-    hasRoom: () => reserve.isWhole(),
-    makeRoom() {
-      reserve.spend();
-      emptyLog();
-    },
-    tendLog() {
-      if ((statSync(logPath, { throwIfNoEntry: false })?.size ?? 0) > LOG_KEPT_BYTES) emptyLog();
-    },
-    dataVersion: () => statements.dataVersion.get() as number,
-    close: () => db.close(),
-  };
-}
-
 /**
  * The clock counts from the boot on. In a new one nobody knows how much time has passed, so every lease gets the time
  * that it was last given once more: longer than promised, never shorter.
@@ -207,13 +107,6 @@ function enterBoot(db: Connection, { clock, endMemoryMs }: OpenOptions): void {
   db.prepare("UPDATE ended SET forget_at = ?").run(now + endMemoryMs);
 }
 
-function replaced(path: string): LeaseError {
-  return new LeaseError(
-    "BACKEND_UNAVAILABLE",
-    `The lease database ${JSON.stringify(path)} was deleted, moved or replaced while it was open. Put it back, or close this backend and open it again.`,
-  );
-}
-
 function missingFolder(path: string): LeaseError {
   return new LeaseError(
     "BACKEND_UNAVAILABLE",
@@ -225,26 +118,5 @@ function noFile(path: string): LeaseError {
   return new LeaseError(
     "BACKEND_UNAVAILABLE",
     `The lease database ${JSON.stringify(path)} cannot be opened: there is something else of that name, not a file.`,
-  );
-}
-
-function damaged(path: string): LeaseError {
-  return new LeaseError(
-    "BACKEND_CORRUPT",
-    `The lease database ${JSON.stringify(path)} has lost its head row: restore it from a backup.`,
-  );
-}
-
-function otherBoot(path: string): LeaseError {
-  return new LeaseError(
-    "BACKEND_INCOMPATIBLE",
-    `The lease database ${JSON.stringify(path)} is now used under another clock (another boot, machine or time namespace), so nobody can tell how old a lease is. Let one machine use it, and open it again.`,
-  );
-}
-
-function otherSchema(path: string, version: number): LeaseError {
-  return new LeaseError(
-    "BACKEND_INCOMPATIBLE",
-    `The lease database ${JSON.stringify(path)} was taken to schema version ${version} by a newer @lease/sqlite while it was open: update this process too.`,
   );
 }

@@ -1,8 +1,8 @@
 /** Those in this process who wait: for their turn, or for something new in the history. */
 import { Bell, type Clock, type TurnLook, type TurnRequest, Turns } from "@lease/core";
+import type { LeaseDatabase } from "./database.js";
 import { closed, isBusy, toLeaseError } from "./errors.js";
 import { Looker } from "./look.js";
-import type { LeaseDatabase } from "./open.js";
 import type { Store } from "./store.js";
 import { Wake } from "./wake.js";
 

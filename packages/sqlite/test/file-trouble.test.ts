@@ -8,6 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -71,6 +72,16 @@ describe("opening", () => {
       process.chdir(before);
     }
     expect(existsSync(folder.file("relative.db"))).toBe(true);
+  });
+
+  test("a link is followed, and everybody meets in the real file", async () => {
+    mkdirSync(join(folder.path, "real"));
+    symlinkSync(join(folder.path, "real", "leases.db"), folder.file("link.db"));
+    const byLink = open({ path: folder.file("link.db") });
+    await hold(byLink, "src/app.ts");
+    expect(await held(open({ path: join(folder.path, "real", "leases.db") }))).toEqual(["src/app.ts"]);
+    await pause();
+    await hold(byLink, "docs/readme.md");
   });
 
   test("a folder that does not exist is not made, and the next call tries again", async () => {
