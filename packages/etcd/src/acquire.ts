@@ -6,6 +6,7 @@
 import {
   type AcquireRequest,
   type AcquireResult,
+  type Claim,
   differentClaims,
   type Lease,
   LeaseError,
@@ -13,15 +14,16 @@ import {
   notOwner,
   sameClaims,
 } from "@lease/core";
-import type { IKeyValue, IRequestOp, ITxnRequest, ITxnResponse } from "etcd3";
+import type { IRequestOp, ITxnRequest, ITxnResponse } from "etcd3";
 import { type BlockerKey, blockersIn, describe, readBlockers } from "./blockers.js";
 import { type Context, type Place, seconds } from "./context.js";
 import { endLease } from "./end.js";
 import { isLeaseGone } from "./errors.js";
 import { type EtcdLease, isFresh, type MemoryLease } from "./etcd-leases.js";
-import type { KeyRange, Keys } from "./keys.js";
+import type { Keys } from "./keys.js";
 import {
   get,
+  getRange,
   isEmpty,
   isMissing,
   isNotCreatedAt,
@@ -78,46 +80,20 @@ async function enter(context: Context, request: AcquireRequest): Promise<Tried> 
   const ranges = keys.conflicts(request.claims);
   if (ranges === null) return enterWide(context, request);
   const lines = await takeLines(context, request);
-  const memoryKey = keys.memory(request.id);
+  const isNew = isMissing(keys.memory(request.id));
   const granted = newLease(request, "active", lines);
-  const reads = ranges.map(getRange);
-  const known = [get(memoryKey), get(keys.record(request.id))];
-  const txn: ITxnRequest = {
-    compare: [isMissing(memoryKey), ...ranges.map(isEmpty)],
-    success: puts(keys, granted, lines.active, lines.memory),
-    failure: request.wait
-      ? [
-          nested({
-            compare: [isMissing(memoryKey)],
-            success: [
-              ...reads,
-              ...puts(keys, newLease(request, "pending", lines), lines.waiting as EtcdLease, lines.memory),
-            ],
-            failure: known,
-          }),
-        ]
-      : [...known, ...reads],
-  };
-  const answer = await send(context, request, lines, () => connection.write(txn));
+  const answer = await send(context, request, lines, () =>
+    connection.write({
+      compare: [isNew, ...ranges.map(isEmpty)],
+      success: puts(keys, granted, lines.active, lines.memory),
+      failure: lines.waiting === null ? [] : [nested(inLine(context, request, lines, lines.waiting))],
+    }),
+  );
   if (answer === AGAIN) return AGAIN;
   const revision = Number(answer.header.revision);
   if (answer.succeeded) return onGranted(context, request, lines, granted, revision);
-  if (!request.wait) {
-    giveBack(context, lines);
-    const [memory, record, ...found] = answer.responses;
-    const existing = existingOf(request.id, memory?.response_range.kvs[0], record?.response_range.kvs[0]);
-    if (existing !== null) return onExisting(context, request, existing);
-    return refuse(context, request, blockersIn(keys, found, request), revision, null);
-  }
-  const inner = answer.responses[0]?.response_txn as ITxnResponse;
-  if (!inner.succeeded) {
-    giveBack(context, lines);
-    const [memory, record] = inner.responses;
-    const existing = existingOf(request.id, memory?.response_range.kvs[0], record?.response_range.kvs[0]);
-    return existing === null ? AGAIN : onExisting(context, request, existing);
-  }
-  const blockers = blockersIn(keys, inner.responses.slice(0, reads.length), request);
-  return onQueued(context, request, lines, blockers, revision);
+  const isQueued = answer.responses[0]?.response_txn?.succeeded === true;
+  return onRefused(context, request, lines, isQueued ? revision : null);
 }
 
 /**
@@ -126,48 +102,73 @@ async function enter(context: Context, request: AcquireRequest): Promise<Tried> 
  */
 async function enterWide(context: Context, request: AcquireRequest): Promise<Tried> {
   const { connection, keys } = context;
-  const memoryKey = keys.memory(request.id);
-  const look = await connection.read({
-    success: [get(memoryKey), get(keys.record(request.id)), ...readBlockers(keys, request.claims)],
-  });
-  const [memory, record, ...found] = look.responses;
-  const existing = existingOf(request.id, memory?.response_range.kvs[0], record?.response_range.kvs[0]);
-  if (existing !== null) return onExisting(context, request, existing);
-  const seen = Number(look.header.revision);
-  const blockers = blockersIn(keys, found, request);
-  if (blockers.length > 0 && !request.wait) return refuse(context, request, blockers, seen, null);
+  const look = await lookAt(context, request.id, request.claims);
+  if (isKnown(look)) return onExisting(context, request, look);
+  if (look.blockers.length > 0 && !request.wait)
+    return refuse(context, request, look.blockers, look.revision, null);
 
   const lines = await takeLines(context, request);
-  if (blockers.length === 0) {
-    const granted = newLease(request, "active", lines);
-    const answer = await send(context, request, lines, () =>
-      connection.write({
-        compare: [isMissing(memoryKey), ...keys.trees.map((tree) => isOlderThan(tree, seen + 1))],
-        success: puts(keys, granted, lines.active, lines.memory),
-      }),
-    );
-    if (answer === AGAIN) return AGAIN;
-    if (answer.succeeded) return onGranted(context, request, lines, granted, Number(answer.header.revision));
-    giveBack(context, lines);
-    return AGAIN;
-  }
-  const pending = newLease(request, "pending", lines);
+  const isFree = look.blockers.length === 0;
+  const granted = newLease(request, "active", lines);
+  const unchanged = keys.trees.map((tree) => isOlderThan(tree, look.revision + 1));
   const answer = await send(context, request, lines, () =>
-    connection.write({
-      compare: [isMissing(memoryKey)],
-      success: [
-        ...keys.trees.map(getRange),
-        ...puts(keys, pending, lines.waiting as EtcdLease, lines.memory),
-      ],
-    }),
+    connection.write(
+      isFree
+        ? {
+            compare: [isMissing(keys.memory(request.id)), ...unchanged],
+            success: puts(keys, granted, lines.active, lines.memory),
+          }
+        : inLine(context, request, lines, lines.waiting as EtcdLease),
+    ),
   );
   if (answer === AGAIN) return AGAIN;
-  if (!answer.succeeded) {
-    giveBack(context, lines);
-    return AGAIN;
+  const revision = Number(answer.header.revision);
+  if (isFree && answer.succeeded) return onGranted(context, request, lines, granted, revision);
+  return onRefused(context, request, lines, !isFree && answer.succeeded ? revision : null);
+}
+
+/** Puts a request in line, if its id is new. */
+function inLine({ keys }: Context, request: AcquireRequest, lines: Lines, waiting: EtcdLease): ITxnRequest {
+  return {
+    compare: [isMissing(keys.memory(request.id))],
+    success: puts(keys, newLease(request, "pending", lines), waiting, lines.memory),
+  };
+}
+
+/**
+ * Not granted: looks at why.
+ *
+ * @param token - of the place in line, if it got one
+ */
+async function onRefused(
+  context: Context,
+  request: AcquireRequest,
+  lines: Lines,
+  token: number | null,
+): Promise<Tried> {
+  const { leases, known } = context;
+  const { active, waiting, memory } = lines;
+  leases.give(active);
+  if (waiting !== null) {
+    if (token === null) leases.give(waiting);
+    else known.use(waiting);
   }
-  const before = blockersIn(keys, answer.responses.slice(0, keys.trees.length), request);
-  return onQueued(context, request, lines, before, Number(answer.header.revision));
+  if (token !== null) {
+    memory.keys += 1;
+    // The etcd lease came from the pool: what it had left is not what was asked for.
+    if (waiting !== null && !(await leases.freshen(waiting))) return AGAIN;
+  }
+  const look = await lookAt(context, request.id, request.claims);
+  if (token === null) {
+    if (isKnown(look)) return onExisting(context, request, look);
+    // What stood in the way is gone already.
+    if (look.blockers.length === 0 || request.wait) return AGAIN;
+    return refuse(context, request, look.blockers, look.revision, null);
+  }
+  if (look.lease?.token !== token || look.lease.state !== "pending") return AGAIN;
+  known.onPlaced(placeOf(look.lease, look));
+  if (look.blockers.length === 0) return AGAIN;
+  return refuse(context, request, look.blockers, look.revision, look.lease);
 }
 
 /** A request that stands in line asks whether it is its turn. */
@@ -178,7 +179,7 @@ async function askAgain(context: Context, request: AcquireRequest, place: Place)
   let blockers = [...place.blockers.values()];
   if (blockers.length > 0 || !isSame(request, lease)) {
     const look = await lookAt(context, request.id, request.claims);
-    if (look === null) {
+    if (!isKnown(look)) {
       // Released or cancelled elsewhere: an id that is forgotten can be asked for anew.
       known.forget(request.id);
       return AGAIN;
@@ -188,11 +189,7 @@ async function askAgain(context: Context, request: AcquireRequest, place: Place)
     lease = look.lease;
     blockers = look.blockers;
     memoryLease = look.memory?.etcdLease;
-    known.onPlaced({
-      lease,
-      blockers: new Map(blockers.map((blocker) => [blocker.id, blocker])),
-      revision: look.revision,
-    });
+    known.onPlaced(placeOf(lease, look));
   }
   if (blockers.length === 0) return promote(context, request, lease);
   if (!request.wait) return leave(context, request, lease, blockers);
@@ -266,7 +263,8 @@ async function heartbeat(
   giveUp(context, lease.etcdLease);
   const revision = Number(answer.header.revision);
   const found: FoundLease = { ...record, token: lease.token, revision, etcdLease: moved.id };
-  known.onPlaced({ lease: found, blockers: new Map(blockers.map((one) => [one.id, one])), revision }, moved);
+  known.use(moved);
+  known.onPlaced({ lease: found, blockers: new Map(blockers.map((one) => [one.id, one])), revision });
   return refuse(context, request, blockers, null, found);
 }
 
@@ -319,50 +317,44 @@ async function leave(
 
 // What an answer means
 
-interface Existing {
+/** What is known of an id, and what stands in its way. */
+interface Look {
   readonly lease: FoundLease | null;
   readonly memory: FoundMemory | null;
-}
-
-interface Look extends Existing {
   readonly blockers: BlockerKey[];
   readonly revision: number;
 }
 
-/** Reads an id and what stands in its way; `null` when nothing is known of it. */
-export async function lookAt(
-  context: Context,
-  id: string,
-  claims: Place["lease"]["claims"],
-): Promise<Look | null> {
+export async function lookAt(context: Context, id: string, claims: readonly Claim[]): Promise<Look> {
   const { connection, keys } = context;
   const { header, responses } = await connection.read({
     success: [get(keys.memory(id)), get(keys.record(id)), ...readBlockers(keys, claims)],
   });
   const [memory, record, ...found] = responses;
-  const existing = existingOf(id, memory?.response_range.kvs[0], record?.response_range.kvs[0]);
-  if (existing === null) return null;
-  const blockers = existing.lease === null ? [] : blockersIn(keys, found, existing.lease);
-  return { ...existing, blockers, revision: Number(header.revision) };
-}
-
-function existingOf(
-  id: string,
-  memory: IKeyValue | undefined,
-  record: IKeyValue | undefined,
-): Existing | null {
-  if (memory === undefined && record === undefined) return null;
+  const memoryKv = memory?.response_range.kvs[0];
+  const recordKv = record?.response_range.kvs[0];
+  const lease = recordKv === undefined ? null : decodeLease(recordKv, id);
   return {
-    memory: memory === undefined ? null : decodeMemory(memory),
-    lease: record === undefined ? null : decodeLease(record, id),
+    lease,
+    memory: memoryKv === undefined ? null : decodeMemory(memoryKv),
+    blockers: blockersIn(keys, found, lease ?? { id, claims }),
+    revision: Number(header.revision),
   };
 }
 
-async function onExisting(
-  context: Context,
-  request: AcquireRequest,
-  { lease, memory }: Existing,
-): Promise<Tried> {
+function isKnown({ lease, memory }: Pick<Look, "lease" | "memory">): boolean {
+  return lease !== null || memory !== null;
+}
+
+export function placeOf(
+  lease: FoundLease,
+  { blockers, revision }: Pick<Look, "blockers" | "revision">,
+): Place {
+  return { lease, blockers: new Map(blockers.map((blocker) => [blocker.id, blocker])), revision };
+}
+
+async function onExisting(context: Context, request: AcquireRequest, look: Look): Promise<Tried> {
+  const { lease, memory } = look;
   const { known } = context;
   const owner = lease?.agentId ?? memory?.agentId;
   if (owner !== request.agentId) throw notOwner(request.id);
@@ -373,11 +365,7 @@ async function onExisting(
   }
   checkSame(request, lease);
   if (lease.state === "pending") {
-    const look = await lookAt(context, request.id, lease.claims);
-    if (look?.lease?.state === "pending") {
-      const blockers = new Map(look.blockers.map((blocker) => [blocker.id, blocker]));
-      known.onPlaced({ lease: look.lease, blockers, revision: look.revision });
-    }
+    known.onPlaced(placeOf(lease, look));
     return AGAIN;
   }
   const [leftMs, graceInMs] = await Promise.all([holderLeftMs(context, lease), graceLeftMs(context, lease)]);
@@ -395,34 +383,8 @@ async function onGranted(
   const { active, waiting, memory } = lines;
   memory.keys += 1;
   if (waiting !== null) context.leases.give(waiting);
-  const { id, agentId, claims } = granted;
-  context.known.onGranted({ id, agentId, token, claims, etcdLease: active });
+  context.known.onGranted({ ...granted, token, etcdLease: active });
   return { status: "granted", lease: shown({ ...granted, token }, granted.ttlMs), repeated: false };
-}
-
-async function onQueued(
-  context: Context,
-  request: AcquireRequest,
-  lines: Lines,
-  blockers: readonly BlockerKey[],
-  token: number,
-): Promise<Tried> {
-  const { active, memory } = lines;
-  const waiting = lines.waiting as EtcdLease;
-  memory.keys += 1;
-  context.leases.give(active);
-  const pending = newLease(request, "pending", lines);
-  const lease: FoundLease = { ...pending, token, revision: token, etcdLease: waiting.id };
-  const place = {
-    lease,
-    blockers: new Map(blockers.map((blocker) => [blocker.id, blocker])),
-    revision: token,
-  };
-  context.known.onPlaced(place, waiting);
-  // The etcd lease came from the pool: what it had left is not what was asked for.
-  if (!isFresh(waiting) && (await context.leases.keepAlive(waiting)) <= 0) return AGAIN;
-  if (blockers.length === 0) return AGAIN;
-  return refuse(context, request, blockers, token, lease);
 }
 
 async function refuse(
@@ -477,6 +439,7 @@ function newLease(request: AcquireRequest, state: "pending" | "active", lines: L
     wall,
     leftMs: termS * 1000,
     told: active ? "acquired" : "queued",
+    isBeside: !active,
   };
 }
 
@@ -499,7 +462,7 @@ function puts(keys: Keys, lease: StoredLease, on: EtcdLease, memory: MemoryLease
   return [
     put(keys.record(lease.id), encodeLease(lease), on.id),
     put(keys.memory(lease.id), encodeMemory({ agentId: lease.agentId }), memory.id),
-    ...lease.claims.map((claim) => put(keys.claim(claim, lease.id), NOTHING, on.id)),
+    ...keys.claims(lease).map((key) => put(key, Buffer.from(lease.id), on.id)),
   ];
 }
 
@@ -507,14 +470,8 @@ function puts(keys: Keys, lease: StoredLease, on: EtcdLease, memory: MemoryLease
 export function movedTo(keys: Keys, lease: StoredLease, on: EtcdLease): IRequestOp[] {
   return [
     put(keys.record(lease.id), encodeLease(lease), on.id),
-    ...lease.claims.map((claim) => move(keys.claim(claim, lease.id), on.id)),
+    ...keys.claims(lease).map((key) => move(key, on.id)),
   ];
-}
-
-const NOTHING = Buffer.alloc(0);
-
-function getRange({ key, range_end }: KeyRange): IRequestOp {
-  return { request_range: { key, range_end, keys_only: true } };
 }
 
 // Etcd leases
@@ -528,11 +485,6 @@ async function takeLines({ leases }: Context, request: AcquireRequest): Promise<
     waiting: request.wait ? await leases.take(waitS) : null,
     memory: leases.memoryAtOnce(memoryS) ?? (await leases.memory(memoryS)),
   };
-}
-
-function giveBack({ leases }: Context, { active, waiting }: Lines): void {
-  leases.give(active);
-  if (waiting !== null) leases.give(waiting);
 }
 
 /** What a lease stood on before it was moved: this client may use it again, if it made it. */

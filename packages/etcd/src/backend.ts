@@ -81,11 +81,7 @@ export function etcdBackend(given: EtcdBackendOptions): LeaseBackend {
   const context: Context = { connection, keys, leases, watches, known: new Known() };
 
   const underWay = new Set<Promise<unknown>>();
-  let refuseAll: (error: Error) => void = () => {};
-  const closing = new Promise<never>((_, reject) => {
-    refuseAll = reject;
-  });
-  closing.catch(() => {});
+  const refusals = new Set<(error: Error) => void>();
   let closingDone: Promise<void> | undefined;
 
   /** What is under way at `close()` ends with `CLOSED`, and is awaited before etcd leases are given back. */
@@ -93,13 +89,27 @@ export function etcdBackend(given: EtcdBackendOptions): LeaseBackend {
     if (closingDone !== undefined) return Promise.reject(closed());
     const running = run();
     underWay.add(running);
-    const settled = () => underWay.delete(running);
-    running.then(settled, settled);
-    return Promise.race([running, closing]);
+    return new Promise((resolve, reject) => {
+      refusals.add(reject);
+      const settled = () => {
+        underWay.delete(running);
+        refusals.delete(reject);
+      };
+      running.then(
+        (answer) => {
+          settled();
+          resolve(answer);
+        },
+        (error: unknown) => {
+          settled();
+          reject(error);
+        },
+      );
+    });
   }
 
   async function close(): Promise<void> {
-    refuseAll(closed());
+    for (const refuse of refusals) refuse(closed());
     watches.close();
     await Promise.allSettled(underWay);
     // Whatever cannot be given back now ends by itself.

@@ -4,7 +4,7 @@ import type { IKeyValue, IRequestOp, IResponseOp } from "etcd3";
 import type { Context } from "./context.js";
 import { isCompacted } from "./errors.js";
 import { inTheWay, type Keys } from "./keys.js";
-import { get, getKeys } from "./ops.js";
+import { get, getRange } from "./ops.js";
 import { decodeLease, recordOf } from "./record.js";
 
 /** A lease in the way, by the keys of its claims. */
@@ -21,7 +21,7 @@ const MAX_LOOKUPS = 256;
 
 /** Reads for a transaction that answer who stands in the way of these claims. */
 export function readBlockers(keys: Keys, claims: readonly Claim[]): IRequestOp[] {
-  return (keys.conflicts(claims) ?? keys.trees).map(getKeys);
+  return (keys.conflicts(claims) ?? keys.trees).map(getRange);
 }
 
 /** The leases that such reads found, of smaller token than the request's own, in order of tokens. */
@@ -43,7 +43,7 @@ function addBlocker(
   kv: IKeyValue,
   request: { readonly id: string; readonly token?: number; readonly claims: readonly Claim[] },
 ): void {
-  const { id, claim } = keys.parseClaim(kv.key);
+  const { id, claim } = keys.parseClaim(kv);
   const token = Number(kv.create_revision);
   if (id === request.id || token >= (request.token ?? Number.POSITIVE_INFINITY)) return;
   if (!inTheWay(request.claims, claim)) return;

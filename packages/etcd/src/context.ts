@@ -21,6 +21,7 @@ export interface Held {
   readonly agentId: string;
   readonly token: number;
   readonly claims: readonly Claim[];
+  readonly isBeside: boolean;
   /** The etcd lease that this client put it on, back in the pool once nothing is on it. */
   readonly etcdLease: EtcdLease;
   /** An acquire of this id was never answered: a copy of it may still arrive, so its end must be remembered. */
@@ -60,13 +61,14 @@ export class Known {
 
   onGranted(lease: Omit<Held, "ambiguous">): void {
     this.#places.delete(lease.id);
-    this.#held.set(lease.id, { ...lease, ambiguous: this.#ambiguous.has(lease.id) });
-    this.#use(lease.etcdLease);
+    const { id, agentId, token, claims, isBeside, etcdLease } = lease;
+    const ambiguous = this.#ambiguous.has(id);
+    this.#held.set(id, { id, agentId, token, claims, isBeside, etcdLease, ambiguous });
+    this.use(lease.etcdLease);
   }
 
-  onPlaced(place: Place, etcdLease?: EtcdLease): void {
+  onPlaced(place: Place): void {
     this.#places.set(place.lease.id, place);
-    if (etcdLease !== undefined) this.#use(etcdLease);
   }
 
   onAmbiguous(id: string): void {
@@ -91,7 +93,8 @@ export class Known {
     return lease;
   }
 
-  #use(lease: EtcdLease): void {
+  /** The etcd lease carries a lease or a place in line from now on. */
+  use(lease: EtcdLease): void {
     this.#etcdLeases.set(lease.id, lease);
     if (this.#etcdLeases.size > this.#lookThroughAt) this.#forgetDead();
   }

@@ -10,7 +10,7 @@ export type Ending =
   | { readonly end: "revoked"; readonly by: string; readonly reason: string | null };
 
 /** With a revision it ends only what nobody wrote since. */
-type Ended = Pick<StoredLease, "id" | "agentId" | "claims"> & {
+type Ended = Pick<StoredLease, "id" | "agentId" | "claims" | "isBeside"> & {
   readonly token: number;
   readonly revision?: number;
 };
@@ -26,7 +26,7 @@ export function endLease(
   ending: Ending,
   on?: string,
 ): ITxnRequest & { readonly success: NonNullable<ITxnRequest["success"]> } {
-  const { id, agentId, claims } = lease;
+  const { id, agentId } = lease;
   const memoryKey = keys.memory(id);
   const isRemembered = ending.end === "revoked" || ending.isRemembered;
   const memory =
@@ -36,7 +36,7 @@ export function endLease(
   return {
     compare: [isStill(keys, lease)],
     success: [
-      ...claims.map((claim) => remove(keys.claim(claim, id))),
+      ...keys.claims(lease).map(remove),
       isRemembered && on !== undefined ? put(memoryKey, encodeMemory(memory), on) : remove(memoryKey),
       take(keys.record(id)),
       put(keys.end, Buffer.from(JSON.stringify({ at: Date.now() })), 0),
@@ -49,12 +49,12 @@ export function endLease(
  * id then counts as expired.
  */
 export function endLeaseWithoutSpace(keys: Keys, lease: Ended, { end, ...ending }: Ending): ITxnRequest {
-  const { id, claims } = lease;
+  const { id } = lease;
   const forgets = end !== "revoked" && "isRemembered" in ending && !ending.isRemembered;
   return {
     compare: [isStill(keys, lease)],
     success: [
-      ...claims.map((claim) => remove(keys.claim(claim, id))),
+      ...keys.claims(lease).map(remove),
       ...(forgets ? [remove(keys.memory(id))] : []),
       take(keys.record(id)),
     ],

@@ -4,14 +4,19 @@
  * | key | value | on which etcd lease |
  * | --- | --- | --- |
  * | `i/<id>` | the lease's record; its create revision is the token | the lease's own |
- * | `x/<path>/\0e<id>`, `s/…`, `…\0t<id>` | nothing: an exclusive or shared claim, exact or of a subtree | the lease's own |
+ * | `x/<path>/\0e`, `s/…`, `…\0t` | the id: an exclusive or shared claim, exact or of a subtree | the lease's own |
  * | `h/<id>` | who had this id and how it ended: it outlives `i/` | a long one, shared by many ids |
  * | `e` | when the last end came; put beside the deletes of every release | none |
  * | `m`, `p` | the history's name, and how far it was pruned | none |
  *
+ * A claim that has to stand beside others (one in line, a shared one) has its id behind the mark as well. The rest do
+ * without: until it is compacted, etcd looks through every key that a range ever had, also the deleted ones.
+ *
  * When an etcd lease runs out, etcd deletes `i/` and the claims in one revision and `h/` stays: that is an expiry.
  */
 import { type Claim, conflicts, subtreeBase } from "@lease/core";
+import type { IKeyValue } from "etcd3";
+import type { StoredLease } from "./record.js";
 
 export interface KeyRange {
   readonly key: Buffer;
@@ -26,8 +31,6 @@ export interface ClaimKey {
 
 /** More ranges than this are not compared one by one: etcd takes 128 operations a transaction. */
 const MAX_RANGES = 40;
-
-const ID_LENGTH = 36;
 
 export class Keys {
   readonly end: Buffer;
@@ -60,10 +63,17 @@ export class Keys {
     return bytes(`${this.#prefix}h/${id}`);
   }
 
-  claim({ resource, mode }: Claim, id: string): Buffer {
+  /** @param isBeside - whether other claims may stand on the same */
+  claim({ resource, mode }: Claim, id: string, isBeside: boolean): Buffer {
     const base = subtreeBase(resource);
     const path = pathOf(base ?? resource);
-    return bytes(`${this.#tree(mode)}${path}\0${base === null ? "e" : "t"}${id}`);
+    const own = isBeside || mode === "shared" ? id : "";
+    return bytes(`${this.#tree(mode)}${path}\0${base === null ? "e" : "t"}${own}`);
+  }
+
+  /** All claim keys of a lease. */
+  claims({ id, claims, isBeside }: Pick<StoredLease, "id" | "claims" | "isBeside">): Buffer[] {
+    return claims.map((claim) => this.claim(claim, id, isBeside));
   }
 
   /**
@@ -82,10 +92,10 @@ export class Keys {
   }
 
   /** The claim that a key below `x/` or `s/` stands for. */
-  parseClaim(key: Buffer): ClaimKey {
+  parseClaim({ key, value }: Pick<IKeyValue, "key" | "value">): ClaimKey {
     const text = key.toString("utf8").slice(this.#prefix.length);
-    const id = text.slice(-ID_LENGTH);
-    const mark = text.length - ID_LENGTH - 2;
+    const id = value.toString("ascii");
+    const mark = text.indexOf("\0");
     const path = text.slice(2, Math.max(2, mark - 1));
     const isSubtree = text[mark + 1] === "t";
     const resource = isSubtree ? (path === "" ? "**" : `${path}/**`) : path;

@@ -53,8 +53,8 @@ export function get(key: Buffer, options: IRangeRequest = {}): IRequestOp {
   return { request_range: { key, ...options } };
 }
 
-export function getKeys({ key, range_end }: KeyRange): IRequestOp {
-  return { request_range: { key, range_end, keys_only: true } };
+export function getRange({ key, range_end }: KeyRange): IRequestOp {
+  return { request_range: { key, range_end } };
 }
 
 export function nested(txn: ITxnRequest): IRequestOp {

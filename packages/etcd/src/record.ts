@@ -25,6 +25,8 @@ export interface StoredLease {
   readonly reason: string | null;
   readonly metadata: Metadata | null;
   readonly revoking: StoredRevoking | null;
+  /** Its claims were made to stand beside others, see {@link Keys.claim}. */
+  readonly isBeside: boolean;
   /** Seconds for which its etcd lease keeps it, one less than etcd was asked for. */
   readonly termS: number;
   /** The longest term that the memory of its id outlives. */
@@ -78,6 +80,7 @@ export function encodeLease(lease: StoredLease): Buffer {
       lease.wall,
       lease.leftMs,
       lease.told,
+      lease.isBeside,
     ]),
   );
 }
@@ -103,6 +106,7 @@ export function decodeLease(kv: IKeyValue, id: string): FoundLease {
       wall,
       leftMs,
       told,
+      isBeside,
     ] = JSON.parse(kv.value.toString("utf8"));
     const claims: Claim[] = [];
     for (let index = 0; index < flatClaims.length; index += 2) {
@@ -135,6 +139,7 @@ export function decodeLease(kv: IKeyValue, id: string): FoundLease {
       wall,
       leftMs,
       told,
+      isBeside,
       token: Number(kv.create_revision),
       revision: Number(kv.mod_revision),
       etcdLease: String(kv.lease),

@@ -5,7 +5,7 @@
 
 import type { TurnRequest } from "@lease/core";
 import type { IEvent } from "etcd3";
-import { lookAt } from "./acquire.js";
+import { lookAt, placeOf } from "./acquire.js";
 import type { BlockerKey } from "./blockers.js";
 import type { Context, Place } from "./context.js";
 import { inTheWay } from "./keys.js";
@@ -150,12 +150,11 @@ class Waiting {
       claims = decodeLease(kv, this.#id).claims;
     }
     const look = await lookAt(this.#context, this.#id, claims);
-    if (look?.lease?.state !== "pending") {
+    if (look.lease?.state !== "pending") {
       known.forget(this.#id);
       return null;
     }
-    const blockers = new Map(look.blockers.map((blocker) => [blocker.id, blocker]));
-    const place = { lease: look.lease, blockers, revision: look.revision };
+    const place = placeOf(look.lease, look);
     known.onPlaced(place);
     return place;
   }
