@@ -6,10 +6,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { MemoryStore, memoryBackend } from "@lease/core";
+import { afterAll } from "vitest";
 
 const memory = new URL("../../core/src/memory/", import.meta.url);
 const folder = mkdtempSync(join(tmpdir(), "lease-mutants-"));
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+// Not at the process's exit: a worker of the test runner may be ended without one.
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 interface Mutant {
   readonly name: string;
