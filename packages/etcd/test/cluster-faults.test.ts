@@ -1,0 +1,225 @@
+/** What happens to members of a real cluster of three, and what holders and askers see of it. */
+import { createLeaseId, createLeaseManager, FencingGuard, isLeaseError, type LeaseEvent } from "@lease/core";
+import { type EtcdCluster, type EtcdMember, startEtcd } from "@lease/test-servers";
+import { auditFeed } from "@lease/testing";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { etcdBackend } from "../src/index.js";
+import {
+  history,
+  hold,
+  pause,
+  plainClient,
+  release,
+  renew,
+  request,
+  until,
+  untilGranted,
+} from "./helpers.js";
+
+let etcd: EtcdCluster;
+let namespaces = 0;
+
+beforeAll(async () => {
+  etcd = await startEtcd({ members: 3 });
+});
+afterAll(() => etcd.stop());
+
+function backendOn(namespace: string, timeoutMs = 3000) {
+  return etcdBackend({ hosts: etcd.endpoints, namespace, timeoutMs });
+}
+
+function newNamespace(): string {
+  namespaces += 1;
+  return `fault-${namespaces}`;
+}
+
+async function leader(): Promise<EtcdMember> {
+  return until(async () => {
+    for (const member of etcd.members) {
+      const client = plainClient(member.endpoint);
+      try {
+        const { header, leader } = await client.maintenance.status({ deadline: Date.now() + 500 });
+        if (header.member_id === leader) return member;
+      } catch {
+        // Down, or busy electing.
+      } finally {
+        client.close();
+      }
+    }
+    return undefined;
+  }, 15_000);
+}
+
+test("leader killed under traffic: no two holders, every call ends in time, and it goes on after the election", async () => {
+  const namespace = newNamespace();
+  const TIMEOUT_MS = 3000;
+  const clients = [0, 1, 2].map(() => backendOn(namespace, TIMEOUT_MS));
+  const inside = new Map<string, string>();
+  const failures = new Map<string, number>();
+  let overlaps = 0;
+  let granted = 0;
+  let grantedAfter = 0;
+  let slowest = 0;
+  let killedAt = Number.POSITIVE_INFINITY;
+  let over = false;
+
+  const timed = async <T>(call: Promise<T>): Promise<T | undefined> => {
+    const asked = performance.now();
+    try {
+      return await call;
+    } catch (error) {
+      if (!isLeaseError(error, "BACKEND_UNAVAILABLE", "OUTCOME_UNKNOWN")) throw error;
+      failures.set(error.code, (failures.get(error.code) ?? 0) + 1);
+      return undefined;
+    } finally {
+      slowest = Math.max(slowest, performance.now() - asked);
+    }
+  };
+
+  const worker = async (index: number) => {
+    const backend = clients[index % clients.length] as (typeof clients)[number];
+    while (!over) {
+      const resource = `r/${index % 4}`;
+      const asked = request(resource, { agentId: `agent-${index}`, ttlMs: 30_000 });
+      let result = await timed(backend.acquire(asked));
+      // Nobody knows what became of it: asked again with the same id, etcd says.
+      while (result === undefined && !over) result = await timed(backend.acquire(asked));
+      if (result?.status !== "granted") {
+        await pause(5);
+        continue;
+      }
+      granted += 1;
+      if (performance.now() > killedAt) grantedAfter += 1;
+      if (inside.has(resource)) overlaps += 1;
+      inside.set(resource, asked.id);
+      await timed(backend.renew([{ ...result.lease, renewal: 1 }]));
+      inside.delete(resource);
+      let released: unknown;
+      do released = await timed(backend.release([{ kind: "abandon", id: asked.id, agentId: asked.agentId }]));
+      while (released === undefined);
+    }
+  };
+  const workers = Array.from({ length: 12 }, (_, index) => worker(index));
+  await pause(700);
+  const victim = await leader();
+  await victim.kill();
+  killedAt = performance.now();
+  const elsewhere = await untilGranted(clients[0] as (typeof clients)[number], request("elsewhere"), 15_000);
+  await until(() => (grantedAfter > 20 ? true : undefined), 15_000);
+  over = true;
+  await Promise.all(workers);
+  await victim.restart();
+
+  expect(overlaps).toBe(0);
+  expect(granted).toBeGreaterThan(40);
+  expect(slowest).toBeLessThan(TIMEOUT_MS + 1500);
+  expect(elsewhere.status).toBe("granted");
+  auditFeed(await history(clients[1] as (typeof clients)[number]));
+  for (const client of clients) await client.close();
+}, 60_000);
+
+test("an acquire whose answer was lost is found by its id, and given back for good by abandoning it", async () => {
+  const namespace = newNamespace();
+  const [one, two] = [backendOn(namespace), backendOn(namespace)];
+  const asked = request("r");
+  await one.acquire(asked);
+  const again = await two.acquire(asked);
+  expect(again).toMatchObject({ status: "granted", repeated: true });
+  expect(await two.release([{ kind: "abandon", id: asked.id, agentId: asked.agentId }])).toEqual([
+    { status: "released" },
+  ]);
+  expect(await one.acquire(asked)).toMatchObject({ status: "ended", end: "released" });
+  await Promise.all([one.close(), two.close()]);
+});
+
+test("a follower stopped (SIGSTOP): what it hung is asked elsewhere, and holders go on", async () => {
+  const namespace = newNamespace();
+  const leading = await leader();
+  const stopped = etcd.members.find((member) => member !== leading) as EtcdMember;
+  // The one that will hang is asked first.
+  const hosts = [stopped.endpoint, ...etcd.endpoints.filter((endpoint) => endpoint !== stopped.endpoint)];
+  const backend = etcdBackend({ hosts, namespace, timeoutMs: 3000 });
+  const leases = createLeaseManager({ backend, agentId: "alice", defaults: { ttlMs: 6000 } });
+  const lease = await leases.acquire("r");
+  stopped.pause();
+  try {
+    await pause(7000);
+    expect(lease.isHeld()).toBe(true);
+    const other = await leases.acquire("s", { waitMs: 10_000 });
+    expect(other.isHeld()).toBe(true);
+    expect(await lease.release()).toBe("released");
+  } finally {
+    stopped.resume();
+    await leases.close();
+    await backend.close();
+  }
+}, 30_000);
+
+test("leader stopped past the TTL and resumed: whoever lost by it hears at once, and fencing refuses it", async () => {
+  const namespace = newNamespace();
+  const stopped = await leader();
+  const hosts = etcd.endpoints.filter((endpoint) => endpoint !== stopped.endpoint);
+  const backend = etcdBackend({ hosts, namespace, timeoutMs: 3000 });
+  const watcher = etcdBackend({ hosts, namespace, timeoutMs: 3000 });
+  const leases = createLeaseManager({ backend, agentId: "alice", defaults: { ttlMs: 5000 } });
+  const seen: LeaseEvent[] = [];
+  const abort = new AbortController();
+  const following = (async () => {
+    const feed = watcher.changes({ after: "end", follow: true, signal: abort.signal });
+    for await (const event of feed) seen.push(event);
+  })();
+  await pause(300);
+  const held = await Promise.all(["a", "b", "c"].map((resource) => leases.acquire(resource)));
+  stopped.pause();
+  await pause(6500);
+  const guard = new FencingGuard();
+  stopped.resume();
+  await pause(2500);
+
+  // Which of them the server ended early is its fault's to say; what was ended is known, and what is held is truly so.
+  const live = new Set((await watcher.list({})).leases.map(({ id }) => id));
+  for (const lease of held) {
+    if (live.has(lease.id)) expect(lease.isHeld()).toBe(true);
+    else {
+      await until(() => (lease.isHeld() ? undefined : true), 1000);
+      const next = await hold(watcher, lease.claims[0]?.resource ?? "", { agentId: "bob" });
+      expect(next.token).toBeGreaterThan(lease.token);
+      guard.admit("thing", { token: next.token });
+      expect(() => guard.admit("thing", { token: lease.token })).toThrow(
+        expect.objectContaining({ code: "FENCED" }),
+      );
+    }
+  }
+  abort.abort();
+  await following;
+  await leases.close();
+  await backend.close();
+  await watcher.close();
+}, 30_000);
+
+test("all members down: the holder is lost at its own deadline, not at twice its TTL; afterwards all is as before", async () => {
+  const namespace = newNamespace();
+  const backend = backendOn(namespace, 1000);
+  const leases = createLeaseManager({ backend, agentId: "alice", defaults: { ttlMs: 3000 } });
+  const lease = await leases.acquire("r", { maxRenewals: 0 });
+  const kept = await leases.acquire("s", { ttlMs: 60_000 });
+  const acquiredAt = performance.now();
+  for (const member of etcd.members) await member.kill();
+  await until(() => (lease.isHeld() ? undefined : true), 5000);
+  expect(performance.now() - acquiredAt).toBeLessThan(3200);
+  const asked = performance.now();
+  const id = createLeaseId();
+  await expect(backend.acquire(request("t", { id }))).rejects.toMatchObject({ code: "BACKEND_UNAVAILABLE" });
+  expect(performance.now() - asked).toBeLessThan(2500);
+  await Promise.all(etcd.members.map((member) => member.restart()));
+  expect((await untilGranted(backend, request("t", { id }), 20_000)).repeated).toBe(false);
+  await until(
+    async () =>
+      (await renew(backend, kept.lease, 1).catch(() => null))?.status === "renewed" ? true : undefined,
+    10_000,
+  );
+  expect(kept.isHeld()).toBe(true);
+  expect(await release(backend, kept.lease)).toBe("released");
+  await leases.close();
+  await backend.close();
+}, 60_000);

@@ -1,0 +1,91 @@
+/** Short words for what most tests ask for. */
+import {
+  type AcquireRequest,
+  type AcquireResult,
+  createLeaseId,
+  type Lease,
+  type LeaseBackend,
+  type LeaseEvent,
+} from "@lease/core";
+import { Etcd3 } from "etcd3";
+
+export function request(resource: string, over: Partial<AcquireRequest> = {}): AcquireRequest {
+  return {
+    id: createLeaseId(),
+    agentId: "alice",
+    claims: [{ resource, mode: "exclusive" }],
+    ttlMs: 30_000,
+    maxRenewals: null,
+    wait: false,
+    waitTtlMs: 15_000,
+    holding: [],
+    reason: null,
+    metadata: null,
+    ...over,
+  };
+}
+
+export async function hold(
+  backend: LeaseBackend,
+  resource: string,
+  over: Partial<AcquireRequest> = {},
+): Promise<Lease> {
+  const result = await backend.acquire(request(resource, over));
+  if (result.status !== "granted") throw new Error(`expected a grant, got ${JSON.stringify(result)}`);
+  return result.lease;
+}
+
+export async function renew(backend: LeaseBackend, { id, agentId, token }: Lease, renewal = 1) {
+  const [result] = await backend.renew([{ id, agentId, token, renewal }]);
+  return result as NonNullable<typeof result>;
+}
+
+export async function release(backend: LeaseBackend, { id, agentId, token }: Lease) {
+  const [result] = await backend.release([{ kind: "release", id, agentId, token }]);
+  return result?.status;
+}
+
+export async function history(backend: LeaseBackend, after?: string): Promise<LeaseEvent[]> {
+  const events: LeaseEvent[] = [];
+  for await (const event of backend.changes({ after })) events.push(event);
+  return events;
+}
+
+/** Asks again and again while etcd is busy electing. */
+export async function untilGranted(
+  backend: LeaseBackend,
+  asked: AcquireRequest,
+  boundMs: number,
+): Promise<AcquireResult & { status: "granted" }> {
+  const until = performance.now() + boundMs;
+  for (;;) {
+    const result = await backend.acquire(asked).catch((error: unknown) => error as Error);
+    if (!(result instanceof Error) && result.status === "granted") return result;
+    if (performance.now() > until)
+      throw new Error(`not granted within ${boundMs} ms: ${JSON.stringify(result)}`);
+    await pause(50);
+  }
+}
+
+/** Polls a condition, so that nothing is decided by a bare sleep. */
+export async function until<T>(
+  probe: () => Promise<T | undefined> | T | undefined,
+  boundMs: number,
+): Promise<T> {
+  const end = performance.now() + boundMs;
+  for (;;) {
+    const answer = await probe();
+    if (answer !== undefined) return answer;
+    if (performance.now() > end) throw new Error(`waited ${boundMs} ms in vain`);
+    await pause(20);
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** The library as it comes, for looking behind the back of the backend. */
+export function plainClient(host: string): Etcd3 {
+  return new Etcd3({ hosts: host });
+}
