@@ -6,7 +6,7 @@ import type { AcquireRequest, LeaseBackend } from "../backend/backend.js";
 import { Bell } from "../backend/bell.js";
 import { checkAgentId, checkNumber } from "../backend/check.js";
 import { type Clock, systemClock } from "../clock.js";
-import { LeaseError } from "../errors.js";
+import { isLeaseError, LeaseError } from "../errors.js";
 import { createLeaseId } from "../id.js";
 import type { Claim, Metadata, Mode, Refusal } from "../model/model.js";
 import { DEFAULTS } from "./defaults.js";
@@ -233,8 +233,7 @@ class Manager implements LeaseManager {
     const lease = await this.acquire(resources, options);
     try {
       const result = await work(lease);
-      // Asking also notices a deadline that passed while nothing else ran.
-      if (!lease.isHeld()) lease.signal.throwIfAborted();
+      await assertProtected(lease);
       return result;
     } finally {
       await lease.release();
@@ -361,6 +360,21 @@ class Manager implements LeaseManager {
     this.#cleanups.add(cleanup);
     void cleanup.finally(() => this.#cleanups.delete(cleanup));
   }
+}
+
+/**
+ * Throws unless the lease was held up to here, or its holder released it. After the machine slept past the deadline,
+ * only the store knows: it is asked, and without an answer the work does not count as protected.
+ */
+async function assertProtected(lease: LeaseHandle): Promise<void> {
+  if (lease.state === "suspect") {
+    const refusal: unknown = await lease.renew().catch((error: unknown) => error);
+    // Said of leases that live.
+    if (isLeaseError(refusal, "LEASE_RENEWAL_LIMIT") && lease.loss === null) return;
+  }
+  if (lease.state !== "ended") lease.assertHeld();
+  // Closing the manager released it, not its holder.
+  lease.signal.throwIfAborted();
 }
 
 function closed(): LeaseError<"CLOSED"> {

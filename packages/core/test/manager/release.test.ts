@@ -1,5 +1,5 @@
 import { LeaseError } from "@lease/core";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { meddled, rejection, settled, world } from "./support.js";
 
 const unavailable = () => new LeaseError("BACKEND_UNAVAILABLE", "down");
@@ -209,4 +209,36 @@ test("a manager can be used with await using", async () => {
 test("a bad agent id is refused when the manager is made", () => {
   const { manager } = world();
   expect(() => manager({ agentId: "" })).toThrow(LeaseError);
+});
+
+describe("withLease after the machine slept past the deadline during the work", () => {
+  test("and the store's clock went on: the work does not count as protected", async () => {
+    const { manager, backend, clock } = world();
+    const far = meddled(backend, {
+      renew: async (requests) => requests.map(() => ({ status: "expired" as const })),
+      release: async (requests) => requests.map(() => ({ status: "not-found" as const })),
+    });
+    const working = manager({ backend: far }).withLease("a", () => clock.suspend(60_000));
+    expect(await rejection(working)).toMatchObject({ code: "LEASE_LOST", details: { how: "expired" } });
+  });
+
+  test("and the store cannot be asked: neither", async () => {
+    const { manager, backend, clock } = world();
+    const cut = meddled(backend, { renew: () => Promise.reject(unavailable()) });
+    const working = manager({ backend: cut }).withLease("a", () => clock.suspend(60_000));
+    expect(await rejection(working)).toMatchObject({ code: "LEASE_LOST", details: { how: "suspect" } });
+  });
+
+  test.each([undefined, 0])(
+    "and the store says that it lives: all is well (maxRenewals %s)",
+    async (maxRenewals) => {
+      const { manager, clock, live } = world();
+      const work = () => {
+        clock.suspend(60_000);
+        return "done";
+      };
+      expect(await manager().withLease("a", { maxRenewals }, work)).toBe("done");
+      expect(await live()).toEqual([]);
+    },
+  );
 });
