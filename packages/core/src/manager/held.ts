@@ -115,8 +115,10 @@ export class Handle implements LeaseHandle {
       return "lost";
     }
     if (this.#context.clock.wallNow() < this.#wallDeadline) return "held";
-    // Once: a renewal that failed is tried again on its own schedule, however often somebody asks.
-    if (this.#options.autoRenew && this.#failures === 0) this.#context.renewer.hurry(this);
+    // Once: a renewal that failed is tried again on its own schedule, however often somebody asks, and one that was not
+    // agreed on is refused each time.
+    const mayRenew = this.#options.autoRenew && !this.#limitReached;
+    if (mayRenew && this.#failures === 0) this.#context.renewer.hurry(this);
     return "suspect";
   }
 
@@ -317,10 +319,11 @@ export class Handle implements LeaseHandle {
   #finishLoss(loss: LossError): void {
     this.#loss = loss;
     this.#stop(loss);
+    // Whoever works under it first, so that what listeners stop at once is stopped before others can be granted it.
+    this.#controller.abort(loss);
     // It may still stand in others' way: best effort, for as long as that can be.
     const until = this.#context.clock.now() + this.#lease.ttlMs;
     this.#context.onCleanup(giveBack(this.#context, this.#releaseRequest(), until).then(() => undefined));
-    this.#controller.abort(loss);
   }
 
   async #release(): Promise<ReleaseOutcome> {

@@ -365,3 +365,35 @@ test("the automatic renewal waits for an explicit one under way", async () => {
   expect(lease.lease.renewals).toBe(1);
   expect(lease.remainingMs()).toBeGreaterThan(55_000);
 });
+
+test("asking a suspect lease again and again asks for no renewal that was not agreed on", async () => {
+  const { manager, backend, clock } = world();
+  let renewals = 0;
+  const counted = meddled(backend, {
+    renew: (requests) => {
+      renewals += 1;
+      return backend.renew(requests);
+    },
+  });
+  const lease = await manager({ backend: counted }).acquire("a", { maxRenewals: 0 });
+  clock.suspend(120_000);
+  for (let time = 0; time < 50; time += 1) {
+    expect(lease.state).toBe("suspect");
+    await clock.advance(10);
+  }
+  expect(renewals).toBe(0);
+});
+
+test("the holder is told of a loss before the lease is given back for others", async () => {
+  const { manager, backend, clock } = world();
+  const told: boolean[] = [];
+  const spied = meddled(backend, {
+    release: (requests) => {
+      told.push(lease.signal.aborted);
+      return backend.release(requests);
+    },
+  });
+  const lease = await manager({ backend: spied }).acquire("a", { maxHoldMs: 5_000 });
+  await clock.advance(5_000);
+  expect(told).toEqual([true]);
+});
