@@ -153,7 +153,7 @@ export class Handle implements LeaseHandle {
     const once = (revoking: Revoking) => {
       if (asked) return;
       asked = true;
-      listener(revoking);
+      return listener(revoking);
     };
     const remove = this.#revokeListeners.add(once);
     if (this.#lease.revoking !== null) this.#revokeListeners.tell(this.#lease.revoking);

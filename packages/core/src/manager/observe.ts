@@ -54,11 +54,11 @@ export class Listeners<E> {
 
   tell(event: E): void {
     for (const listener of [...this.#listeners]) {
+      // What it throws, now or (an async one) later, is the listener's own fault; the others and the lease go on.
       try {
-        listener(event);
-      } catch {
-        // The listener's own fault; the others and the lease go on.
-      }
+        const answer: unknown = listener(event);
+        if (answer instanceof Promise) answer.catch(() => {});
+      } catch {}
     }
   }
 }

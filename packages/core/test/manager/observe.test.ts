@@ -64,6 +64,23 @@ test("a listener that throws harms neither the others nor the lease", async () =
   expect(types()).toEqual(["requested", "granted"]);
 });
 
+test("an async listener that fails ends no process: nothing is left unhandled", async () => {
+  const { manager, backend } = world();
+  const unhandled: unknown[] = [];
+  const note = (error: unknown) => unhandled.push(error);
+  process.on("unhandledRejection", note);
+  const leases = manager();
+  leases.observe(() => Promise.reject(new Error("listener")));
+  const lease = await leases.acquire("a");
+  lease.onRevokeRequested(() => Promise.reject(new Error("listener")));
+  await backend.release([{ kind: "revoke", id: lease.id, by: "ops", reason: null, graceMs: 60_000 }]);
+  await lease.renew();
+  await settled();
+  process.off("unhandledRejection", note);
+  expect(lease.lease.revoking).not.toBeNull();
+  expect(unhandled).toEqual([]);
+});
+
 test("a soft revoke is told to the holder once, at its next renewal, and to who listens later at once", async () => {
   const { manager, backend, clock } = world();
   const leases = manager();
