@@ -26,29 +26,34 @@ export interface RoundsOptions {
 const JITTER = 0.3;
 
 export function createRounds({ intervalMs, run, onError, clock, random }: RoundsOptions): Rounds {
-  let cancelTimer: CancelTimer | null = null;
+  /** From a start to its stop: rounds of one that was stopped arm nothing for the next one. */
+  let running: { cancelTimer: CancelTimer } | null = null;
   let round: Promise<void> = Promise.resolve();
 
-  function arm(delayMs: number): void {
+  function arm(started: { cancelTimer: CancelTimer }, delayMs: number): void {
     const begin = () => {
       const armNext = () => {
-        if (cancelTimer !== null) arm(intervalMs * (1 - random() * JITTER));
+        if (running === started) arm(started, intervalMs * (1 - random() * JITTER));
       };
-      // A listener that throws must not end the rounds.
-      round = run()
+      // After the one before, which may still be under way if it was stopped and started again. A listener that throws
+      // must not end the rounds.
+      round = round
+        .then(run)
         .catch((error: unknown) => onError?.(error))
         .then(armNext, armNext);
     };
-    cancelTimer = clock.schedule(delayMs, begin, { background: true });
+    started.cancelTimer = clock.schedule(delayMs, begin, { background: true });
   }
 
   return {
     start() {
-      if (cancelTimer === null) arm(intervalMs * random() * JITTER);
+      if (running !== null) return;
+      running = { cancelTimer: () => {} };
+      arm(running, intervalMs * random() * JITTER);
     },
     async stop() {
-      cancelTimer?.();
-      cancelTimer = null;
+      running?.cancelTimer();
+      running = null;
       await round;
     },
   };

@@ -96,3 +96,33 @@ test("stopping ends after the round under way", async () => {
   await stopping;
   expect(clock.timers).toBe(0);
 });
+
+test("stopped and started again while a round is under way, it goes on with one round at a time, and can be stopped", async () => {
+  const { backend, clock } = world();
+  const finish: (() => void)[] = [];
+  const slow = meddled(backend, {
+    sweep: () =>
+      new Promise((resolve) => {
+        finish.push(() => resolve({ expired: [], pruned: 0 }));
+      }),
+  });
+  const janitor = createJanitor({ backend: slow, clock, intervalMs: 1_000, random: () => 0 });
+  janitor.start();
+  await clock.advance(0);
+  const stopping = janitor.stop();
+  janitor.start();
+  await clock.advance(0);
+  expect(finish).toHaveLength(1);
+  finish[0]?.();
+  await settled();
+  finish[1]?.();
+  await stopping;
+  await clock.advance(1_000);
+  expect(finish).toHaveLength(3);
+  finish[2]?.();
+  await settled();
+  await janitor.stop();
+  expect(clock.timers).toBe(0);
+  await clock.advance(5_000);
+  expect(finish).toHaveLength(3);
+});
