@@ -56,7 +56,8 @@ export function createJanitor(options: JanitorOptions): Janitor {
 
   async function run(): Promise<void> {
     const result = await sweep();
-    if (result.expired.length > 0 || result.pruned > 0) onSweep?.(result);
+    // Awaited in case it is async: what it rejects with is this round's error.
+    if (result.expired.length > 0 || result.pruned > 0) await onSweep?.(result);
   }
 
   return { sweep, ...createRounds({ intervalMs, run, onError, clock, random }) };

@@ -67,7 +67,11 @@ export interface MonitorOptions {
 }
 
 export interface Monitor extends Rounds {
-  /** One round now: what there is to find, told or not. @throws what the backend or a policy throws */
+  /**
+   * One round now: what there is to find, told or not.
+   *
+   * @throws the first thing that the backend, a policy or `onFinding` throws, once the others are dealt with
+   */
   check(): Promise<Finding[]>;
 }
 
@@ -85,7 +89,7 @@ export function createMonitor(options: MonitorOptions): Monitor {
   checkNumber(graceMs, "graceMs", 0);
   checkAgentId(by, "by");
   /** What was told already, so that it is not told every round. */
-  let told = new Set<string>();
+  const told = new Set<string>();
 
   async function check(): Promise<Finding[]> {
     const leases = await listAll(backend, {});
@@ -101,8 +105,12 @@ export function createMonitor(options: MonitorOptions): Monitor {
       const lease = leases.find(({ id }) => id === cycle[0]?.waitingId);
       if (lease !== undefined) findings.push({ kind: "deadlock", lease, cycle });
     }
-    for (const finding of findings) await deal(finding);
-    told = new Set(findings.map(keyOf));
+    const failures: unknown[] = [];
+    // One that cannot be dealt with, or whose listener throws, keeps nobody from the others.
+    for (const finding of findings) await deal(finding).catch((error: unknown) => failures.push(error));
+    const still = new Set(findings.map(keyOf));
+    for (const key of told) if (!still.has(key)) told.delete(key);
+    if (failures.length > 0) throw failures[0];
     return findings;
   }
 
@@ -111,7 +119,10 @@ export function createMonitor(options: MonitorOptions): Monitor {
     const act = typeof policy === "function" ? await policy(finding) : policy;
     const request = requestFor(finding, act);
     if (request !== null) await backend.release([request]);
-    if (!told.has(keyOf(finding))) settings.onFinding?.(finding, act);
+    const key = keyOf(finding);
+    if (told.has(key)) return;
+    told.add(key);
+    await settings.onFinding?.(finding, act);
   }
 
   function policyFor({ kind }: Finding): MonitorPolicy {

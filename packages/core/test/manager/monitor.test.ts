@@ -154,6 +154,26 @@ test("a round that fails is told, and the next one comes", async () => {
   await settled();
 });
 
+test("a listener that throws, also an async one, keeps the monitor from nothing that it has to do", async () => {
+  const here = world();
+  const told: string[] = [];
+  const { monitor } = watched(here, {
+    maxHoldMs: 1_000,
+    onHeldTooLong: "revoke",
+    graceMs: 0,
+    onFinding: async ({ lease }) => {
+      told.push(lease.agentId);
+      throw new Error("listener");
+    },
+  });
+  await here.manager({ agentId: "bob" }).acquire("a");
+  await here.manager({ agentId: "carol" }).acquire("b");
+  await here.clock.advance(2_000);
+  expect((await rejection(monitor.check())).message).toBe("listener");
+  expect(told).toEqual(["bob", "carol"]);
+  expect(await here.live()).toEqual([]);
+});
+
 test("options are checked when the monitor is made", () => {
   const { backend } = world();
   expect(() => createMonitor({ backend, maxHoldMs: 0 })).toThrow("maxHoldMs");
