@@ -4,6 +4,7 @@ import {
   type ChangesOptions,
   cursorExpired,
   type HistoryBounds,
+  isLeaseError,
   type LeaseEvent,
   positionAfter,
 } from "@lease/core";
@@ -72,46 +73,35 @@ export async function* readOn(
 
 /** The history's name and how far it reaches. The name is made by whoever first asks for it. */
 export async function readBounds({ connection, keys }: Context): Promise<Bounds> {
-  const read = {
-    compare: [isMissing(keys.meta)],
-    failure: [
-      get(keys.meta),
-      get(keys.pruned),
-      {
-        request_range: {
-          ...keys.feed,
-          sort_target: "Mod" as const,
-          sort_order: "Descend" as const,
-          limit: 1,
-          keys_only: true,
-        },
-      },
-    ],
-  };
-  for (;;) {
-    const { header, succeeded, responses } = await connection.read(read);
-    if (succeeded) {
-      // Whoever is slower finds the name that the other one gave.
-      await connection.repeatable(({ client }, options) =>
-        client.kv.txn(
-          { compare: [isMissing(keys.meta)], success: [put(keys.meta, Buffer.from(randomUUID()), 0)] },
-          options,
-        ),
-      );
-      continue;
-    }
-    const [meta, pruned, newest] = responses.map(({ response_range }) => response_range.kvs[0]);
-    const name = meta?.value.toString("utf8") ?? "";
-    const last = Number(header.revision);
-    return {
-      // A restored snapshot is another cluster, so its history is another one too.
-      epoch: `${name}-${BigInt(header.cluster_id).toString(16)}`,
-      prunedThrough: pruned === undefined ? 0 : Number(pruned.value.toString("utf8")),
-      prunedAt: pruned === undefined ? null : Number(pruned.mod_revision),
-      last,
-      isLastSeen: newest !== undefined && Number(newest.mod_revision) === last,
-    };
+  const newest = { sort_target: "Mod", sort_order: "Descend", limit: 1, keys_only: true } as const;
+  const read = () =>
+    connection.read({
+      success: [get(keys.meta), get(keys.pruned), { request_range: { ...keys.feed, ...newest } }],
+    });
+  let answer = await read();
+  if (answer.responses[0]?.response_range.kvs.length === 0) {
+    const name = put(keys.meta, Buffer.from(randomUUID()), 0);
+    // Whoever is slower finds the name that the other one gave. Without space or the right to write, it has none yet.
+    await connection
+      .repeatable(({ client }, options) =>
+        client.kv.txn({ compare: [isMissing(keys.meta)], success: [name] }, options),
+      )
+      .catch((error: unknown) => {
+        if (!isLeaseError(error, "BACKEND_FULL", "BACKEND_INCOMPATIBLE")) throw error;
+      });
+    answer = await read();
   }
+  const [meta, pruned, last] = answer.responses.map(({ response_range }) => response_range.kvs[0]);
+  const name = meta?.value.toString("utf8") ?? "unnamed";
+  const revision = Number(answer.header.revision);
+  return {
+    // A restored snapshot is another cluster, so its history is another one too.
+    epoch: `${name}-${BigInt(answer.header.cluster_id).toString(16)}`,
+    prunedThrough: pruned === undefined ? 0 : Number(pruned.value.toString("utf8")),
+    prunedAt: pruned === undefined ? null : Number(pruned.mod_revision),
+    last: revision,
+    isLastSeen: last !== undefined && Number(last.mod_revision) === revision,
+  };
 }
 
 /**

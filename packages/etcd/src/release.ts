@@ -5,6 +5,7 @@ import { giveUp } from "./acquire.js";
 import { type Context, seconds } from "./context.js";
 import { type Ending, endLease, endLeaseWithoutSpace } from "./end.js";
 import { isNoSpace } from "./errors.js";
+import type { MemoryLease } from "./etcd-leases.js";
 import { get, isMissing, isWrittenAt, put } from "./ops.js";
 import {
   decodeLease,
@@ -65,21 +66,19 @@ function endingOf(request: ReleaseRequest, isAmbiguous: boolean, state: FoundLea
 /** Ends what has this token, pending or active. */
 async function end(context: Context, lease: Parameters<typeof endLease>[1], ending: Ending): Promise<Tried> {
   const { connection, keys, leases, known } = context;
-  const memory =
-    ending.end === "revoked" || ending.isRemembered
-      ? (leases.memoryAtOnce(0) ?? (await leases.memory(0)))
-      : undefined;
-  let space = true;
-  const answer = await connection
-    .write(endLease(keys, lease, ending, memory?.id))
-    .catch((error: { cause?: unknown }) => {
-      if (!isNoSpace(error.cause)) throw error;
-      space = false;
-      return connection.write(endLeaseWithoutSpace(keys, lease, ending));
-    });
+  const isRemembered = ending.end === "revoked" || ending.isRemembered;
+  let memory: MemoryLease | undefined;
+  const answer = await (async () => {
+    if (isRemembered) memory = leases.memoryAtOnce(0) ?? (await leases.memory(0));
+    return await connection.write(endLease(keys, lease, ending, memory?.id));
+  })().catch((error: { cause?: unknown }) => {
+    if (!isNoSpace(error.cause)) throw error;
+    memory = undefined;
+    return connection.write(endLeaseWithoutSpace(keys, lease, ending));
+  });
   known.forget(lease.id);
   if (!answer.succeeded) return AGAIN;
-  if (memory !== undefined && space) memory.keys += 1;
+  if (memory !== undefined) memory.keys += 1;
   const before = lastRecord(answer.responses);
   if (before !== undefined) giveUp(context, String(before.lease));
   if (ending.end === "revoked") return { status: "revoked" };

@@ -1,0 +1,110 @@
+/** What is left after close(): no etcd lease without a lease on it, no watch, no timer, no connection. */
+import { type EtcdCluster, startEtcd } from "@lease/test-servers";
+import type { Etcd3 } from "etcd3";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { etcdBackend } from "../src/index.js";
+import { history, hold, pause, plainClient, release, renew, request } from "./helpers.js";
+
+let etcd: EtcdCluster;
+let client: Etcd3;
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  client = plainClient(etcd.endpoints);
+});
+afterAll(async () => {
+  client.close();
+  await etcd.stop();
+});
+
+async function etcdLeases(): Promise<string[]> {
+  const { leases } = await client.leaseClient.leaseLeases();
+  return leases.map(({ ID }) => ID);
+}
+
+async function watchers(): Promise<number> {
+  const metrics = await (await fetch(`http://${etcd.endpoints[0]}/metrics`)).text();
+  return Number(/^etcd_debugging_mvcc_watcher_total (\d+)/m.exec(metrics)?.[1]);
+}
+
+const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+
+test("after much was going on nothing is left: etcd leases, watches, timers, connections", async () => {
+  const before = timers();
+  const backend = etcdBackend({ hosts: etcd.endpoints, namespace: "busy" });
+  const held = await Promise.all(
+    [0, 1, 2, 3].map((index) => hold(backend, `r/${index}`, { maxRenewals: 5 })),
+  );
+  await renew(backend, held[0] as (typeof held)[number]);
+  const asked = request("r/0", { agentId: "bob", wait: true });
+  await backend.acquire(asked);
+  const turn = expect(backend.turn({ id: asked.id, timeoutMs: 60_000 })).rejects.toMatchObject({
+    code: "CLOSED",
+  });
+  const follow = expect(
+    (async () => {
+      for await (const _ of backend.changes({ follow: true })) _;
+    })(),
+  ).rejects.toMatchObject({ code: "CLOSED" });
+  await pause(200);
+  expect(await watchers()).toBeGreaterThan(0);
+  expect((await etcdLeases()).length).toBeGreaterThan(5);
+  for (const lease of held.slice(1)) await release(backend, lease);
+  await backend.close();
+  await Promise.all([turn, follow]);
+  // Only what is held and what waits is left, and the memory of both.
+  expect((await etcdLeases()).length).toBeLessThanOrEqual(4);
+  const other = etcdBackend({ hosts: etcd.endpoints, namespace: "busy" });
+  for (const { id, agentId } of [held[0] as (typeof held)[number], asked]) {
+    await other.release([{ kind: "release", id, agentId }]);
+  }
+  await other.close();
+  for (const ID of await etcdLeases()) {
+    expect((await client.leaseClient.leaseTimeToLive({ ID, keys: true })).keys).toEqual([]);
+    await client.leaseClient.leaseRevoke({ ID });
+  }
+  expect(await watchers()).toBe(0);
+  await expect.poll(timers, { timeout: 5000 }).toBeLessThanOrEqual(before);
+});
+
+test("with nothing held not one etcd lease is left", async () => {
+  const backend = etcdBackend({ hosts: etcd.endpoints, namespace: "empty" });
+  const held = await Promise.all(
+    [0, 1, 2, 3].map((index) => hold(backend, `r/${index}`, { maxRenewals: 5 })),
+  );
+  const asked = request("r/0", { agentId: "bob", wait: true });
+  await backend.acquire(asked);
+  await renew(backend, held[0] as (typeof held)[number]);
+  await backend.release([{ kind: "release", id: asked.id, agentId: "bob" }]);
+  expect((await etcdLeases()).length).toBeGreaterThan(5);
+  for (const lease of held) await release(backend, lease);
+  await backend.close();
+  expect(await etcdLeases()).toEqual([]);
+});
+
+test("what is held stays, on the etcd leases that carry it, and nothing else", async () => {
+  const backend = etcdBackend({ hosts: etcd.endpoints, namespace: "held" });
+  await Promise.all([0, 1, 2].map(async (index) => release(backend, await hold(backend, `spare/${index}`))));
+  const lease = await hold(backend, "r");
+  await backend.close();
+  // The lease's own, and the one that remembers its id.
+  expect((await etcdLeases()).length).toBe(2);
+  const other = etcdBackend({ hosts: etcd.endpoints, namespace: "held" });
+  expect(await release(other, lease)).toBe("released");
+  expect((await history(other)).at(-1)?.type).toBe("released");
+  await other.close();
+});
+
+test("a backend that was never used asks etcd nothing", async () => {
+  await etcdBackend({ hosts: "127.0.0.1:1" }).close();
+});
+
+test("a caller's client stays open", async () => {
+  const own = plainClient(etcd.endpoints);
+  const backend = etcdBackend({ client: own, namespace: "theirs" });
+  await release(backend, await hold(backend, "r"));
+  await backend.close();
+  await own.put("k").value("v");
+  expect(await own.get("k").string()).toBe("v");
+  own.close();
+});
