@@ -30,7 +30,8 @@ export class Answers {
     if (conflict) this.#series.conflicts.add();
     if (result.status === "refused" && result.lease !== null) {
       this.#series.acquires[conflict ? "queued" : "waiting"].add();
-      this.#places.note(id, now, result.lease.expiresInMs);
+      if (conflict) this.#places.begin(id, now, result.lease.expiresInMs);
+      else this.#places.extend(id, now, result.lease.expiresInMs);
       return;
     }
     this.#places.end(id, now);
@@ -41,7 +42,7 @@ export class Answers {
     this.#series.acquires[repeated ? "repeated" : "granted"].add();
     if (repeated) return;
     if (this.#places.size > 0) this.#places.end(lease.id, now);
-    this.#grants.note(lease.id, now, lease.expiresInMs);
+    this.#grants.begin(lease.id, now, lease.expiresInMs);
     this.#series.waitTime.observeMs(waitedMs(lease));
   }
 

@@ -50,11 +50,12 @@ export function countLive(
       for (const [kind, gauge] of Object.entries(gauges)) gauge.value = live.leases.get(kind) ?? 0;
       longestQueue.value = live.longestQueue;
       countedAt.value = startedWall / 1000;
-    } catch {
-      // The store does not answer: the last count stands, and its timestamp tells how old it is.
-    } finally {
       const now = clock.now();
       countAgainAt = Math.max(startedAt + maxAgeMs, now + (now - startedAt) / PART_OF_TIME);
+    } catch {
+      // The store does not answer: the last count stands, and its timestamp tells how old it is.
+      countAgainAt = clock.now() + maxAgeMs;
+    } finally {
       counting = null;
     }
   }

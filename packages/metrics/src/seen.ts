@@ -24,17 +24,16 @@ export class Seen {
     return this.#entries.has(id);
   }
 
-  /** It begins now, or is heard of again. Times in milliseconds on one monotonic clock. */
-  note(id: string, now: number, livesMs: number): void {
-    const known = this.#entries.get(id);
-    if (known === undefined) this.#entries.set(id, { since: now, until: now + livesMs });
-    else known.until = Math.max(known.until, now + livesMs);
+  /** It begins now. Times in milliseconds on one monotonic clock. */
+  begin(id: string, now: number, livesMs: number): void {
+    this.#entries.set(id, { since: now, until: now + livesMs });
     if (this.#entries.size >= this.#lookAt) this.#forget(now);
   }
 
   /** It lives on. What was not seen to begin stays unknown. */
   extend(id: string, now: number, livesMs: number): void {
-    if (this.has(id)) this.note(id, now, livesMs);
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) entry.until = Math.max(entry.until, now + livesMs);
   }
 
   /** It is over. @returns how long it lasted, at most until its time was up; `null` if it was not seen to begin */

@@ -99,7 +99,7 @@ test("a revoked place in line is no hold", async () => {
 test("what ended unseen is forgotten: memory does not grow with the leases that ever were", async () => {
   const { Seen } = await import("../src/seen.js");
   const seen = new Seen();
-  for (let number = 0; number < 10_000; number += 1) seen.note(`id-${number}`, number * 1_000, 10_000);
+  for (let number = 0; number < 10_000; number += 1) seen.begin(`id-${number}`, number * 1_000, 10_000);
   expect(seen.size).toBeLessThan(2_000);
 });
 

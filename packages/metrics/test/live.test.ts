@@ -74,11 +74,16 @@ test("more leases than a page are counted, and counting takes one hundredth of t
 
 test("a store that does not answer delays no scrape for long and fails none", async () => {
   const { store, clock, registry, value } = world({ live: false });
+  let giveUp = () => {};
   let broken: "hangs" | "throws" | "works" = "works";
   const backend = withMetrics(
     meddled(store, {
       list: (query) => {
-        if (broken === "hangs") return new Promise(() => {});
+        if (broken === "hangs") {
+          return new Promise((_, reject) => {
+            giveUp = () => reject(new LeaseError("BACKEND_UNAVAILABLE", "no answer"));
+          });
+        }
         if (broken === "throws") return Promise.reject(new LeaseError("BACKEND_UNAVAILABLE", "down"));
         return store.list(query);
       },
@@ -98,6 +103,11 @@ test("a store that does not answer delays no scrape for long and fails none", as
   const scrapedAgain = value("lease_live_counted_timestamp_seconds");
   await clock.advance(2_000);
   expect(await scrapedAgain).toBe(countedAt);
+  // Once it answers again, the long failure does not ration the next count.
+  broken = "works";
+  giveUp();
+  await clock.advance(10_000);
+  expect(await value("lease_live_counted_timestamp_seconds")).toBe(clock.wallNow() / 1000);
 });
 
 test("a closed backend counts nothing any more, and one without live never did", async () => {
