@@ -1,7 +1,8 @@
 /** `npm run bench -- SCENARIO …`: each scenario prints a table of medians and says how it measured. */
+import { metrics } from "./metrics.js";
 import { sqlite } from "./sqlite.js";
 
-const SCENARIOS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { sqlite };
+const SCENARIOS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { sqlite, metrics };
 
 const [name = "", ...args] = process.argv.slice(2);
 const scenario = SCENARIOS[name];
