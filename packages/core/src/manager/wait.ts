@@ -191,14 +191,15 @@ class PlaceInLine {
     const { backend, clock, random } = this.#context;
     this.#stoodInLine = true;
     const heartbeatAt = sentAt + this.#request.waitTtlMs * DEFAULTS.heartbeatPart;
-    const timeoutMs = Math.max(0, Math.min(heartbeatAt, this.#waitUntil) - clock.now());
+    // Asked anew each time: a look for deadlocks in a slow store takes from it.
+    const left = () => Math.max(0, Math.min(heartbeatAt, this.#waitUntil) - clock.now());
     try {
       if (!this.#lookedForDeadlock) await this.#lookForDeadlock();
-      await backend.turn({ id: this.#request.id, timeoutMs, signal: this.#signal });
+      await backend.turn({ id: this.#request.id, timeoutMs: left(), signal: this.#signal });
     } catch (error) {
       if (!isTransient(error)) throw error;
       // Without a hint the heartbeat has to do; the pause keeps a broken hint from becoming a busy loop.
-      await pause(clock, Math.min(timeoutMs, retryDelayMs(1, random)), this.#signal);
+      await pause(clock, Math.min(left(), retryDelayMs(1, random)), this.#signal);
     }
   }
 

@@ -197,3 +197,19 @@ test("the graph: only circles through the youngest count", () => {
   expect(circleThrough("held-a", graph)).toBeNull();
   expect(circleThrough("younger", graph.slice(1))).toBeNull();
 });
+
+test("the look for deadlocks in a slow store counts as waiting", async () => {
+  const { manager, backend, clock } = world();
+  const slow = meddled(backend, {
+    list: async (query) => {
+      await new Promise<void>((resolve) => clock.schedule(400, resolve));
+      return backend.list(query);
+    },
+  });
+  await manager({ agentId: "bob" }).acquire("a");
+  const mine = await manager({ backend: slow }).acquire("b");
+  const startedAt = clock.now();
+  const waited = rejection(mine.acquire("a", { waitMs: 1_000 })).then(() => clock.now() - startedAt);
+  await clock.advance(2_000);
+  expect(await waited).toBe(1_000);
+});
