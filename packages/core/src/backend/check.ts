@@ -93,14 +93,23 @@ export function checkRelease(requests: readonly ReleaseRequest[], limits: Backen
         checkAgentId(request.agentId, `${at}.agentId`);
         break;
       case "revoke":
-        checkAgentId(request.by, `${at}.by`);
-        checkReason(request.reason, `${at}.reason`);
-        checkInteger(request.graceMs, `${at}.graceMs`, 0, limits.maxTtlMs);
+        checkRevoke(request, `${at}.`, limits);
         break;
       default:
         refuse(`${at}.kind`, 'must be "release", "abandon" or "revoke"');
     }
   }
+}
+
+/** What a revoke says, whichever lease it is about. */
+export function checkRevoke(
+  revoke: Pick<Extract<ReleaseRequest, { kind: "revoke" }>, "by" | "reason" | "graceMs">,
+  at: string,
+  limits: BackendLimits,
+): void {
+  checkAgentId(revoke.by, `${at}by`);
+  checkReason(revoke.reason, `${at}reason`);
+  checkInteger(revoke.graceMs, `${at}graceMs`, 0, limits.maxTtlMs);
 }
 
 export function checkQuery(query: LeaseQuery): void {
@@ -158,7 +167,7 @@ export function checkThing(thing: unknown, field: string): asserts thing is stri
   }
 }
 
-function checkTtl(ttlMs: unknown, field: string, limits: BackendLimits): void {
+export function checkTtl(ttlMs: unknown, field: string, limits: BackendLimits): void {
   checkInteger(ttlMs, field, limits.minTtlMs, limits.maxTtlMs);
 }
 
@@ -251,7 +260,7 @@ export function checkNumber(value: unknown, field: string, least: number): void 
   }
 }
 
-function checkBoolean(value: unknown, field: string): void {
+export function checkBoolean(value: unknown, field: string): void {
   if (typeof value !== "boolean") refuse(field, `must be true or false; got ${shown(value)}`);
 }
 
@@ -259,7 +268,7 @@ export function checkObject(value: unknown, field: string): void {
   if (typeof value !== "object" || value === null) refuse(field, `must be an object; got ${shown(value)}`);
 }
 
-function checkList(value: unknown, field: string): asserts value is readonly unknown[] {
+export function checkList(value: unknown, field: string): asserts value is readonly unknown[] {
   if (!Array.isArray(value)) refuse(field, `must be a list; got ${shown(value)}`);
 }
 

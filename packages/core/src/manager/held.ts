@@ -6,6 +6,7 @@
  */
 
 import type { ReleaseRequest, RenewRequest, RenewResult } from "../backend/backend.js";
+import { checkTtl } from "../backend/check.js";
 import type { CancelTimer } from "../clock.js";
 import { LeaseError, type LossCause, type LossError } from "../errors.js";
 import type { Claim, Lease, Revoking } from "../model/model.js";
@@ -137,6 +138,7 @@ export class Handle implements LeaseHandle {
   }
 
   async renew(options: { readonly ttlMs?: number } = {}): Promise<void> {
+    if (options.ttlMs !== undefined) checkTtl(options.ttlMs, "ttlMs", this.#context.backend.limits);
     while (this.#renewing !== null) await this.#renewing;
     this.#throwIfOver();
     const { status } = await this.#context.renewer.renewNow(this, options.ttlMs);

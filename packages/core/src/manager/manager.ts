@@ -4,7 +4,7 @@
  */
 import type { AcquireRequest, LeaseBackend } from "../backend/backend.js";
 import { Bell } from "../backend/bell.js";
-import { checkAgentId, checkNumber } from "../backend/check.js";
+import { checkAgentId, checkObject } from "../backend/check.js";
 import { type Clock, systemClock } from "../clock.js";
 import { isLeaseError, LeaseError } from "../errors.js";
 import { createLeaseId } from "../id.js";
@@ -16,7 +16,7 @@ import { LossFeed } from "./loss-feed.js";
 import { Listeners, type ManagerEvent, type ManagerListener } from "./observe.js";
 import { describeRefusal, unavailable } from "./refusal.js";
 import { Renewer } from "./renewer.js";
-import { claimsOf, type Resources } from "./request.js";
+import { checkSettings, claimsOf, invalid, type Resources } from "./request.js";
 import type { TtlPolicy } from "./ttl.js";
 import { type Grant, type WaitOutcome, waitForLease } from "./wait.js";
 
@@ -147,7 +147,7 @@ export interface LeaseManager extends AsyncDisposable {
 /**
  * Makes a manager. Does no I/O; the backend opens itself at the first call.
  *
- * @throws `INVALID_ARGUMENT` for a bad agent id
+ * @throws `INVALID_ARGUMENT` for a bad agent id or no backend
  */
 export function createLeaseManager(options: LeaseManagerOptions): LeaseManager {
   return new Manager(options);
@@ -176,6 +176,8 @@ class Manager implements LeaseManager {
   #closing: Promise<void> | null = null;
 
   constructor(options: LeaseManagerOptions) {
+    checkObject(options, "options");
+    checkObject(options.backend, "backend");
     checkAgentId(options.agentId, "agentId");
     const { backend, clock = systemClock, random = Math.random } = options;
     this.backend = backend;
@@ -230,6 +232,7 @@ class Manager implements LeaseManager {
       | [options: AcquireOptions, work: (lease: LeaseHandle) => T | Promise<T>]
   ): Promise<T> {
     const [options, work] = rest.length === 1 ? [{}, rest[0]] : rest;
+    if (typeof work !== "function") throw invalid("work", "must be a function");
     const lease = await this.acquire(resources, options);
     try {
       const result = await work(lease);
@@ -270,9 +273,9 @@ class Manager implements LeaseManager {
 
   /** What a call says, over what the manager was made with. The backend checks what reaches it; the rest is here. */
   #settings(options: AcquireOptions): AcquireOptions {
+    checkObject(options, "options");
     const settings = { ...this.#defaults, ...defined(options) };
-    if (settings.waitMs !== undefined) checkNumber(settings.waitMs, "waitMs", 0);
-    if (settings.maxHoldMs !== undefined) checkNumber(settings.maxHoldMs, "maxHoldMs", 1);
+    checkSettings(settings);
     return settings;
   }
 
@@ -292,7 +295,7 @@ class Manager implements LeaseManager {
   }
 
   #holding(settings: AcquireOptions): string[] {
-    const ids = (settings.holding ?? []).map((lease) => (typeof lease === "string" ? lease : lease.id));
+    const ids = (settings.holding ?? []).map((lease) => (typeof lease === "string" ? lease : lease?.id));
     if (this.#sequential) for (const lease of this.#held) ids.push(lease.id);
     return [...new Set(ids)];
   }

@@ -3,6 +3,7 @@
  * runs may escape it, so it lists again until it finds nothing.
  */
 import type { LeaseBackend } from "../backend/backend.js";
+import { checkRevoke } from "../backend/check.js";
 import type { Lease } from "../model/model.js";
 import { listAll } from "./deadlock.js";
 
@@ -21,12 +22,15 @@ const MAX_ROUNDS = 10;
  * Revokes all live leases and requests of an agent.
  *
  * @returns those that were live and now are revoked (or, with a grace, are being revoked)
+ * @throws `INVALID_ARGUMENT` naming the option; what the backend throws
  */
 export async function revokeAgent(
   backend: LeaseBackend,
   agentId: string,
   { by, reason = undefined, graceMs = 0 }: RevokeOptions,
 ): Promise<Lease[]> {
+  // Also where there is nothing to revoke.
+  checkRevoke({ by, reason: reason ?? null, graceMs }, "", backend.limits);
   const revoked: Lease[] = [];
   const done = new Set<string>();
   for (let round = 0; round < MAX_ROUNDS; round += 1) {

@@ -28,3 +28,12 @@ test("with a grace the leases live on and are being revoked", async () => {
 test("an agent with nothing has nothing revoked", async () => {
   expect(await revokeAgent(world().backend, "nobody", { by: "ops" })).toEqual([]);
 });
+
+test("bad arguments are refused, also where there is nothing to revoke", async () => {
+  const { backend } = world();
+  const field = async (options: object) =>
+    (await rejection(revokeAgent(backend, "nobody", { by: "ops", ...options }))).details.field;
+  expect(await field({ by: "" })).toBe("by");
+  expect(await field({ reason: "a\nb" })).toBe("reason");
+  expect(await field({ graceMs: -1 })).toBe("graceMs");
+});
