@@ -19,8 +19,7 @@ import type { Answer } from "./connection.js";
 const TIME_WIDTH = 14;
 
 export function acquireResult(request: AcquireRequest, answer: Answer): AcquireResult {
-  const parts = answer as Buffer[];
-  const text = parts[0] as Buffer;
+  const [text, ...parts] = (Buffer.isBuffer(answer) ? [answer] : answer) as [Buffer, ...Buffer[]];
   const now = numberAt(text, 1, TIME_WIDTH);
   switch (ascii(text, 0, 1)) {
     case "G": {
@@ -28,11 +27,11 @@ export function acquireResult(request: AcquireRequest, answer: Answer): AcquireR
       return { status: "granted", lease: newLease(request, token, now), repeated: false };
     }
     case "g":
-      return { status: "granted", lease: leaseIn(request.id, parts[1], now), repeated: false };
+      return { status: "granted", lease: leaseIn(request.id, parts[0], now), repeated: false };
     case "R":
-      return { status: "granted", lease: leaseIn(request.id, parts[1], now), repeated: true };
+      return { status: "granted", lease: leaseIn(request.id, parts[0], now), repeated: true };
     case "F":
-      return refused(request, parts, now);
+      return refused(request, text, parts, now);
     case "E":
       return { status: "ended", end: endOf(ascii(text, 1, 2)), ...decodeAct(text.toString("utf8", 2)) };
     case "O":
@@ -80,8 +79,13 @@ function leaseIn(id: string, record: Buffer | undefined, now: number): Lease {
   return leaseOf(decodeRecord(id, record as Buffer), { now, wallNow: now });
 }
 
-function refused(request: AcquireRequest, parts: readonly Buffer[], now: number): AcquireResult {
-  const [text, record, ...first] = parts as [Buffer, Buffer, ...Buffer[]];
+function refused(
+  request: AcquireRequest,
+  text: Buffer,
+  parts: readonly Buffer[],
+  now: number,
+): AcquireResult {
+  const [record, ...first] = parts as [Buffer, ...Buffer[]];
   const blockers: LeaseRecord[] = first.map(decodeWithId);
   const blockerCount = numberAt(text, 1 + TIME_WIDTH, 8);
   const soonest = numberAt(text, 9 + TIME_WIDTH, TIME_WIDTH);
@@ -96,7 +100,7 @@ function refused(request: AcquireRequest, parts: readonly Buffer[], now: number)
 }
 
 export function renewResult(id: string, answer: Answer): RenewResult {
-  const [text, record] = answer as [Buffer, Buffer];
+  const [text, record] = (Buffer.isBuffer(answer) ? [answer] : answer) as [Buffer, Buffer?];
   switch (ascii(text, 0, 1)) {
     case "N":
       return { status: "renewed", lease: leaseIn(id, record, numberAt(text, 1, TIME_WIDTH)) };

@@ -151,10 +151,18 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
       const operation = encodeAcquire(request);
       const asked = asAsked(request);
       if (asked.wait) turns.asking(asked.id);
-      const result = acquireResult(asked, await run(operation));
-      if (result.status === "refused" && result.lease !== null) turns.standing(asked.id, result.retryInMs);
-      else turns.gone(asked.id);
-      return result;
+      let inLine = false;
+      try {
+        const result = acquireResult(asked, await run(operation));
+        if (result.status === "refused" && result.lease !== null) {
+          inLine = true;
+          // Its own end, too, is something to hear of.
+          turns.standing(asked.id, Math.min(result.retryInMs, result.lease.expiresInMs));
+        }
+        return result;
+      } finally {
+        if (!inLine) turns.gone(asked.id);
+      }
     },
     async turn(wait) {
       checkTurn(wait);

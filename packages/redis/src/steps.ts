@@ -2,7 +2,6 @@
  * Joins the operations of one turn of the event loop into few script calls. A call of Redis costs more than what a
  * script does in it, so sixteen operations together cost little more than two apart.
  */
-import { setImmediate } from "node:timers";
 import { type Answer, type Connection, closed, script } from "./connection.js";
 import { STEP_SCRIPT } from "./scripts/step.js";
 
@@ -40,7 +39,7 @@ export class Steps {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(closed());
       this.#queue.push({ operation, resolve, reject });
-      if (this.#queue.length === 1) setImmediate(() => this.#flush());
+      if (this.#queue.length === 1) process.nextTick(() => this.#flush());
     });
   }
 

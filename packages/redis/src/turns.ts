@@ -23,6 +23,8 @@ interface Place {
   /** When time alone could bring its turn, on the monotonic clock. */
   lookAt: number;
   touchedAt: number;
+  /** How many wait for it. */
+  waits: number;
   readonly wake: Set<() => void>;
 }
 
@@ -52,9 +54,13 @@ export class Turns {
     this.#place(id).lookAt = performance.now() + retryInMs;
   }
 
-  /** It does not stand in line (any more). */
+  /** It does not stand in line (any more), or nobody knows: who waits for it has to look. */
   gone(id: string): void {
-    if (this.#places.get(id)?.wake.size === 0) this.#places.delete(id);
+    const place = this.#places.get(id);
+    if (place === undefined) return;
+    place.generation = 0;
+    for (const wake of place.wake) wake();
+    if (place.waits === 0) this.#places.delete(id);
   }
 
   /** Somebody says that the turn of `id` may have come. */
@@ -76,10 +82,20 @@ export class Turns {
     for (const wake of [...this.#waking]) wake();
   }
 
-  async wait({ id, timeoutMs, signal }: TurnRequest): Promise<void> {
-    const until = performance.now() + timeoutMs;
-    const place = this.#place(id);
+  async wait(wait: TurnRequest): Promise<void> {
+    const place = this.#place(wait.id);
     this.#subscriber.start();
+    place.waits += 1;
+    try {
+      await this.#untilCalled(place, wait);
+    } finally {
+      place.waits -= 1;
+      place.touchedAt = performance.now();
+    }
+  }
+
+  async #untilCalled(place: Place, { id, timeoutMs, signal }: TurnRequest): Promise<void> {
+    const until = performance.now() + timeoutMs;
     // A first subscription takes a moment: one look after it does for all that was missed before.
     let lookedAt = performance.now();
     for (;;) {
@@ -96,7 +112,7 @@ export class Turns {
       }
       lookedAt = now;
       const lookInMs = await this.#look(id);
-      if (lookInMs === null) return this.gone(id);
+      if (lookInMs === null) return;
       place.generation = generation;
       place.lookAt = lookedAt + lookInMs;
     }
@@ -121,7 +137,6 @@ export class Turns {
         place.wake.delete(wake);
         this.#waking.delete(wake);
         signal?.removeEventListener("abort", wake);
-        place.touchedAt = performance.now();
         resolve();
       };
       // A timer may fire a little early; then there is nothing to do yet, and the rest of the time is slept.
@@ -155,7 +170,7 @@ export class Turns {
     if (now < this.#forgetAt) return;
     this.#forgetAt = now + FORGET_AFTER_MS;
     for (const [id, place] of this.#places) {
-      if (place.wake.size === 0 && place.touchedAt + FORGET_AFTER_MS < now) this.#places.delete(id);
+      if (place.waits === 0 && place.touchedAt + FORGET_AFTER_MS < now) this.#places.delete(id);
     }
   }
 }

@@ -1,7 +1,18 @@
 /** Waiting in line when connections break: nobody's turn is lost, and nobody asks more often than needed. */
-import { createLeaseManager } from "@lease/core";
+import { createLeaseManager, type LeaseBackend } from "@lease/core";
 import { expect, test } from "vitest";
-import { again, closing, commandsOf, hold, info, open, queue, release, useServer } from "./helpers.js";
+import {
+  again,
+  closing,
+  commandsOf,
+  hold,
+  info,
+  open,
+  queue,
+  release,
+  request,
+  useServer,
+} from "./helpers.js";
 import { startProxy } from "./proxy.js";
 
 const server = useServer();
@@ -56,6 +67,47 @@ test("while nobody can subscribe, waiters look for themselves", async () => {
   const begun = performance.now();
   await turn;
   expect(performance.now() - begun).toBeLessThan(1_500);
+});
+
+test("a place that several clients ask for is called at all of them", async () => {
+  const clients = Array.from({ length: 3 }, () => open({ url: server().url, namespace: "shared place" }));
+  const [first, second, third] = clients as [LeaseBackend, LeaseBackend, LeaseBackend];
+  const held = await hold(first, "r");
+  const pending = await queue(first, "r", { agentId: "bob" });
+  // Each has subscribed and asked before the next one does.
+  for (const client of clients) {
+    await client.acquire(again(pending));
+    await client.turn({ id: pending.id, timeoutMs: 100 });
+  }
+  await subscribed(3);
+  for (const client of clients) await client.acquire(again(pending));
+  const turns = [first, second, third].map((client) => client.turn({ id: pending.id, timeoutMs: LONG_MS }));
+  await release(first, held);
+  const begun = performance.now();
+  await Promise.all(turns);
+  expect(performance.now() - begun).toBeLessThan(1_000);
+  expect(await second.acquire(again(pending))).toMatchObject({ status: "granted" });
+  const fields = (await server().command("HKEYS", "lease:{shared%20place}")) as string[];
+  expect(fields.filter((field) => field.startsWith("w"))).toEqual([]);
+});
+
+test("a place that runs out while its client is subscribed ends the wait", async () => {
+  const backend = open({ url: server().url });
+  const held = await hold(backend, "r");
+  const first = await queue(backend, "r", { agentId: "bob" });
+  const warm = backend.turn({ id: first.id, timeoutMs: LONG_MS });
+  await subscribed(1);
+  await release(backend, held);
+  await warm;
+  // What was asked for in vain does not count as standing in line.
+  const stolen = { id: first.id, agentId: "mallory", wait: true };
+  await expect(backend.acquire(request("r", stolen))).rejects.toMatchObject({ code: "LEASE_NOT_OWNER" });
+  await backend.turn({ id: first.id, timeoutMs: LONG_MS });
+
+  const short = await queue(backend, "r", { agentId: "carol", waitTtlMs: 50 });
+  const begun = performance.now();
+  await backend.turn({ id: short.id, timeoutMs: LONG_MS });
+  expect(performance.now() - begun).toBeLessThan(1_000);
 });
 
 test("a wake that comes before the answer 'queued' is not lost", async () => {

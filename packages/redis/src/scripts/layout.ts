@@ -3,15 +3,17 @@
  *
  * - the hash `lease:{ns}`
  *   - `n` the head: version 1 · last number given 16 · pruned through 16 · epoch 16 · pending leases 8 ·
- *     subtree claims 8 · whether resources are indexed 1. The last number is the last fencing token and the number of
+ *     subtree claims 8 · whether there is an index 1. The last number is the last fencing token and the number of
  *     the newest history entry: both come from one counter, which follows the server's clock in µs.
  *   - `l<id>` a live lease (or a dead one that no step has passed yet), see {@link RECORD}
  *   - `r<resource>` its line: for each lease that claims exactly this resource, by token: mode 1 · token 16 · id 36
+ *   - `w<id>` of a pending lease: other clients than the first that wait for it, 12 each
  *   - `t<id>` a tombstone: forget at 14 · end 1 · agent length 3 · agent · who and why as JSON
- * - the sorted set `lease:{ns}:index`, all scores 0, so in order of its members
+ * - the sorted set `lease:{ns}:index`, all scores 0, so in order of its members. Nobody pays for it before the first
+ *   subtree claim, or before the namespace is so big that a walk over all of it would keep others waiting
  *   - `o<token><id>` every lease
  *   - `a<agent>\0<token><id>` every lease of an agent
- *   - `r<resource>` every line, from the first subtree claim on
+ *   - `r<resource>` every line
  * - the stream `lease:{ns}:history`: one entry for each call that changed something; its id is the number of its last
  *   event, its only field: when 14 · how many events 6 · the events, each type 1 · number 16 · length of the record 7 ·
  *   length of who and why 5 · lease id 36 · record · who and why as JSON
@@ -35,7 +37,7 @@ export const RECORD = Object.freeze({
   maxRenewals: 85,
   /** Of a soft revoke: renewals are refused from here on; 0: there is none. */
   refusedFrom: 101,
-  /** The client that waits, so that it can be woken; dashes: nobody listens. */
+  /** The client that entered the line, so that it can be called. */
   client: 115,
   agentLength: 127,
   claimsLength: 130,
@@ -47,6 +49,8 @@ export const RECORD = Object.freeze({
 
 export const CLIENT_WIDTH = 12;
 export const HEAD_VERSION = "1";
+/** A namespace with more fields than this has an index; a walk over fewer takes about a millisecond. */
+export const WALK_MOST = 2000;
 
 /**
  * What every script begins with: the keys, the server's time, the head, and how to take a record apart.
@@ -133,21 +137,34 @@ local function lines_over(resource, with_ancestors)
   return fields
 end
 
--- Before the first subtree claim (or question about one) nobody needs resources in order, and nobody pays for it.
-local function index_resources()
+-- The members of the index that stand for a lease.
+local function members_of(id, record)
+  local ticket = sub(record, 2, 17) .. id
+  return 'o' .. ticket, 'a' .. agent_of(record) .. '\\0' .. ticket
+end
+
+-- Calls 'visit' with each field of the hash and its value; with one that comes twice, twice.
+local function walk(visit)
+  local cursor = '0'
+  repeat
+    local scanned = call('HSCAN', hash, cursor, 'COUNT', PART)
+    cursor = scanned[1]
+    local fields = scanned[2]
+    for i = 1, #fields, 2 do visit(fields[i], fields[i + 1]) end
+  until cursor == '0'
+end
+
+local function build_index()
   -- After a deletion Redis lets a script write, even when its memory is full.
   call('HDEL', hash, '')
-  local fields = call('HKEYS', hash)
-  local members, count = {}, 0
-  for i = 1, #fields do
-    if byte(fields[i]) == 114 then
-      members[count + 1], members[count + 2] = 0, fields[i]
-      count = count + 2
+  walk(function(field, value)
+    local kind = byte(field)
+    if kind == 114 then
+      call('ZADD', index, 0, field)
+    elseif kind == 108 then
+      local by_token, by_agent = members_of(sub(field, 2), value)
+      call('ZADD', index, 0, by_token, 0, by_agent)
     end
-    if count >= PART or (i == #fields and count > 0) then
-      call('ZADD', index, unpack(members, 1, count))
-      count = 0
-    end
-  end
+  end)
 end
 `;

@@ -8,71 +8,98 @@ import { HEAD_VERSION, PRELUDE } from "./layout.js";
  * ARGV  1 what is listed: `all`, `agent`, `resource` or `ids`; 2 after this token 16; 3 how many at most;
  *       4 state `P`, `A` or `-` for both; 5 the agent or the resource, 5… the ids
  * Answers {now, id · record…}. Fewer than asked for: there are no more.
- * Writes only for the first question about a subtree: it begins the index of resources.
  */
 export const LIST_SCRIPT = `${PRELUDE}
 local kind, after, limit, state = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local answer, found = { now14 }, 0
 if not head then return answer end
+local indexed = sub(head, 66, 66) == '1'
 
--- Takes the live ones of these tickets (token and id) into the answer; true once it is full.
-local function take(tickets)
+-- Takes a lease into the answer if it is live; true once that is full.
+local function take(id, record)
+  if not record or now >= expires_of(record) or (state ~= '-' and sub(record, 1, 1) ~= state) then return false end
+  found = found + 1
+  answer[found + 1] = id .. record
+  return found == limit
+end
+
+if indexed and (kind == 'all' or kind == 'agent') then
+  local prefix = kind == 'all' and 'o' or 'a' .. ARGV[5] .. '\\0'
+  local from = '(' .. prefix .. after .. 'g'
+  while true do
+    local members = call('ZRANGEBYLEX', index, from, '(' .. prefix .. 'g', 'LIMIT', 0, limit)
+    local ids, fields = {}, {}
+    for i = 1, #members do
+      ids[i] = sub(members[i], -36)
+      fields[i] = 'l' .. ids[i]
+    end
+    local records = hmget(fields)
+    for i = 1, #ids do
+      if take(ids[i], records[i]) then return answer end
+    end
+    if #members < limit then return answer end
+    from = '(' .. members[#members]
+  end
+end
+
+-- Tickets (token and id) in any order, with their records.
+local tickets, record_of = {}, {}
+local function add(id, record)
+  if not record then return end
+  local ticket = sub(record, 2, 17) .. id
+  if sub(ticket, 1, 16) > after and not record_of[ticket] then
+    record_of[ticket] = record
+    tickets[#tickets + 1] = ticket
+  end
+end
+
+local function add_ids(ids)
   local fields = {}
-  for i = 1, #tickets do fields[i] = 'l' .. sub(tickets[i], 17) end
-  local records = #fields > 0 and hmget(fields) or {}
-  for i = 1, #tickets do
-    local record = records[i]
-    if record and now < expires_of(record) and (state == '-' or sub(record, 1, 1) == state) then
-      found = found + 1
-      answer[found + 1] = sub(tickets[i], 17) .. record
-      if found == limit then return true end
+  for i = 1, #ids do fields[i] = 'l' .. ids[i] end
+  local records = hmget(fields)
+  for i = 1, #ids do add(ids[i], records[i]) end
+end
+
+-- Whether one of the claims of a record is the subtree's base or lies below it, or covers it.
+local function overlaps_subtree(record, subtree, base)
+  local _, resources, count = claims_of(record)
+  for i = 1, count do
+    local resource = resources[i]
+    local theirs = subtree_base(resource)
+    if base == '' or theirs == '' or resource == base or sub(resource, 1, #base + 1) == base .. '/'
+      or (theirs and (theirs == base or sub(base, 1, #theirs + 1) == theirs .. '/')) then
+      return true
     end
   end
   return false
 end
 
-if kind == 'all' or kind == 'agent' then
-  local prefix = kind == 'all' and 'o' or 'a' .. ARGV[5] .. '\\0'
-  local from = '(' .. prefix .. after .. 'g'
-  while true do
-    local members = call('ZRANGEBYLEX', index, from, '(' .. prefix .. 'g', 'LIMIT', 0, limit)
-    local tickets = {}
-    for i = 1, #members do tickets[i] = sub(members[i], #prefix + 1) end
-    if take(tickets) or #members < limit then return answer end
-    from = '(' .. members[#members]
-  end
-end
-
-local tickets, seen = {}, {}
-local function add(ticket)
-  if not seen[ticket] and sub(ticket, 1, 16) > after then
-    seen[ticket] = true
-    tickets[#tickets + 1] = ticket
-  end
-end
+local asked = ARGV[5]
+local base = kind == 'resource' and subtree_base(asked)
 if kind == 'ids' then
-  for from = 5, #ARGV, PART do
-    local fields = {}
-    for i = from, math.min(from + PART - 1, #ARGV) do fields[#fields + 1] = 'l' .. ARGV[i] end
-    local records = hmget(fields)
-    for i = 1, #fields do
-      if records[i] then add(sub(records[i], 2, 17) .. ARGV[from + i - 1]) end
-    end
-  end
-else
-  local resource = ARGV[5]
-  if subtree_base(resource) and sub(head, 66, 66) == '0' then
-    index_resources()
-    call('HSET', hash, 'n', sub(head, 1, 65) .. '1')
-  end
-  local lines = hmget(lines_over(resource, true))
+  local ids = {}
+  for i = 5, #ARGV do ids[i - 4] = ARGV[i] end
+  add_ids(ids)
+elseif kind == 'resource' and (indexed or not base) then
+  local ids = {}
+  local lines = hmget(lines_over(asked, true))
   for i = 1, #lines do
     local line = lines[i] or ''
-    for at = 1, #line, 53 do add(sub(line, at + 1, at + 52)) end
+    for at = 1, #line, 53 do ids[#ids + 1] = sub(line, at + 17, at + 52) end
   end
+  add_ids(ids)
+else
+  walk(function(field, record)
+    if byte(field) ~= 108 then return end
+    if kind == 'agent' and agent_of(record) ~= asked then return end
+    if base and not overlaps_subtree(record, asked, base) then return end
+    add(sub(field, 2), record)
+  end)
 end
 table.sort(tickets)
-take(tickets)
+for i = 1, #tickets do
+  if take(sub(tickets[i], 17), record_of[tickets[i]]) then break end
+end
 return answer
 `;
 

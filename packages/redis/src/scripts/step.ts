@@ -1,5 +1,5 @@
 /** The script behind acquire, renew, release, turn and the ending of what is past its time. */
-import { HEAD_VERSION, PRELUDE } from "./layout.js";
+import { HEAD_VERSION, PRELUDE, WALK_MOST } from "./layout.js";
 
 /**
  * Carries out up to a batch of operations, one after the other.
@@ -13,12 +13,11 @@ import { HEAD_VERSION, PRELUDE } from "./layout.js";
  *   `X` id                               end it if it is past its time
  *   (dashes stand for what was left out)
  * Answers, one for each operation:
- *   `A`: {`G` now} granted anew · {`g` now, record} granted from the line · {`R` now, record} repeated ·
+ *   `A`: `G` now · token granted anew · {`g` now, record} granted from the line · {`R` now, record} repeated ·
  *        {`F` now · blockers 8 · soonest expiry 14, record or '', id · record of the first blockers…} refused ·
- *        {`E` end · who and why} ended · {`O`} another agent's · {`C`} other claims · {`T`} no tokens left ·
- *        {`M`} no room
- *   `N`: {`N` now, record} · {`n`} not found · {`o`} not owner · {`p`} pending · {`e`} expired ·
- *        {`v` who and why} revoked · {`l` most renewals} limit
+ *        `E` end · who and why: ended · `O` another agent's · `C` other claims · `T` no tokens left · `M` no room
+ *   `N`: {`N` now, record} · `n` not found · `o` not owner · `p` pending · `e` expired · `v` who and why: revoked ·
+ *        `l` most renewals: limit
  *   `D` `B` `V`: `r`eleased, `c`ancelled, re`v`oked, revokin`g`, not `o`wner, `n`ot found
  *   `L`: ms until it is worth looking again; '' when the turn may have come
  *   `X`: {now, record, end}, or '' when it is not there or not past its time
@@ -43,6 +42,8 @@ end
 -- Numbers end at 2^53; a part is kept for the events of leases that live when new ones are refused.
 local NUMBERS_END = 9007199254740992
 local TOKENS_END = NUMBERS_END - 4294967296
+-- More clients than this hear of no one id; of more, the first are left to their heartbeats.
+local MOST_LISTENERS = 16
 local DASHES, ZEROS = '----------------', '0000000000000000'
 local changed = false
 local events, event_count = {}, 0
@@ -86,54 +87,78 @@ local function tombstone(text)
   return sub(text, 19, 18 + length), sub(text, 15, 15), sub(text, 19 + length)
 end
 
-local function members_of(id, record)
-  local ticket = sub(record, 2, 17) .. id
-  return 'o' .. ticket, 'a' .. agent_of(record) .. '\\0' .. ticket
+-- The calling client hears of the turn of a pending lease from now on. The first that asked stands in the record.
+local function listen(id, record)
+  if sub(record, 116, 127) == client then return end
+  local others = call('HGET', hash, 'w' .. id) or ''
+  if find(others, client, 1, true) then return end
+  begin()
+  put('w' .. id, sub(others .. client, -MOST_LISTENERS * 12))
 end
 
--- Ends a lease: takes it out of everything and tells of it.
-local function finish(id, record, how, act)
-  begin()
+-- Tells all clients that listen for a pending lease.
+local function call_out(id, record)
+  call('PUBLISH', hash .. ':' .. sub(record, 116, 127), id)
+  local others = call('HGET', hash, 'w' .. id) or ''
+  for at = 1, #others, 12 do call('PUBLISH', hash .. ':' .. sub(others, at, at + 11), id) end
+end
+
+-- Takes the claims of a lease out of their lines, and the lease out of the hash and the index.
+local function remove(id, record)
   local entry = sub(record, 2, 17) .. id
   local _, resources, count = claims_of(record)
-  local gone, gone_count = { 'l' .. id }, 1
-  local kept, kept_count = nil, 0
-  local by_token, by_agent = members_of(id, record)
-  local members, member_count = { by_token, by_agent }, 2
-  local fields = {}
+  local fields, gone, kept, members = {}, { 'l' .. id }, {}, {}
   for i = 1, count do fields[i] = 'r' .. resources[i] end
   local lines = hmget(fields)
   for i = 1, count do
     local line = lines[i]
     if subtree_base(resources[i]) then subtrees = subtrees - 1 end
     if #line == 53 then
-      gone_count = gone_count + 1
-      gone[gone_count] = fields[i]
-      if indexed then
-        member_count = member_count + 1
-        members[member_count] = fields[i]
-      end
+      gone[#gone + 1] = fields[i]
+      members[#members + 1] = fields[i]
     else
       local at = find(line, entry, 1, true) - 1
-      kept = kept or {}
-      kept[kept_count + 1], kept[kept_count + 2] = fields[i], sub(line, 1, at - 1) .. sub(line, at + 53)
-      kept_count = kept_count + 2
+      kept[#kept + 1] = fields[i]
+      kept[#kept + 1] = sub(line, 1, at - 1) .. sub(line, at + 53)
     end
   end
-  call('HDEL', hash, unpack(gone, 1, gone_count))
-  if kept then call('HSET', hash, unpack(kept, 1, kept_count)) end
-  call('ZREM', index, unpack(members, 1, member_count))
+  call('HDEL', hash, unpack(gone))
+  if #kept > 0 then call('HSET', hash, unpack(kept)) end
+  if indexed then call('ZREM', index, unpack({ members_of(id, record) })) end
+  if indexed and #members > 0 then call('ZREM', index, unpack(members)) end
+end
+
+-- Ends a lease: takes it out of everything and tells of it.
+local function finish(id, record, how, act)
+  begin()
+  local claims_at = 143 + tonumber(sub(record, 128, 130))
+  local length = tonumber(sub(record, claims_at + 1, claims_at + 3))
+  local line
+  -- Nearly always: one claim, and nobody else in its line.
+  if not indexed and tonumber(sub(record, 131, 136)) == length + 4 then
+    local field = 'r' .. sub(record, claims_at + 4, claims_at + 3 + length)
+    line = call('HGET', hash, field)
+    if #line == 53 then call('HDEL', hash, 'l' .. id, field) else line = nil end
+  end
+  if not line then remove(id, record) end
   if how == 'e' or how == 'v' then bury(id, agent_of(record), how, act) end
   tell(how, number(), id, record, act)
   if byte(record) == 80 then
     pending = pending - 1
     -- Whoever waits for its turn should hear that there will be none.
-    call('PUBLISH', hash .. ':' .. sub(record, 116, 127), id)
+    call_out(id, record)
+    call('HDEL', hash, 'w' .. id)
   end
   if pending > 0 then
     freed = freed or {}
-    freed[#freed + 1] = resources
+    freed[#freed + 1] = record
   end
+end
+
+-- Who revokes a lease softly, and why; '' when nobody does.
+local function act_of(record)
+  return sub(record, 143 + tonumber(sub(record, 128, 130)) + tonumber(sub(record, 131, 136))
+    + tonumber(sub(record, 137, 142)))
 end
 
 -- Ends a lease that is past its time: as revoked, if that is what its holder was told.
@@ -142,9 +167,7 @@ local function expire(id, record)
     finish(id, record, 'e', '')
     return 'e'
   end
-  local act = sub(record, 143 + tonumber(sub(record, 128, 130)) + tonumber(sub(record, 131, 136))
-    + tonumber(sub(record, 137, 142)))
-  finish(id, record, 'v', act)
+  finish(id, record, 'v', act_of(record))
   return 'v'
 end
 
@@ -202,32 +225,36 @@ local function blocked(id, record)
   return is_blocked, soonest
 end
 
--- Enters a new lease. False, and nothing written, when there is no room.
-local function enter(id, record, token16, modes, resources, count, lines)
-  local agent = agent_of(record)
+-- Writes a new lease and its claims. False, and nothing written, when there is no room.
+local function write(id, record, ...)
   begin()
-  local entry = token16 .. id
-  local fields, members = { 'l' .. id, record }, { 0, 'o' .. entry, 0, 'a' .. agent .. '\\0' .. entry }
-  for i = 1, count do
-    local field, line = 'r' .. resources[i], lines[i]
-    fields[#fields + 1] = field
-    fields[#fields + 1] = (line or '') .. modes[i] .. entry
-    if subtree_base(resources[i]) then subtrees = subtrees + 1 end
-    if indexed and not line then
-      members[#members + 1] = 0
-      members[#members + 1] = field
-    end
-  end
-  local result = pcall_redis('HSET', hash, unpack(fields))
+  local result = pcall_redis('HSET', hash, 'l' .. id, record, ...)
   if type(result) == 'table' and result.err then
-    for i = 1, count do
-      if subtree_base(resources[i]) then subtrees = subtrees - 1 end
-    end
     if find(result.err, 'OOM', 1, true) then return false end
     -- Fails again, in the server's own words.
-    call('HSET', hash, unpack(fields))
+    call('HSET', hash, 'l' .. id, record, ...)
   end
-  call('ZADD', index, unpack(members))
+  if indexed then
+    local by_token, by_agent = members_of(id, record)
+    call('ZADD', index, 0, by_token, 0, by_agent)
+  end
+  return true
+end
+
+-- Enters a new lease at the end of the lines of its claims.
+local function enter(id, record, token16, modes, resources, count)
+  local fields = {}
+  for i = 1, count do fields[i] = 'r' .. resources[i] end
+  local lines = hmget(fields)
+  local values, members, added = {}, {}, 0
+  for i = 1, count do
+    values[2 * i - 1], values[2 * i] = fields[i], (lines[i] or '') .. modes[i] .. token16 .. id
+    members[2 * i - 1], members[2 * i] = 0, fields[i]
+    if subtree_base(resources[i]) then added = added + 1 end
+  end
+  if not write(id, record, unpack(values)) then return false end
+  subtrees = subtrees + added
+  if indexed then call('ZADD', index, unpack(members)) end
   return true
 end
 
@@ -242,104 +269,116 @@ local function same_claims(record, modes, resources, count)
   return true
 end
 
-local function acquire(op)
-  local wait, id = byte(op, 2) == 49, sub(op, 3, 38)
-  local agent_length, claims_length = tonumber(sub(op, 75, 77)), tonumber(sub(op, 78, 83))
-  local agent = sub(op, 90, 89 + agent_length)
-  local from = 90 + agent_length
-  local modes, resources, count = claims_in(op, from, from + claims_length - 1)
+-- The record of a new lease, and its token as a number of its own; nil when tokens have come to their end.
+local function new_record(op, state, ttl10, acquired)
+  if math.max(last + 1, us) >= TOKENS_END then return nil end
+  local token16 = number()
+  return state .. token16 .. format('%014.0f', now + tonumber(ttl10)) .. now14 .. acquired .. sub(op, 39, 48)
+    .. ZEROS .. sub(op, 59, 74) .. '00000000000000' .. client .. sub(op, 75), token16
+end
 
-  local simple = count == 1 and subtrees == 0 and not subtree_base(resources[1])
-  local known = call('HMGET', hash, 'l' .. id, 't' .. id, 'r' .. resources[1])
-  local existing, buried = known[1], known[2]
+-- An acquire that is not as simple as most are.
+local function acquire_among_others(op, id, agent, existing, buried)
   if existing and now >= expires_of(existing) then
     expire(id, existing)
     existing, buried = false, call('HGET', hash, 't' .. id)
   end
+  local from = 90 + #agent
+  local modes, resources, count = claims_in(op, from, from + tonumber(sub(op, 78, 83)) - 1)
   if existing then
-    if agent_of(existing) ~= agent then return { 'O' } end
-    if not same_claims(existing, modes, resources, count) then return { 'C' } end
+    if agent_of(existing) ~= agent then return 'O' end
+    if not same_claims(existing, modes, resources, count) then return 'C' end
     if byte(existing) == 65 then return { 'R' .. now14, existing } end
   elseif buried then
     local owner, how, act = tombstone(buried)
-    if owner then
-      if owner ~= agent then return { 'O' } end
-      return { 'E' .. how .. act }
-    end
+    if owner and owner ~= agent then return 'O' end
+    if owner then return 'E' .. how .. act end
   end
 
+  for i = 1, count do
+    if not indexed and subtree_base(resources[i]) then
+      begin()
+      build_index()
+      indexed = true
+    end
+  end
   local blockers, blocker_count, soonest = {}, 0, nil
-  local lines
-  if simple and not existing and not known[3] then
-    lines = { false }
-  else
-    if not indexed then
-      for i = 1, count do
-        if subtree_base(resources[i]) then
-          begin()
-          index_resources()
-          indexed = true
-          break
-        end
-      end
+  local token = existing and sub(existing, 2, 17) or '9999999999999999'
+  local found, found_count = rivals(id, modes, resources, count)
+  for i = 1, found_count do
+    local other_id = sub(found[i], 17)
+    local other = call('HGET', hash, 'l' .. other_id)
+    local expires = expires_of(other)
+    if now >= expires then
+      expire(other_id, other)
+    elseif sub(found[i], 1, 16) < token then
+      blocker_count = blocker_count + 1
+      if blocker_count <= 8 then blockers[blocker_count] = other_id .. other end
+      if not soonest or expires < soonest then soonest = expires end
     end
-    local token = existing and sub(existing, 2, 17) or '9999999999999999'
-    local found, found_count = rivals(id, modes, resources, count)
-    for i = 1, found_count do
-      local other_id = sub(found[i], 17)
-      local other = call('HGET', hash, 'l' .. other_id)
-      local expires = expires_of(other)
-      if now >= expires then
-        expire(other_id, other)
-      elseif sub(found[i], 1, 16) < token then
-        blocker_count = blocker_count + 1
-        if blocker_count <= 8 then blockers[blocker_count] = other_id .. other end
-        if not soonest or expires < soonest then soonest = expires end
-      end
-    end
-    local fields = {}
-    for i = 1, count do fields[i] = 'r' .. resources[i] end
-    lines = hmget(fields)
   end
 
-  if blocker_count == 0 and existing then
+  local wait, free = byte(op, 2) == 49, blocker_count == 0
+  local record = ''
+  if existing and free then
     local expires = format('%014.0f', now + tonumber(sub(existing, 60, 69)))
-    local record = 'A' .. sub(existing, 2, 17) .. expires .. sub(existing, 32, 45) .. now14 .. sub(existing, 60)
+    record = 'A' .. sub(existing, 2, 17) .. expires .. sub(existing, 32, 45) .. now14 .. sub(existing, 60)
     begin()
     put('l' .. id, record)
+    call('HDEL', hash, 'w' .. id)
     pending = pending - 1
     tell('a', number(), id, record, '')
     return { 'g' .. now14, record }
-  end
-
-  local record
-  if blocker_count == 0 or (wait and not existing) then
-    if math.max(last + 1, us) >= TOKENS_END then return { 'T' } end
-    local state, type, expires, acquired = 'A', 'a', now + tonumber(sub(op, 39, 48)), now14
-    if blocker_count > 0 then
-      state, type, expires, acquired = 'P', 'q', now + tonumber(sub(op, 49, 58)), '00000000000000'
-    end
-    local number_before = last
-    local token16 = number()
-    record = state .. token16 .. format('%014.0f', expires) .. now14 .. acquired .. sub(op, 39, 48) .. ZEROS
-      .. sub(op, 59, 74) .. '00000000000000' .. client .. sub(op, 75)
-    if not enter(id, record, token16, modes, resources, count, lines) then
-      last = number_before
-      return { 'M' }
-    end
-    tell(type, token16, id, record, '')
-    if blocker_count == 0 then return { 'G' .. now14 .. token16 } end
-    pending = pending + 1
-  elseif wait then
+  elseif existing and wait then
     local expires = format('%014.0f', now + tonumber(sub(op, 49, 58)))
-    record = sub(existing, 1, 17) .. expires .. sub(existing, 32, 115) .. client .. sub(existing, 128)
+    record = sub(existing, 1, 17) .. expires .. sub(existing, 32)
     begin()
     put('l' .. id, record)
-  else
-    if existing then finish(id, existing, 'c', '') end
-    record = ''
+    listen(id, record)
+  elseif existing then
+    finish(id, existing, 'c', '')
+  elseif free or wait then
+    local number_before, token16 = last, nil
+    if free then
+      record, token16 = new_record(op, 'A', sub(op, 39, 48), now14)
+    else
+      record, token16 = new_record(op, 'P', sub(op, 49, 58), '00000000000000')
+    end
+    if not record then return 'T' end
+    if not enter(id, record, token16, modes, resources, count) then
+      last = number_before
+      return 'M'
+    end
+    tell(free and 'a' or 'q', token16, id, record, '')
+    if free then return 'G' .. now14 .. token16 end
+    pending = pending + 1
   end
   return { 'F' .. now14 .. format('%08d%014.0f', blocker_count, soonest), record, unpack(blockers) }
+end
+
+local function acquire(op)
+  local id = sub(op, 3, 38)
+  local agent_length = tonumber(sub(op, 75, 77))
+  local claims_at = 90 + agent_length
+  local length = tonumber(sub(op, claims_at + 1, claims_at + 3))
+  local resource = sub(op, claims_at + 4, claims_at + 3 + length)
+  local known = call('HMGET', hash, 'l' .. id, 't' .. id, 'r' .. resource)
+  local is_simple = not (known[1] or known[2] or known[3]) and subtrees == 0
+    and tonumber(sub(op, 78, 83)) == length + 4 and byte(resource, -1) ~= 42
+  if not is_simple then
+    return acquire_among_others(op, id, sub(op, 90, 89 + agent_length), known[1], known[2])
+  end
+  -- Nearly always: a new lease with one claim, on what nobody claims.
+  local number_before = last
+  local record, token16 = new_record(op, 'A', sub(op, 39, 48), now14)
+  if not record then return 'T' end
+  if not write(id, record, 'r' .. resource, sub(op, claims_at, claims_at) .. token16 .. id) then
+    last = number_before
+    return 'M'
+  end
+  if indexed then call('ZADD', index, 0, 'r' .. resource) end
+  tell('a', token16, id, record, '')
+  return 'G' .. now14 .. token16
 end
 
 local function renew(op)
@@ -347,26 +386,25 @@ local function renew(op)
   local record = find_live(id)
   if not record then
     local owner, how, act = tombstone(call('HGET', hash, 't' .. id))
-    if not owner then return { 'n' } end
-    if owner ~= agent then return { 'o' } end
-    if how == 'e' then return { 'e' } end
-    if how == 'v' then return { 'v' .. act } end
-    return { 'n' }
+    if not owner then return 'n' end
+    if owner ~= agent then return 'o' end
+    if how == 'e' then return 'e' end
+    if how == 'v' then return 'v' .. act end
+    return 'n'
   end
   local token = sub(op, 38, 53)
-  if agent_of(record) ~= agent or (token ~= DASHES and token ~= sub(record, 2, 17)) then return { 'o' } end
-  if byte(record) == 80 then return { 'p' } end
+  if agent_of(record) ~= agent or (token ~= DASHES and token ~= sub(record, 2, 17)) then return 'o' end
+  if byte(record) == 80 then return 'p' end
   local refused_from = tonumber(sub(record, 102, 115))
   if refused_from > 0 and now >= refused_from then
-    return { 'v' .. sub(record, 143 + tonumber(sub(record, 128, 130)) + tonumber(sub(record, 131, 136))
-      + tonumber(sub(record, 137, 142))) }
+    return 'v' .. act_of(record)
   end
   local renewals = tonumber(sub(record, 70, 85))
   local renewal = tonumber(sub(op, 64, 79)) or renewals + 1
   -- A repeat extends nothing either: repeated at the limit, it would otherwise hold for ever.
   if renewal > renewals then
     local limit = tonumber(sub(record, 86, 101))
-    if limit and renewal > limit then return { 'l' .. sub(record, 86, 101) } end
+    if limit and renewal > limit then return 'l' .. sub(record, 86, 101) end
     local ttl = tonumber(sub(op, 54, 63)) or tonumber(sub(record, 60, 69))
     local expires = math.max(expires_of(record), now + ttl)
     record = sub(record, 1, 17) .. format('%014.0f', expires) .. sub(record, 32, 69)
@@ -391,9 +429,8 @@ local function release(op)
     end
     local before = tonumber(sub(record, 102, 115))
     if before == 0 or now + grace < before then
-      local rest_end = 142 + tonumber(sub(record, 128, 130)) + tonumber(sub(record, 131, 136))
-        + tonumber(sub(record, 137, 142))
-      record = sub(record, 1, 101) .. format('%014.0f', now + grace) .. sub(record, 116, rest_end) .. act
+      record = sub(record, 1, 101) .. format('%014.0f', now + grace)
+        .. sub(record, 116, #record - #act_of(record)) .. act
       begin()
       put('l' .. id, record)
       tell('g', number(), id, record, act)
@@ -427,10 +464,7 @@ local function look(op)
   if not record or byte(record) ~= 80 or now >= expires_of(record) then return '' end
   local is_blocked, soonest = blocked(id, record)
   if not is_blocked then return '' end
-  if sub(record, 116, 127) ~= client then
-    begin()
-    put('l' .. id, sub(record, 1, 115) .. client .. sub(record, 128))
-  end
+  listen(id, record)
   return format('%.0f', soonest - now)
 end
 
@@ -450,8 +484,9 @@ for i = 4, #ARGV do answers[i - 3] = steps[sub(ARGV[i], 1, 1)](ARGV[i]) end
 local function wake()
   local seen, candidates = {}, {}
   for i = 1, #freed do
-    for j = 1, #freed[i] do
-      local lines = hmget(lines_over(freed[i][j], subtrees > 0))
+    local _, resources, count = claims_of(freed[i])
+    for j = 1, count do
+      local lines = hmget(lines_over(resources[j], subtrees > 0))
       for k = 1, #lines do
         local line = lines[k] or ''
         for at = 1, #line, 53 do
@@ -470,7 +505,7 @@ local function wake()
   end
   for i = 1, #candidates do
     local id, record = candidates[i][1], candidates[i][2]
-    if not blocked(id, record) then call('PUBLISH', hash .. ':' .. sub(record, 116, 127), id) end
+    if not blocked(id, record) then call_out(id, record) end
   end
 end
 if freed and pending > 0 then wake() end
@@ -479,6 +514,10 @@ if event_count > 0 then
   call('XADD', history, format('%.0f-0', last), 'e', now14 .. format('%06d', event_count) .. table.concat(events))
 end
 if changed then
+  if not indexed and call('HLEN', hash) > ${WALK_MOST} then
+    build_index()
+    indexed = true
+  end
   put('n', '${HEAD_VERSION}' .. format('%016.0f', last) .. head_middle .. format('%08d%08d', pending, subtrees)
     .. (indexed and '1' or '0'))
 end
