@@ -10,7 +10,7 @@ import { checkTtl } from "../backend/check.js";
 import type { CancelTimer } from "../clock.js";
 import { LeaseError, type LossCause, type LossError } from "../errors.js";
 import type { Claim, Lease, Revoking } from "../model/model.js";
-import { pause, retryDelayMs } from "./backoff.js";
+import { retryDelayMs } from "./backoff.js";
 import { DEFAULTS } from "./defaults.js";
 import type { HandleState, LeaseHandle, ReleaseOutcome } from "./handle.js";
 import { limitReached, lost } from "./losses.js";
@@ -331,12 +331,14 @@ export class Handle implements LeaseHandle {
   async #release(): Promise<ReleaseOutcome> {
     const { clock } = this.#context;
     this.#stop(null);
-    const over = new AbortController();
-    const deadline = pause(clock, this.#deadline - clock.now(), over.signal);
     const released = this.#releaseAfterRenewal();
     this.#context.onCleanup(released.then(() => undefined));
-    const end = await Promise.race([released, deadline.then(() => null)]);
-    over.abort();
+    let cancelTimer: CancelTimer = () => {};
+    const deadline = new Promise<null>((resolve) => {
+      cancelTimer = clock.schedule(this.#deadline - clock.now(), () => resolve(null));
+    });
+    const end = await Promise.race([released, deadline]);
+    cancelTimer();
     if (end === null) return "unconfirmed";
     return end === "gone" ? "gone" : "released";
   }

@@ -53,6 +53,7 @@ export class Listeners<E> {
   }
 
   tell(event: E): void {
+    if (this.#listeners.size === 0) return;
     for (const listener of [...this.#listeners]) {
       // What it throws, now or (an async one) later, is the listener's own fault; the others and the lease go on.
       try {
