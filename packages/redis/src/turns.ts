@@ -157,6 +157,7 @@ export class Turns {
         generation: 0,
         lookAt: Number.POSITIVE_INFINITY,
         touchedAt: now,
+        waits: 0,
         wake: new Set(),
       };
       this.#places.set(id, place);
