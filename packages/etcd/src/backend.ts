@@ -6,7 +6,7 @@
  * nobody sweeping. Tokens are revisions of the whole cluster: they only grow.
  *
  * Does not guarantee: anything across a restored snapshot (revisions go back, so tokens do). Leases last longer than
- * promised, never shorter, after an election: each then has its whole TTL again. An etcd before 3.4.26 or 3.5.9 can end
+ * promised, never shorter, after an election: each then has its whole TTL again. An etcd before 3.4.31 or 3.5.13 can end
  * leases that were just renewed when a leader was paused for longer than their TTL: their holders hear of it at once,
  * and only fencing protects until then.
  */
