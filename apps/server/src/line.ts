@@ -8,9 +8,9 @@ import {
   type AcquireRequest,
   type AcquireResult,
   DEFAULTS,
-  endedBefore,
   type Lease,
   type LeaseBackend,
+  LeaseError,
   systemClock,
   unavailable,
   type WaitContext,
@@ -72,9 +72,8 @@ export class Line {
       const outcome = await waitForLease(context, ask, { waitMs, signal });
       if (outcome.status === "refused") throw unavailable(ask.claims, outcome.refusal, outcome.waitedMs);
       place.told = true;
-      const { lease, repeated, sentAt } = outcome.grant;
-      const isFresh = systemClock.now() - sentAt < STALE_MS;
-      return { lease: isFresh ? lease : await this.#askAgain(ask), repeated };
+      const { lease, repeated } = outcome.grant;
+      return { lease, repeated };
     } finally {
       place.calls.delete(me);
       forget();
@@ -84,13 +83,6 @@ export class Line {
   /** Resolves when everybody who left has given back what they had. */
   async settled(): Promise<void> {
     while (this.#cleanups.size > 0) await Promise.all(this.#cleanups);
-  }
-
-  async #askAgain(ask: Ask): Promise<Lease> {
-    const result = await this.#backend.acquire({ ...ask, wait: false });
-    if (result.status === "granted") return result.lease;
-    if (result.status === "ended") throw endedBefore(ask.id, result);
-    throw unavailable(ask.claims, result);
   }
 
   #contextOf(place: Place, me: symbol, signal: AbortSignal, forget: () => void): WaitContext {
@@ -122,13 +114,19 @@ export class Line {
       limits: backend.limits,
       async acquire(request): Promise<AcquireResult> {
         await place.released;
-        signal.throwIfAborted();
-        const result = await backend.acquire({ ...request, wait: request.wait || others() > 0 });
-        if (result.status === "granted") {
-          if (!result.repeated) place.granted = true;
-          else if (!place.granted) place.told = true;
-        }
-        return result;
+        // Nothing was sent, so there is nothing to abandon: who comes back with this id must not find it buried.
+        if (signal.aborted) throw new LeaseError("BACKEND_UNAVAILABLE", "Nobody waits for this answer.");
+        const asked = { ...request, wait: request.wait || others() > 0 };
+        const askedAt = systemClock.now();
+        const result = await backend.acquire(asked);
+        if (result.status !== "granted") return result;
+        if (!result.repeated) place.granted = true;
+        else if (!place.granted) place.told = true;
+        if (systemClock.now() - askedAt < STALE_MS) return result;
+        // In here, so that whoever hangs up meanwhile gives back what was granted. Without an answer the first one is
+        // true all the same.
+        const again = await backend.acquire(asked).catch(() => result);
+        return again.status === "granted" ? { ...again, repeated: result.repeated } : again;
       },
       async release(requests) {
         // First of all, so that of two who leave together the second one finds nobody there.

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type LeaseBackend, memoryBackend } from "@lease/core";
+import { type LeaseBackend, LeaseError, memoryBackend } from "@lease/core";
 import { sqliteBackend } from "@lease/sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { newId, startServer, type TestServer, until } from "./server.js";
@@ -200,6 +200,37 @@ describe("calls of one id", () => {
     await other.close();
   });
 
+  test("who comes back twice while the place is being given back, and gives up in between, may still come", async () => {
+    const backend = memoryBackend();
+    const releases: (() => void)[] = [];
+    const slow: LeaseBackend = {
+      ...backend,
+      release: async (requests) => {
+        await new Promise<void>((resolve) => releases.push(resolve));
+        return backend.release(requests);
+      },
+    };
+    const other = await startServer({ backend: slow });
+    await other.ask("PUT", `/v1/leases/${holder}`, { agentId: "holder", resources: ["r"] });
+    const path = `/v1/leases/${newId()}`;
+    const giveUp = async (arrived: () => boolean | Promise<boolean>) => {
+      const hangUp = new AbortController();
+      const call = other.ask("PUT", path, waiter("b"), { signal: hangUp.signal }).catch(() => null);
+      await until(arrived);
+      hangUp.abort();
+      await call;
+    };
+    await giveUp(async () => (await backend.list({ state: "pending" })).leases.length === 1);
+    await until(() => releases.length === 1);
+    const arrivedAt = performance.now();
+    await giveUp(() => performance.now() > arrivedAt + 50);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    for (const goOn of releases) goOn();
+    expect((await other.ask("PUT", path, { agentId: "b", resources: ["r"] })).status).toBe(409);
+    expect(releases).toHaveLength(1);
+    await other.close();
+  });
+
   test("who repeats a call for a lease that is held, and hangs up, does not lose it", async () => {
     const backend = memoryBackend();
     let slow = Promise.resolve();
@@ -246,6 +277,51 @@ test("an answer that was long under way is asked for again, so that its time is 
   const answer = await other.ask("POST", "/v1/leases", { ...waiter("b"), ttlMs: 5_000 });
   expect(answer.status).toBe(201);
   expect(answer.body.expiresInMs).toBeLessThan(4_750);
+  await other.close();
+});
+
+test.each(["is answered", "fails"])(
+  "who hangs up while such an answer is asked for again leaves no lease: the second question %s",
+  async (how) => {
+    const backend = memoryBackend();
+    let asks = 0;
+    const slow: LeaseBackend = {
+      ...backend,
+      acquire: async (request) => {
+        asks += 1;
+        const again = asks > 1;
+        const result = await backend.acquire(request);
+        await new Promise((resolve) => setTimeout(resolve, 150));
+        if (again && how === "fails") throw new LeaseError("BACKEND_UNAVAILABLE", "down");
+        return result;
+      },
+    };
+    const other = await startServer({ backend: slow });
+    const hangUp = new AbortController();
+    const call = other.ask("POST", "/v1/leases", waiter("b"), { signal: hangUp.signal }).catch(() => null);
+    await until(() => asks === 2);
+    expect((await backend.list({})).leases).toHaveLength(1);
+    hangUp.abort();
+    expect(await call).toBeNull();
+    await until(async () => (await backend.list({})).leases.length === 0);
+    await other.close();
+  },
+);
+
+test("an answer that cannot be asked for again is passed on: its time is true, if old", async () => {
+  const backend = memoryBackend();
+  let asks = 0;
+  const slow: LeaseBackend = {
+    ...backend,
+    acquire: async (request) => {
+      if (asks++ > 0) throw new LeaseError("BACKEND_UNAVAILABLE", "down");
+      const result = await backend.acquire(request);
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      return result;
+    },
+  };
+  const other = await startServer({ backend: slow });
+  expect((await other.ask("POST", "/v1/leases", { agentId: "b", resources: ["r"] })).status).toBe(201);
   await other.close();
 });
 
