@@ -132,6 +132,8 @@ describe("query and path", () => {
     ["token", "DELETE", `/v1/leases/${held}?agentId=a&abandon=true&token=5`],
     ["abandon", "DELETE", `/v1/leases/${held}?agentId=a&abandon=yes`],
     ["abandon", "DELETE", `/v1/leases/${held}?force=true&by=b&abandon=true`],
+    ["agentId", "DELETE", `/v1/leases/${held}?force=true&by=b&agentId=a`],
+    ["token", "DELETE", `/v1/leases/${held}?force=true&by=b&token=5`],
     ["by", "DELETE", `/v1/leases/${held}?force=true`],
     ["by", "DELETE", `/v1/leases/${held}?force=true&by=%0A`],
     ["by", "DELETE", `/v1/leases/${held}?agentId=a&by=b`],

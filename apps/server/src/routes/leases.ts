@@ -116,6 +116,10 @@ function releaseRequest(id: string, query: Static<typeof ReleaseQuery>): Release
   const { agentId, token, abandon = false, force = false, by, reason, graceMs } = query;
   if (force) {
     if (abandon) throw invalid("abandon", "cannot go with force: a revoked id is remembered anyway");
+    for (const [field, value] of Object.entries({ agentId, token })) {
+      if (value !== undefined)
+        throw invalid(field, "cannot go with force, which ends the id whosever it is; by says who revokes");
+    }
     if (by === undefined) throw invalid("by", "is missing: who revokes is recorded and told to the holder");
     return { kind: "revoke", id, by, reason: reason ?? null, graceMs: graceMs ?? 0 };
   }
