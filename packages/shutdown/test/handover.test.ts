@@ -1,14 +1,14 @@
 /** What the package is for: a process that ends keeps nobody waiting. With real processes, on every shared store. */
 import { openBackend } from "@lease/connect";
 import { type LeaseEvent, listAll } from "@lease/core";
-import { expect, onTestFinished, test } from "vitest";
-import { STORES } from "./stores.js";
+import { sharedStores } from "@lease/test-servers";
+import { afterAll, expect, onTestFinished, test } from "vitest";
 import { startWorker } from "./support.js";
 
-test.for(STORES)(
-  "SIGTERM to a process with 100 leases and 50 waiters elsewhere: all handed over in order, exit 0 (%s)",
-  async ([, urlOf]) => {
-    const url = await urlOf();
+test.for(sharedStores(afterAll))(
+  "SIGTERM to a process with 100 leases and 50 waiters elsewhere: all handed over in order, exit 0 ($name)",
+  async (store) => {
+    const url = await store.url();
     const backend = await openBackend(url);
     onTestFinished(() => backend.close());
     const holder = startWorker("holder", url);

@@ -11,3 +11,4 @@ export {
   startRedis,
   startRedisCluster,
 } from "./redis.ts";
+export { type SharedStore, sharedStores } from "./shared-stores.ts";
