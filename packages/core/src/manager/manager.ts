@@ -4,7 +4,7 @@
  */
 import type { AcquireRequest, LeaseBackend } from "../backend/backend.js";
 import { Bell } from "../backend/bell.js";
-import { checkAgentId, checkObject } from "../backend/check.js";
+import { checkAgentId, checkObject, MAX_HOLDING } from "../backend/check.js";
 import { type Clock, systemClock } from "../clock.js";
 import { isLeaseError, LeaseError } from "../errors.js";
 import { createLeaseId } from "../id.js";
@@ -64,7 +64,7 @@ export interface LeaseManagerOptions {
   readonly defaults?: HoldSettings;
   /**
    * This agent does one thing at a time: while one request waits, everything that the manager holds is kept. Every
-   * request then states all of it, so that any deadlock through it is found. Default `false`.
+   * request then states all of it (the first 1000), so that any deadlock through it is found. Default `false`.
    */
   readonly sequential?: boolean;
   /**
@@ -296,8 +296,15 @@ class Manager implements LeaseManager {
 
   #holding(settings: AcquireOptions): string[] {
     const ids = (settings.holding ?? []).map((lease) => (typeof lease === "string" ? lease : lease?.id));
-    if (this.#sequential) for (const lease of this.#held) ids.push(lease.id);
-    return [...new Set(ids)];
+    const stated = new Set(ids);
+    if (this.#sequential) {
+      for (const lease of this.#held) {
+        // Who holds more than can be stated still acquires; a deadlock through the rest is not found.
+        if (stated.size >= MAX_HOLDING) break;
+        stated.add(lease.id);
+      }
+    }
+    return [...stated];
   }
 
   /** Sends one request and takes in hand what it is granted. Both the caller's signal and `close()` can end it. */

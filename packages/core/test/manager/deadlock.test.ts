@@ -1,4 +1,4 @@
-import { circleThrough, type Lease, type LeaseHandle, type LeaseManager } from "@lease/core";
+import { circleThrough, type Lease, type LeaseHandle, type LeaseManager, MAX_HOLDING } from "@lease/core";
 import { expect, test } from "vitest";
 import { meddled, rejection, settled, world } from "./support.js";
 
@@ -49,6 +49,13 @@ test("a sequential manager states all that it holds", async () => {
   await bob.acquire("b");
   await waitFor(alice, "b");
   expect((await rejection(bob.acquire("a"))).code).toBe("LEASE_DEADLOCK");
+});
+
+test("a sequential manager acquires also when it holds more than a request can state", async () => {
+  const { manager } = world();
+  const leases = manager({ sequential: true });
+  for (let index = 0; index <= MAX_HOLDING; index += 1) await leases.acquire(`r${index}`);
+  expect((await leases.acquire("more")).lease.holding).toHaveLength(MAX_HOLDING);
 });
 
 test("nothing is guessed from names: a second flow of the same agent waits its turn", async () => {
