@@ -6,8 +6,7 @@ import type { OpenBackendOptions } from "./open-backend.js";
 interface Scheme {
   /** What to install. */
   readonly package: string;
-  /** Left out while there is no such package yet. */
-  readonly open?: (address: Address, options: OpenBackendOptions) => Promise<LeaseBackend>;
+  readonly open: (address: Address, options: OpenBackendOptions) => Promise<LeaseBackend>;
 }
 
 const SCHEMES: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
@@ -30,7 +29,6 @@ export async function openAddress(address: Address, options: OpenBackendOptions)
     // Not named: in a URL that lacks its scheme, what stands before the colon may be somebody's name.
     throw invalidUrl(`must begin with one of ${[...SCHEMES.keys()].map((name) => `${name}:`).join(", ")}`);
   }
-  if (scheme.open === undefined) throw notInstalled(address.scheme, scheme.package);
   try {
     return await scheme.open(address, options);
   } catch (error) {
@@ -67,7 +65,7 @@ async function openEtcd(address: Address): Promise<LeaseBackend> {
   return etcdBackend({ url: `${address.scheme}:${address.rest}` });
 }
 
-function notInstalled(scheme: string, name: string, cause?: unknown): LeaseError<"BACKEND_INCOMPATIBLE"> {
+function notInstalled(scheme: string, name: string, cause: unknown): LeaseError<"BACKEND_INCOMPATIBLE"> {
   const message = `A ${scheme}: URL needs the package ${name}, which is not installed. Next: npm install ${name}`;
   return new LeaseError("BACKEND_INCOMPATIBLE", message, undefined, { cause });
 }
