@@ -10,6 +10,7 @@ import fastify, {
   LogController,
 } from "fastify";
 import type { Logger } from "pino";
+import type { Registry } from "prom-client";
 import { guard } from "./auth.js";
 import type { Context } from "./context.js";
 import { Draining } from "./draining.js";
@@ -30,6 +31,8 @@ export interface AppOptions {
   /** Where leases are kept. It stays open when the app closes. */
   readonly backend: LeaseBackend;
   readonly logger: Logger;
+  /** What `/metrics` tells. */
+  readonly registry: Registry;
   /** What clients have to send as bearer token; left out: nothing. */
   readonly token?: string | undefined;
   readonly limits?: Partial<ServerLimits>;
@@ -44,10 +47,11 @@ export interface App {
 }
 
 /** Builds the application. Nothing listens yet. */
-export async function buildApp({ backend, logger, token, limits: some = {} }: AppOptions): Promise<App> {
+export async function buildApp(options: AppOptions): Promise<App> {
+  const { backend, logger, registry, token, limits: some = {} } = options;
   const limits = { ...SERVER_LIMITS, ...some };
   const draining = new Draining();
-  const context: Context = { backend, line: new Line(backend), draining, limits };
+  const context: Context = { backend, registry, line: new Line(backend), draining, limits };
 
   const app = fastify({
     loggerInstance: logger,

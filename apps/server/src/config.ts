@@ -1,4 +1,5 @@
 /** What the environment says, checked; anything wrong with it is one sentence. */
+import { MONITOR_DEFAULTS } from "@lease/core";
 import { envSchema } from "env-schema";
 import { type Static, Type } from "typebox";
 import { SERVER_LIMITS } from "./limits.js";
@@ -13,6 +14,8 @@ const Environment = Type.Object({
   LEASE_PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 5327 }),
   LEASE_TOKEN: Type.Optional(Type.String({ minLength: 1 })),
   LEASE_DRAIN_MS: Type.Integer({ minimum: 0, default: SERVER_LIMITS.drainMs }),
+  LEASE_MAX_HOLD_MS: Type.Integer({ minimum: 0, default: MONITOR_DEFAULTS.maxHoldMs }),
+  LEASE_MAX_WAIT_MS: Type.Integer({ minimum: 0, default: MONITOR_DEFAULTS.maxWaitMs }),
   LEASE_LOG_LEVEL: Type.Enum(["debug", "info", "warn", "error", "silent"], { default: "info" }),
 });
 
@@ -22,6 +25,10 @@ export interface Config {
   readonly port: number;
   readonly token: string | undefined;
   readonly drainMs: number;
+  /** A lease held for longer is reported; `Infinity` for never. */
+  readonly maxHoldMs: number;
+  /** A request in line for longer is reported; `Infinity` for never. */
+  readonly maxWaitMs: number;
   readonly logLevel: string;
 }
 
@@ -50,6 +57,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     port: read.LEASE_PORT,
     token,
     drainMs: read.LEASE_DRAIN_MS,
+    maxHoldMs: read.LEASE_MAX_HOLD_MS || Number.POSITIVE_INFINITY,
+    maxWaitMs: read.LEASE_MAX_WAIT_MS || Number.POSITIVE_INFINITY,
     logLevel: read.LEASE_LOG_LEVEL,
   };
 }

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { LeaseBackend } from "@lease/core";
+import type { Registry } from "prom-client";
 import type { Draining } from "./draining.js";
 import type { ServerLimits } from "./limits.js";
 import type { Line } from "./line.js";
@@ -7,6 +8,8 @@ import type { Line } from "./line.js";
 /** What routes work with. */
 export interface Context {
   readonly backend: LeaseBackend;
+  /** What `/metrics` tells. */
+  readonly registry: Registry;
   readonly line: Line;
   readonly draining: Draining;
   readonly limits: ServerLimits;

@@ -1,14 +1,17 @@
-/** Wires the server together: environment, backend, application, janitor, signals. */
+/** Wires the server together: environment, backend, application, metrics, janitor, monitor, signals. */
 import { mkdir } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { openBackend } from "@lease/connect";
-import { createJanitor, isLeaseError, type LeaseBackend } from "@lease/core";
-import closeWithGrace from "close-with-grace";
+import { createJanitor, isLeaseError, type LeaseBackend, type Rounds } from "@lease/core";
+import { withMetrics } from "@lease/metrics";
+import { gracefulShutdown } from "@lease/shutdown";
 import { destination, type Logger, pino } from "pino";
+import { collectDefaultMetrics, Registry } from "prom-client";
 import { type App, buildApp } from "./app.js";
 import { type Config, ConfigError, DEFAULT_BACKEND, readConfig } from "./config.js";
 import { SERVER_LIMITS } from "./limits.js";
-import { shutDown } from "./shut-down.js";
+import { reportingMonitor } from "./monitor.js";
+import { wayOut } from "./shut-down.js";
 
 /** Starts the server, or says in one line why not and sets the exit code. */
 export async function start(): Promise<void> {
@@ -16,10 +19,12 @@ export async function start(): Promise<void> {
   try {
     const config = readConfig(process.env);
     const logger = pino({ level: config.logLevel }, destination({ fd: 2, sync: true }));
-    backend = await open(config.backend);
+    const registry = new Registry();
+    collectDefaultMetrics({ register: registry });
+    backend = withMetrics(await open(config.backend), { registry });
     // So that a store that cannot be used is told now, and not to a client.
     await backend.list({ limit: 1 });
-    const app = await buildApp({ backend, logger, token: config.token });
+    const app = await buildApp({ backend, logger, registry, token: config.token });
     await serve(config, backend, app, logger);
   } catch (error) {
     console.error(`lease-server does not start. ${reasonOf(error)}`);
@@ -39,24 +44,45 @@ async function serve(config: Config, backend: LeaseBackend, app: App, logger: Lo
     onSweep: ({ expired, pruned }) => logger.info({ expired: expired.length, pruned }, "swept"),
     onError: (error) => logger.warn({ err: error }, "the sweep failed; the next comes all the same"),
   });
+  const monitor = reportingMonitor(backend, logger, config);
   await app.http.listen({ host: config.host, port: config.port });
   janitor.start();
-
-  const { closeMs } = SERVER_LIMITS;
-  // The outer bound is for a shutdown that hangs: it exits with 1.
-  const delay = config.drainMs + 2 * closeMs;
-  closeWithGrace({ delay, logger: { error: (error) => logger.error(error) } }, async ({ signal, err }) => {
-    if (err) logger.fatal({ err }, "stopping after an error nobody caught");
-    else logger.info({ signal }, "stopping");
-    await Promise.all([
-      janitor.stop(),
-      shutDown(app, backend, { drainMs: err ? 0 : config.drainMs, closeMs }),
-    ]);
-    await backend.close();
-    logger.info("stopped");
-  });
-
+  monitor.start();
+  endOnSignal(config, backend, app, { services: [janitor, monitor], logger });
   console.log(greeting(config, backend, (app.http.server.address() as AddressInfo).port));
+}
+
+/** On a signal: drains, sweeps, closes, exits. After an error that nobody caught the same, but for the draining. */
+function endOnSignal(
+  { drainMs }: Config,
+  backend: LeaseBackend,
+  app: App,
+  { services, logger }: { readonly services: readonly Rounds[]; readonly logger: Logger },
+): void {
+  const { closeMs } = SERVER_LIMITS;
+  const broken = new AbortController();
+  const shutdown = gracefulShutdown({
+    server: wayOut(app, backend, { closeMs, hurry: broken.signal }),
+    backends: [backend],
+    services,
+    drainMs,
+    timeoutMs: drainMs + 2 * closeMs,
+    signals: ["SIGTERM", "SIGINT", "SIGHUP"],
+    onPhase({ phase, signal, problems }) {
+      if (phase === "stop") logger.info({ signal }, "stopping");
+      if (phase !== "exit") return;
+      for (const { message, error: err, ...rest } of problems) logger.error({ ...rest, err }, message);
+      logger.info("stopped");
+    },
+    exit: (code) => process.exit(broken.signal.aborted ? 1 : code),
+  });
+  // Also told of rejections that nobody handled.
+  process.on("uncaughtException", (err) => {
+    logger.fatal({ err }, "stopping after an error nobody caught");
+    if (broken.signal.aborted) process.exit(1);
+    broken.abort();
+    void shutdown.shutDown();
+  });
 }
 
 function greeting({ host, token }: Config, backend: LeaseBackend, port: number): string {

@@ -8,6 +8,8 @@ test("the defaults: this machine, port 5327, an embedded database", () => {
     port: 5327,
     token: undefined,
     drainMs: 5_000,
+    maxHoldMs: 600_000,
+    maxWaitMs: 300_000,
     logLevel: "info",
   });
 });
@@ -19,6 +21,8 @@ test("what the environment says", () => {
     LEASE_PORT: "80",
     LEASE_TOKEN: "tr0ub4dor",
     LEASE_DRAIN_MS: "0",
+    LEASE_MAX_HOLD_MS: "1000",
+    LEASE_MAX_WAIT_MS: "0",
     LEASE_LOG_LEVEL: "warn",
     OTHER: "ignored",
   };
@@ -28,6 +32,8 @@ test("what the environment says", () => {
     port: 80,
     token: "tr0ub4dor",
     drainMs: 0,
+    maxHoldMs: 1_000,
+    maxWaitMs: Number.POSITIVE_INFINITY,
     logLevel: "warn",
   });
 });
@@ -41,6 +47,8 @@ test.each([
   ["LEASE_TOKEN", ""],
   ["LEASE_BACKEND", ""],
   ["LEASE_DRAIN_MS", "-1"],
+  ["LEASE_MAX_HOLD_MS", "-1"],
+  ["LEASE_MAX_WAIT_MS", "ten"],
   ["LEASE_LOG_LEVEL", "loud"],
 ])("%s=%j is refused by name", (name, value) => {
   expect(() => readConfig({ [name]: value })).toThrow(name);

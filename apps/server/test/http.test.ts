@@ -133,7 +133,7 @@ describe("slow clients", () => {
 });
 
 describe("the token", () => {
-  const guarded = ["/v1/leases", "/v1/history", "/v1/events", "/openapi.json"];
+  const guarded = ["/v1/leases", "/v1/history", "/v1/events", "/openapi.json", "/metrics"];
 
   test.each(guarded)("GET %s wants it", async (path) => {
     server = await startServer({ token: "tr0ub4dor" });

@@ -37,6 +37,7 @@ test("has every route, each with what it answers", () => {
       "get /v1/history",
       "get /v1/events",
       "post /v1/sweep",
+      "get /metrics",
       "get /healthz",
       "get /readyz",
     ].sort(),

@@ -1,7 +1,11 @@
 /** The server as it is started: environment, files, signals. It runs the built dist. */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { createLeaseManager } from "@lease/core";
+import { sqliteBackend } from "@lease/sqlite";
 import { afterEach, describe, expect, test } from "vitest";
 import { cleanUp, newFolder, startChild } from "./child.js";
 import { newId, until } from "./server.js";
@@ -88,8 +92,100 @@ describe("SIGTERM and SIGINT", () => {
     child.process.kill("SIGTERM");
     await until(() => child.err().includes('"stopping"'));
     child.process.kill("SIGTERM");
-    expect(await child.exited).toBe(1);
+    expect(await child.exited).toBe(128 + constants.signals.SIGTERM);
   });
+
+  test("ends what is past its time before it goes", async () => {
+    const cwd = newFolder();
+    const child = startChild({}, { cwd });
+    const url = await child.url();
+    const lease = await json(send(`${url}/v1/leases`, "POST", { agentId: "a", resources: ["r"], ttlMs: 50 }));
+    await setTimeout(60);
+    child.process.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
+    const backend = sqliteBackend({ path: join(cwd, "lease-data/leases.db") });
+    const expired: string[] = [];
+    for await (const event of backend.changes({ types: ["expired"] })) expired.push(event.lease.id);
+    expect(expired).toEqual([lease.id]);
+    await backend.close();
+  });
+});
+
+test("after an error that nobody caught it takes nothing new, drains nobody, and exits with 1", async () => {
+  const broken = "process.on('SIGUSR2', () => Promise.reject(new Error('a bug')))";
+  const child = startChild(
+    { LEASE_DRAIN_MS: "20000" },
+    { args: ["--import", `data:text/javascript,${encodeURIComponent(broken)}`] },
+  );
+  const url = await child.url();
+  await send(`${url}/v1/leases`, "POST", { agentId: "a", resources: ["r"] });
+  child.process.kill("SIGUSR2");
+  expect(await child.exited).toBe(1);
+  expect(child.err()).toContain("a bug");
+  expect(child.err()).toContain('"stopped"');
+});
+
+test("the monitor is on: it tells the log, once each, and leaves leases alone", async () => {
+  const child = startChild({ LEASE_MAX_HOLD_MS: "200", LEASE_MAX_WAIT_MS: "100" });
+  const url = await child.url();
+  const lease = await json(
+    send(`${url}/v1/leases`, "POST", { agentId: "a", resources: ["r"], reason: "private" }),
+  );
+  const waiter = `${url}/v1/leases/${newId()}`;
+  const waiting = { agentId: "b", resources: ["r"], wait: true };
+  expect((await send(waiter, "PUT", waiting)).status).toBe(202);
+  const findings = () =>
+    child
+      .err()
+      .split("\n")
+      .filter((line) => line.includes('"finding"'))
+      .map((line) => JSON.parse(line));
+  await until(() => findings().length === 2);
+  await setTimeout(1_100);
+  expect(findings().sort((a, b) => a.agentId.localeCompare(b.agentId))).toMatchObject([
+    { level: 40, finding: "held-too-long", leaseId: lease.id, agentId: "a", resources: ["r"] },
+    { level: 40, finding: "waits-too-long", agentId: "b", resources: ["r"] },
+  ]);
+  expect(findings().every(({ ageMs }) => ageMs > 100)).toBe(true);
+  expect(child.err()).not.toContain("private");
+  expect((await json(fetch(`${url}/v1/leases`))).leases).toHaveLength(2);
+});
+
+test("an event stream tells what another process does to the same file", async () => {
+  const cwd = newFolder();
+  const child = startChild({ LEASE_BACKEND: "sqlite:leases.db" }, { cwd });
+  const response = await fetch(`${await child.url()}/v1/events?after=end`);
+  // This process, that is.
+  const leases = createLeaseManager({
+    backend: sqliteBackend({ path: join(cwd, "leases.db") }),
+    agentId: "elsewhere",
+  });
+  const lease = await leases.acquire("r");
+  await lease.release();
+  await leases.close({ backend: true });
+  let text = "";
+  for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += chunk;
+    if (text.includes("event: released")) break;
+  }
+  const events = [...text.matchAll(/^data: (.*)$/gm)].map(([, data]) => JSON.parse(data as string));
+  expect(events.map(({ type, lease: { id } }) => [type, id])).toEqual([
+    ["acquired", lease.id],
+    ["released", lease.id],
+  ]);
+});
+
+test("/metrics tells of leases, of the janitor's and monitor's calls, and of this process", async () => {
+  const child = startChild({ LEASE_MAX_HOLD_MS: "1" });
+  const url = await child.url();
+  await send(`${url}/v1/leases`, "POST", { agentId: "a", resources: ["r"] });
+  await until(() => child.err().includes("held-too-long"));
+  const text = await (await fetch(`${url}/metrics`)).text();
+  expect(text).toContain('lease_acquires_total{backend="sqlite",result="granted"} 1\n');
+  expect(text).toContain('lease_live_leases{backend="sqlite",state="active",mode="exclusive"} 1\n');
+  expect(text).toMatch(/lease_backend_calls_total\{backend="sqlite",operation="list"\} [1-9]/);
+  expect(text).toMatch(/^process_resident_memory_bytes \d+$/m);
+  expect(text).toMatch(/^nodejs_eventloop_lag_p99_seconds /m);
 });
 
 describe("says in one line why it does not start, and exits with 1", () => {

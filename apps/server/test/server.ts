@@ -1,7 +1,9 @@
 /** A real server on a free loopback port, for tests. */
 import type { AddressInfo } from "node:net";
 import { createLeaseId, type LeaseBackend, memoryBackend } from "@lease/core";
+import { withMetrics } from "@lease/metrics";
 import { pino } from "pino";
+import { Registry } from "prom-client";
 import { type App, type AppOptions, buildApp } from "../src/app.js";
 
 export interface Answer {
@@ -22,9 +24,10 @@ export interface TestServer {
 }
 
 export async function startServer(options: Partial<AppOptions> = {}): Promise<TestServer> {
-  const backend = options.backend ?? memoryBackend();
+  const registry = options.registry ?? new Registry();
+  const backend = withMetrics(options.backend ?? memoryBackend(), { registry });
   const logger = options.logger ?? pino({ level: "silent" });
-  const app = await buildApp({ ...options, backend, logger });
+  const app = await buildApp({ ...options, backend, registry, logger });
   await app.http.listen({ host: "127.0.0.1", port: 0 });
   const { port } = app.http.server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;

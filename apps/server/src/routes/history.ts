@@ -8,11 +8,11 @@ import {
   type LeaseEvent,
   type LeaseEventType,
 } from "@lease/core";
-import { type Static, Type } from "typebox";
+import type { Static } from "typebox";
 import type { Routes } from "../context.js";
 import { eventStream } from "../event-stream.js";
 import { goneSignal } from "../gone.js";
-import { answers } from "../schemas/answers.js";
+import { answers, text } from "../schemas/answers.js";
 import { EventsQuery, HistoryQuery } from "../schemas/requests.js";
 import { ofOneRequest, withFields } from "../validation.js";
 
@@ -44,10 +44,10 @@ export const historyRoutes: Routes = async (app, { backend, draining, limits }) 
         querystring: EventsQuery,
         response: {
           ...answers({}, 400, 401, 410, 421, 500, 503),
-          200: {
-            description: "One event each: id is its cursor, event its type, data a LeaseEvent",
-            content: { "text/event-stream": { schema: Type.Unsafe<Readable>({ type: "string" }) } },
-          },
+          200: text<Readable>(
+            "text/event-stream",
+            "One event each: id is its cursor, event its type, data a LeaseEvent",
+          ),
         },
       },
     },

@@ -1,13 +1,12 @@
 /** What those who run the server ask of it. */
-
 import { setTimeout } from "node:timers/promises";
 import { LeaseError } from "@lease/core";
 import type { Routes } from "../context.js";
-import { answers } from "../schemas/answers.js";
+import { answers, text } from "../schemas/answers.js";
 import { SweepBody } from "../schemas/requests.js";
 
 /** Routes that stand beside the leases. */
-export const operationRoutes: Routes = async (app, { backend }) => {
+export const operationRoutes: Routes = async (app, { backend, registry }) => {
   app.post(
     "/v1/sweep",
     {
@@ -28,6 +27,20 @@ export const operationRoutes: Routes = async (app, { backend }) => {
       },
     },
     (request) => backend.sweep(request.body ?? {}),
+  );
+
+  app.get(
+    "/metrics",
+    {
+      // Asked every few seconds.
+      logLevel: "warn",
+      schema: {
+        summary: "Metrics for Prometheus: leases, the backend, this process",
+        tags: ["operations"],
+        response: { ...answers({}, 401, 421, 500), 200: text(registry.contentType, "Prometheus text") },
+      },
+    },
+    async (_, reply) => reply.type(registry.contentType).send(await registry.metrics()),
   );
 
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());

@@ -113,6 +113,11 @@ export const SHARED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   Problem,
 };
 
+/** An answer that is text of some other type than JSON. */
+export function text<T = string>(type: string, description: string) {
+  return { description, content: { [type]: { schema: Type.Unsafe<T>({ type: "string" }) } } };
+}
+
 /** The answers of a route: those that succeed by name, and the problems by status. */
 export function answers(success: Record<number, [name: string, description: string]>, ...problems: number[]) {
   const entries: [string, object][] = Object.entries(success).map(([status, [name, description]]) => [

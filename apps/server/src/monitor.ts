@@ -1,0 +1,39 @@
+/** The monitor of core, telling the log what it finds. It touches nobody's lease: that is for people to decide. */
+import { createMonitor, type Finding, type LeaseBackend, MONITOR_DEFAULTS, type Monitor } from "@lease/core";
+import type { Logger } from "pino";
+
+const SHORTEST_INTERVAL_MS = 1_000;
+
+const SENTENCES: { readonly [kind in Finding["kind"]]: string } = {
+  "held-too-long": "a lease is held for longer than LEASE_MAX_HOLD_MS",
+  "waits-too-long": "a request is in line for longer than LEASE_MAX_WAIT_MS",
+  deadlock: "a circle of requests that wait for each other",
+};
+
+export interface MonitorLimits {
+  readonly maxHoldMs: number;
+  readonly maxWaitMs: number;
+}
+
+/** Looks as often as the limits ask for; each finding is one line. */
+export function reportingMonitor(backend: LeaseBackend, logger: Logger, limits: MonitorLimits): Monitor {
+  const { maxHoldMs, maxWaitMs } = limits;
+  const intervalMs = Math.min(MONITOR_DEFAULTS.intervalMs, maxHoldMs, maxWaitMs);
+  return createMonitor({
+    backend,
+    maxHoldMs,
+    maxWaitMs,
+    intervalMs: Math.max(SHORTEST_INTERVAL_MS, intervalMs),
+    onFinding: (finding) => logger.warn(fieldsOf(finding), SENTENCES[finding.kind]),
+    onError: (error) =>
+      logger.warn({ err: error }, "the monitor could not look; the next round comes all the same"),
+  });
+}
+
+/** What one needs to find it again; reasons, metadata and tokens are not for logs. */
+function fieldsOf(finding: Finding) {
+  const { kind, lease } = finding;
+  const resources = lease.claims.map(({ resource }) => resource);
+  const who = { finding: kind, leaseId: lease.id, agentId: lease.agentId, resources };
+  return kind === "deadlock" ? { ...who, cycle: finding.cycle } : { ...who, ageMs: finding.ageMs };
+}
