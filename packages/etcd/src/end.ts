@@ -1,7 +1,7 @@
 /** The step that ends a lease. */
 import type { ICompare, ITxnRequest } from "etcd3";
 import type { Keys } from "./keys.js";
-import { isCreatedAt, isWrittenAt, put, remove, take } from "./ops.js";
+import { isCreatedAt, isWrittenAt, put, remove } from "./ops.js";
 import { encodeMemory, type StoredLease } from "./record.js";
 
 export type Ending =
@@ -16,7 +16,8 @@ type Ended = Pick<StoredLease, "id" | "agentId" | "claims" | "isBeside"> & {
 };
 
 /**
- * Deletes record and claims, and says when and how. Its last operation but one answers with the record as it was.
+ * Deletes record and claims, and says when and how. With a revision, which whoever read the record has, nobody needs to
+ * be told what it was; without one, it is what this client itself granted.
  *
  * @param on - the etcd lease for what is remembered
  */
@@ -38,7 +39,7 @@ export function endLease(
     success: [
       ...keys.claims(lease).map(remove),
       isRemembered && on !== undefined ? put(memoryKey, encodeMemory(memory), on) : remove(memoryKey),
-      take(keys.record(id)),
+      remove(keys.record(id)),
       put(keys.end, Buffer.from(JSON.stringify({ at: Date.now() })), 0),
     ],
   };
@@ -56,7 +57,7 @@ export function endLeaseWithoutSpace(keys: Keys, lease: Ended, { end, ...ending 
     success: [
       ...keys.claims(lease).map(remove),
       ...(forgets ? [remove(keys.memory(id))] : []),
-      take(keys.record(id)),
+      remove(keys.record(id)),
     ],
   };
 }

@@ -44,11 +44,6 @@ export function remove(key: Buffer): IRequestOp {
   return { request_delete_range: { key } };
 }
 
-/** Removes the key and answers with what it was. */
-export function take(key: Buffer): IRequestOp {
-  return { request_delete_range: { key, prev_kv: true } };
-}
-
 export function get(key: Buffer, options: IRangeRequest = {}): IRequestOp {
   return { request_range: { key, ...options } };
 }

@@ -1,8 +1,7 @@
 /** Ending leases: by their agent, or by somebody else. One transaction each. */
 import { owns, type ReleaseRequest, type ReleaseResult } from "@lease/core";
-import type { IKeyValue, IResponseOp } from "etcd3";
 import { giveUp } from "./acquire.js";
-import { type Context, seconds } from "./context.js";
+import { type Context, type Held, seconds } from "./context.js";
 import { type Ending, endLease, endLeaseWithoutSpace } from "./end.js";
 import { isNoSpace } from "./errors.js";
 import type { MemoryLease } from "./etcd-leases.js";
@@ -64,7 +63,7 @@ function endingOf(request: ReleaseRequest, isAmbiguous: boolean, state: FoundLea
 }
 
 /** Ends what has this token, pending or active. */
-async function end(context: Context, lease: Parameters<typeof endLease>[1], ending: Ending): Promise<Tried> {
+async function end(context: Context, lease: FoundLease | Held, ending: Ending): Promise<Tried> {
   const { connection, keys, leases, known } = context;
   const isRemembered = ending.end === "revoked" || ending.isRemembered;
   let memory: MemoryLease | undefined;
@@ -79,17 +78,9 @@ async function end(context: Context, lease: Parameters<typeof endLease>[1], endi
   known.forget(lease.id);
   if (!answer.succeeded) return AGAIN;
   if (memory !== undefined) memory.keys += 1;
-  const before = lastRecord(answer.responses);
-  if (before !== undefined) giveUp(context, String(before.lease));
-  if (ending.end === "revoked") return { status: "revoked" };
-  const wasPending = before !== undefined && decodeLease(before, lease.id).state === "pending";
-  return { status: wasPending ? "cancelled" : "released" };
-}
-
-/** What the delete of the record answered. */
-function lastRecord(responses: readonly IResponseOp[]): IKeyValue | undefined {
-  return responses.findLast((response) => response.response_delete_range?.prev_kvs.length > 0)
-    ?.response_delete_range.prev_kvs[0];
+  const { etcdLease } = lease;
+  giveUp(context, typeof etcdLease === "string" ? etcdLease : etcdLease.id);
+  return { status: ending.end };
 }
 
 async function buryUnknown(

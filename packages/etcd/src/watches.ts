@@ -92,10 +92,13 @@ export class Watches {
 
   #cancel(id: string): void {
     if (!this.#watches.delete(id)) return;
-    this.#stream?.duplex.then(
-      (duplex) => duplex.write({ cancel_request: { watch_id: id } }),
-      () => {},
-    );
+    // Whoever stops watching because its turn has come has a more urgent message to send first.
+    setImmediate(() => {
+      this.#stream?.duplex.then(
+        (duplex) => duplex.write({ cancel_request: { watch_id: id } }),
+        () => {},
+      );
+    });
     if (this.#watches.size > 0) return;
     clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;
