@@ -1,8 +1,13 @@
 /** `npm run bench -- SCENARIO …`: each scenario prints a table of medians and says how it measured. */
+import { etcd } from "./etcd.js";
 import { metrics } from "./metrics.js";
 import { sqlite } from "./sqlite.js";
 
-const SCENARIOS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { sqlite, metrics };
+const SCENARIOS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  sqlite,
+  etcd,
+  metrics,
+};
 
 const [name = "", ...args] = process.argv.slice(2);
 const scenario = SCENARIOS[name];
