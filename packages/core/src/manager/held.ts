@@ -10,7 +10,7 @@ import { checkTtl } from "../backend/check.js";
 import type { CancelTimer } from "../clock.js";
 import { LeaseError, type LossCause, type LossError } from "../errors.js";
 import type { Claim, Lease, Revoking } from "../model/model.js";
-import { retryDelayMs } from "./backoff.js";
+import { retryDelayMs, surelyNotApplied } from "./backoff.js";
 import { DEFAULTS } from "./defaults.js";
 import type { HandleState, LeaseHandle, ReleaseOutcome } from "./handle.js";
 import { limitReached, lost } from "./losses.js";
@@ -56,6 +56,8 @@ export class Handle implements LeaseHandle {
   /** An acquire of this id may still be under way, so the end must bury the id. */
   readonly #unanswered: boolean;
   #lease: Lease;
+  /** By then the backend has surely ended it by itself: where `#deadline` errs early, this errs late. */
+  #endsBy: number;
   /** Believed until, on the monotonic clock and on the wall clock. */
   #deadline = 0;
   #wallDeadline = 0;
@@ -76,6 +78,7 @@ export class Handle implements LeaseHandle {
     this.#unanswered = grant.unanswered;
     this.#capAt = grant.sentAt + options.maxHoldMs;
     this.#heldSince = context.clock.now();
+    this.#endsBy = this.#heldSince + grant.lease.expiresInMs;
     this.#believe(grant.lease, grant);
     if (options.autoRenew) context.renewer.add(this);
   }
@@ -215,6 +218,7 @@ export class Handle implements LeaseHandle {
 
   /** Takes in what the backend answered to a renewal. */
   onRenewAnswer(result: RenewResult, sent: Sent): void {
+    if (result.status === "renewed") this.#mayLiveFor(result.lease.expiresInMs);
     if (this.#loss !== null || this.#ending !== null) return;
     this.#failures = 0;
     switch (result.status) {
@@ -238,6 +242,7 @@ export class Handle implements LeaseHandle {
 
   /** Takes in that a renewal failed: it is tried again until the deadline. */
   onRenewFailure(error: unknown): void {
+    if (!surelyNotApplied(error)) this.#mayLiveFor(this.#lease.ttlMs);
     if (this.#loss !== null || this.#ending !== null) return;
     this.#context.tell({ type: "renewal-failed", lease: this, error });
     this.#failures += 1;
@@ -293,6 +298,10 @@ export class Handle implements LeaseHandle {
     this.#armDeadline();
   }
 
+  #mayLiveFor(ms: number): void {
+    this.#endsBy = Math.max(this.#endsBy, this.#context.clock.now() + ms);
+  }
+
   #armDeadline(): void {
     this.#cancelTimer();
     const left = this.#deadline - this.#context.clock.now();
@@ -346,7 +355,8 @@ export class Handle implements LeaseHandle {
   /** A renewal under way is awaited first, so that it cannot arrive after the release and find nothing. */
   async #releaseAfterRenewal() {
     await this.#renewing;
-    return giveBack(this.#context, this.#releaseRequest(), this.#deadline);
+    // Also past the deadline, when the caller has its answer: until then it may stand in others' way.
+    return giveBack(this.#context, this.#releaseRequest(), this.#endsBy);
   }
 
   #releaseRequest(): ReleaseRequest {

@@ -42,6 +42,48 @@ test("release is bounded by the deadline also when the backend never answers", a
   expect(await releasing).toBe("unconfirmed");
 });
 
+describe("a release that nobody confirmed in time goes on for as long as the store may keep the lease", () => {
+  test("where maxHoldMs ended the belief early", async () => {
+    const { manager, backend, clock, live } = world();
+    let isAway = true;
+    const cut = meddled(backend, {
+      release: (requests) => (isAway ? Promise.reject(unavailable()) : backend.release(requests)),
+    });
+    const lease = await manager({ backend: cut }).acquire("a", { ttlMs: 60_000, maxHoldMs: 1_000 });
+    await clock.advance(900);
+    const releasing = lease.release();
+    await clock.advance(100);
+    expect(await releasing).toBe("unconfirmed");
+    isAway = false;
+    await clock.advance(2_000);
+    expect(await live()).toEqual([]);
+    expect(clock.timers).toBe(0);
+  });
+
+  test("where a renewal arrived whose answer did not", async () => {
+    const { manager, backend, clock, live } = world();
+    let isAway = false;
+    const cut = meddled(backend, {
+      renew: async (requests) => {
+        await backend.renew(requests);
+        isAway = true;
+        await new Promise<void>((resolve) => clock.schedule(6_500, resolve));
+        throw new LeaseError("OUTCOME_UNKNOWN", "no answer");
+      },
+      release: (requests) => (isAway ? Promise.reject(unavailable()) : backend.release(requests)),
+    });
+    const lease = await manager({ backend: cut }).acquire("a", { ttlMs: 9_000 });
+    await clock.advance(4_000);
+    const releasing = lease.release();
+    await clock.advance(6_000);
+    expect(await releasing).toBe("unconfirmed");
+    expect(await live()).toEqual(["alice active a"]);
+    isAway = false;
+    await clock.advance(1_000);
+    expect(await live()).toEqual([]);
+  });
+});
+
 test("release awaits a renewal in flight", async () => {
   const { manager, backend, clock } = world();
   const order: string[] = [];
