@@ -6,52 +6,31 @@
 import {
   type AcquireRequest,
   type AcquireResult,
-  type Claim,
   differentClaims,
+  isLeaseError,
   type Lease,
   LeaseError,
   leaseOf,
   notOwner,
   sameClaims,
 } from "@lease/core";
-import type { IRequestOp, ITxnRequest, ITxnResponse } from "etcd3";
+import type { ITxnRequest, ITxnResponse } from "etcd3";
 import { type BlockerKey, blockersIn, describe, readBlockers } from "./blockers.js";
 import { type Context, type Place, seconds } from "./context.js";
 import { endLease } from "./end.js";
-import { isLeaseGone } from "./errors.js";
-import { type EtcdLease, isFresh, type MemoryLease } from "./etcd-leases.js";
-import type { Keys } from "./keys.js";
-import {
-  get,
-  getRange,
-  isEmpty,
-  isMissing,
-  isNotCreatedAt,
-  isOlderThan,
-  isWrittenAt,
-  move,
-  nested,
-  put,
-} from "./ops.js";
-import {
-  decodeLease,
-  decodeMemory,
-  encodeLease,
-  encodeMemory,
-  type FoundLease,
-  type FoundMemory,
-  recordOf,
-  type StoredLease,
-} from "./record.js";
+import type { EtcdLease } from "./etcd-leases.js";
+import { AGAIN, giveUp, type Lines, send, sendOn, takeLines } from "./lines.js";
+import { isKnown, type Look, lookAt, placeOf } from "./look.js";
+import { isEmpty, isMissing, isNotCreatedAt, isOlderThan, isWrittenAt, nested } from "./ops.js";
+import { type FoundLease, type FoundMemory, recordOf, type StoredLease } from "./record.js";
 import { graceLeftMs, holderLeftMs } from "./time.js";
+import { grantOf, movedTo, newLease, puts } from "./writing.js";
 
 /** Somebody was faster this often: etcd works, but not for us. */
 const MAX_TRIES = 30;
 /** More blockers than this are not compared in one transaction. */
 const MAX_COMPARED = 60;
 
-/** Nothing was applied because of what others did in between: look again. */
-const AGAIN = Symbol("again");
 type Tried = AcquireResult | typeof AGAIN;
 
 export async function acquire(context: Context, request: AcquireRequest): Promise<AcquireResult> {
@@ -62,16 +41,9 @@ export async function acquire(context: Context, request: AcquireRequest): Promis
     if (tried !== AGAIN) return tried;
   }
   throw new LeaseError(
-    "BACKEND_UNAVAILABLE",
+    context.known.place(request.id) === undefined ? "BACKEND_UNAVAILABLE" : "OUTCOME_UNKNOWN",
     "Others claim around these resources so fast that this request does not get through: ask again, or with wait.",
   );
-}
-
-/** The etcd leases that a request may be put on. */
-interface Lines {
-  readonly active: EtcdLease;
-  readonly waiting: EtcdLease | null;
-  readonly memory: MemoryLease;
 }
 
 /** The first question of an id, as far as this client knows. */
@@ -158,7 +130,9 @@ async function onRefused(
     // The etcd lease came from the pool: what it had left is not what was asked for.
     if (waiting !== null && !(await leases.freshen(waiting))) return AGAIN;
   }
-  const look = await lookAt(context, request.id, request.claims);
+  const look = await lookAt(context, request.id, request.claims).catch((error: unknown) => {
+    throw token === null ? error : inLineUnseen(error);
+  });
   if (token === null) {
     if (isKnown(look)) return onExisting(context, request, look);
     // What stood in the way is gone already.
@@ -168,7 +142,16 @@ async function onRefused(
   if (look.lease?.token !== token || look.lease.state !== "pending") return AGAIN;
   known.onPlaced(placeOf(look.lease, look));
   if (look.blockers.length === 0) return AGAIN;
-  return refuse(context, request, look.blockers, look.revision, look.lease);
+  return refuse(context, request, look.blockers, look.revision, look.lease).catch((error: unknown) => {
+    throw inLineUnseen(error);
+  });
+}
+
+/** It stands in line, but could not be told: whoever gives up on it must end it. */
+function inLineUnseen(cause: unknown): unknown {
+  if (!isLeaseError(cause, "BACKEND_UNAVAILABLE")) return cause;
+  const message = "The request stands in line, but etcd did not say behind whom: ask again with the same id.";
+  return new LeaseError("OUTCOME_UNKNOWN", message, undefined, { cause });
 }
 
 /** A request that stands in line asks whether it is its turn. */
@@ -280,7 +263,7 @@ async function leave(
   const granted = grantOf(lease, active);
   const unchanged = isWrittenAt(keys.record(lease.id), lease.revision);
   const canCompare = blockers.length <= MAX_COMPARED;
-  const reads = (keys.conflicts(lease.claims) ?? keys.trees).map(getRange);
+  const reads = readBlockers(keys, lease.claims);
   const cancel: ITxnRequest = {
     compare: [unchanged],
     success: [
@@ -313,44 +296,6 @@ async function leave(
   giveUp(context, lease.etcdLease);
   const found = blockersIn(keys, inner.responses.slice(0, reads.length), lease);
   return refuse(context, request, found.length > 0 ? found : blockers, Number(answer.header.revision), null);
-}
-
-// What an answer means
-
-/** What is known of an id, and what stands in its way. */
-interface Look {
-  readonly lease: FoundLease | null;
-  readonly memory: FoundMemory | null;
-  readonly blockers: BlockerKey[];
-  readonly revision: number;
-}
-
-export async function lookAt(context: Context, id: string, claims: readonly Claim[]): Promise<Look> {
-  const { connection, keys } = context;
-  const { header, responses } = await connection.read({
-    success: [get(keys.memory(id)), get(keys.record(id)), ...readBlockers(keys, claims)],
-  });
-  const [memory, record, ...found] = responses;
-  const memoryKv = memory?.response_range.kvs[0];
-  const recordKv = record?.response_range.kvs[0];
-  const lease = recordKv === undefined ? null : decodeLease(recordKv, id);
-  return {
-    lease,
-    memory: memoryKv === undefined ? null : decodeMemory(memoryKv),
-    blockers: blockersIn(keys, found, lease ?? { id, claims }),
-    revision: Number(header.revision),
-  };
-}
-
-function isKnown({ lease, memory }: Pick<Look, "lease" | "memory">): boolean {
-  return lease !== null || memory !== null;
-}
-
-export function placeOf(
-  lease: FoundLease,
-  { blockers, revision }: Pick<Look, "blockers" | "revision">,
-): Place {
-  return { lease, blockers: new Map(blockers.map((blocker) => [blocker.id, blocker])), revision };
 }
 
 async function onExisting(context: Context, request: AcquireRequest, look: Look): Promise<Tried> {
@@ -412,130 +357,4 @@ function isSame(request: AcquireRequest, lease: FoundLease): boolean {
 /** What callers are shown of a lease that has this much time left. */
 function shown(lease: StoredLease & { readonly token: number }, leftMs: number, graceInMs = 0): Lease {
   return leaseOf(recordOf(lease, leftMs, graceInMs), { now: 0, wallNow: Date.now() });
-}
-
-// What is written
-
-function newLease(request: AcquireRequest, state: "pending" | "active", lines: Lines): StoredLease {
-  const wall = Date.now();
-  const active = state === "active";
-  const termS = (active ? lines.active : (lines.waiting as EtcdLease)).termS;
-  return {
-    id: request.id,
-    agentId: request.agentId,
-    claims: request.claims,
-    state,
-    ttlMs: lines.active.termS * 1000,
-    requestedWall: wall,
-    acquiredWall: active ? wall : null,
-    renewals: 0,
-    maxRenewals: request.maxRenewals,
-    holding: request.holding,
-    reason: request.reason,
-    metadata: request.metadata,
-    revoking: null,
-    termS,
-    memoryS: lines.memory.termS,
-    wall,
-    leftMs: termS * 1000,
-    told: active ? "acquired" : "queued",
-    isBeside: !active,
-  };
-}
-
-function grantOf(lease: FoundLease, active: EtcdLease): StoredLease {
-  const wall = Date.now();
-  const ttlMs = active.termS * 1000;
-  return {
-    ...lease,
-    state: "active",
-    ttlMs,
-    acquiredWall: wall,
-    termS: active.termS,
-    wall,
-    leftMs: ttlMs,
-    told: "acquired",
-  };
-}
-
-function puts(keys: Keys, lease: StoredLease, on: EtcdLease, memory: MemoryLease): IRequestOp[] {
-  return [
-    put(keys.record(lease.id), encodeLease(lease), on.id),
-    put(keys.memory(lease.id), encodeMemory({ agentId: lease.agentId }), memory.id),
-    ...keys.claims(lease).map((key) => put(key, Buffer.from(lease.id), on.id)),
-  ];
-}
-
-/** Record and claims on another etcd lease; the create revision, which is the token, stays. */
-export function movedTo(keys: Keys, lease: StoredLease, on: EtcdLease): IRequestOp[] {
-  return [
-    put(keys.record(lease.id), encodeLease(lease), on.id),
-    ...keys.claims(lease).map((key) => move(key, on.id)),
-  ];
-}
-
-// Etcd leases
-
-async function takeLines({ leases }: Context, request: AcquireRequest): Promise<Lines> {
-  const termS = seconds(request.ttlMs);
-  const waitS = seconds(request.waitTtlMs);
-  const memoryS = Math.max(termS, waitS);
-  return {
-    active: await leases.take(termS),
-    waiting: request.wait ? await leases.take(waitS) : null,
-    memory: leases.memoryAtOnce(memoryS) ?? (await leases.memory(memoryS)),
-  };
-}
-
-/** What a lease stood on before it was moved: this client may use it again, if it made it. */
-export function giveUp({ leases, known }: Context, leaseId: string): void {
-  const lease = known.unused(leaseId);
-  if (lease !== undefined) leases.give(lease);
-}
-
-function send(
-  context: Context,
-  request: AcquireRequest,
-  { active, waiting }: Lines,
-  write: () => Promise<ITxnResponse>,
-): Promise<ITxnResponse | typeof AGAIN> {
-  return sendOn(context, request, waiting === null ? [active] : [active, waiting], write);
-}
-
-/**
- * Sends a transaction that puts keys on the first of these etcd leases, and beside it a keep-alive, so that the lease
- * has its whole term. An etcd lease whose use is in doubt is never used again.
- */
-async function sendOn(
-  context: Context,
-  request: AcquireRequest,
-  etcdLeases: readonly EtcdLease[],
-  write: () => Promise<ITxnResponse>,
-): Promise<ITxnResponse | typeof AGAIN> {
-  const { leases, known } = context;
-  const active = etcdLeases[0] as EtcdLease;
-  const freshened = isFresh(active) ? null : leases.freshen(active);
-  // It is awaited below, unless the transaction fails first.
-  freshened?.catch(() => {});
-  let answer: ITxnResponse;
-  try {
-    answer = await write();
-  } catch (error) {
-    const { code, cause } = error as { code?: string; cause?: unknown };
-    if (isLeaseGone(cause ?? error)) return AGAIN;
-    if (code === "OUTCOME_UNKNOWN" || code === "CLOSED") known.onAmbiguous(request.id);
-    else for (const lease of etcdLeases) leases.give(lease);
-    throw error;
-  }
-  if (freshened === null || !answer.succeeded) return answer;
-  try {
-    if (await freshened) return answer;
-  } catch {
-    // Granted, but for how long is not known. Asked again with this id, etcd tells.
-  }
-  known.onAmbiguous(request.id);
-  throw new LeaseError(
-    "OUTCOME_UNKNOWN",
-    "etcd did not confirm how long this lease lives: ask again with the same id.",
-  );
 }

@@ -1,10 +1,10 @@
 /** Ending leases: by their agent, or by somebody else. One transaction each. */
 import { owns, type ReleaseRequest, type ReleaseResult } from "@lease/core";
-import { giveUp } from "./acquire.js";
 import { type Context, type Held, seconds } from "./context.js";
 import { type Ending, endLease, endLeaseWithoutSpace } from "./end.js";
 import { isNoSpace } from "./errors.js";
 import type { MemoryLease } from "./etcd-leases.js";
+import { giveUp } from "./lines.js";
 import { get, isMissing, isWrittenAt, put } from "./ops.js";
 import {
   decodeLease,

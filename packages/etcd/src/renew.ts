@@ -5,9 +5,9 @@
  * transaction with its count, so that a lost reply neither eats a renewal nor gives one for nothing.
  */
 import { leaseOf, owns, type RenewRequest, type RenewResult } from "@lease/core";
-import { giveUp, movedTo } from "./acquire.js";
 import { type Context, seconds } from "./context.js";
 import { isLeaseGone } from "./errors.js";
+import { giveUp } from "./lines.js";
 import { get, isWrittenAt, put } from "./ops.js";
 import {
   decodeLease,
@@ -19,6 +19,7 @@ import {
   recordOf,
 } from "./record.js";
 import { graceLeftMs, holderLeftMs } from "./time.js";
+import { movedTo } from "./writing.js";
 
 /** Two reads a lease: so many fit in a transaction of 128. */
 const LEASES_A_READ = 60;

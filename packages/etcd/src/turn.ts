@@ -5,10 +5,10 @@
 
 import type { TurnRequest } from "@lease/core";
 import type { IEvent } from "etcd3";
-import { lookAt, placeOf } from "./acquire.js";
 import type { BlockerKey } from "./blockers.js";
 import type { Context, Place } from "./context.js";
 import { inTheWay } from "./keys.js";
+import { lookAt, placeOf } from "./look.js";
 import { get } from "./ops.js";
 import { decodeLease } from "./record.js";
 
