@@ -19,7 +19,7 @@ const LIMITS = {
 } as const;
 
 export function suiteOn(members: number): void {
-  vi.setConfig({ maxConcurrency: 12 });
+  vi.setConfig({ maxConcurrency: 8 });
   let etcd: EtcdCluster;
   let host: ProcessHost;
 
@@ -54,5 +54,5 @@ export function suiteOn(members: number): void {
     const numbered = (name: string, run: () => Promise<void>) => test.concurrent(`${name} (${batch})`, run);
     modelTest({ test: numbered, factory, runs: 1, maxActions: 20 });
   }
-  conformance({ test: test.concurrent, factory, limits: LIMITS });
+  conformance({ test: test.concurrent, factory, limits: LIMITS, caseTimeoutMs: 60_000 });
 }
