@@ -12,6 +12,7 @@ import {
   type ReleaseResult,
   type RenewResult,
   refusalOf,
+  timestamp,
 } from "@lease/core";
 import { ascii, decodeAct, decodeRecord, decodeWithId, endOf, numberAt } from "./codec.js";
 import type { Answer } from "./connection.js";
@@ -51,28 +52,40 @@ export function acquireResult(request: AcquireRequest, answer: Answer): AcquireR
   }
 }
 
-/** A lease granted at once is as it was asked for. */
+/** A lease granted at once is as it was asked for: `request` is the backend's own copy. */
 function newLease(request: AcquireRequest, token: number, now: number): Lease {
-  const { id, agentId, ttlMs, maxRenewals, holding, reason, metadata } = request;
-  const at = new Date(now).toISOString();
+  const { id, agentId, claims, ttlMs, maxRenewals, holding, reason, metadata } = request;
+  const at = timestampOf(now);
   return {
     id,
     agentId,
-    claims: request.claims.map(({ resource, mode }) => ({ resource, mode })),
+    claims,
     state: "active",
     token,
     ttlMs,
     expiresInMs: ttlMs,
     requestedAt: at,
     acquiredAt: at,
-    expiresAt: new Date(now + ttlMs).toISOString(),
+    expiresAt: timestamp(now + ttlMs),
     renewals: 0,
     maxRenewals,
-    holding: [...holding],
+    holding,
     reason,
     metadata,
     revoking: null,
   };
+}
+
+let lastTime = Number.NaN;
+let lastTimestamp = "";
+
+/** Calls that were carried out together have the same time, and telling it costs more than all else here. */
+function timestampOf(now: number): string {
+  if (now !== lastTime) {
+    lastTime = now;
+    lastTimestamp = timestamp(now);
+  }
+  return lastTimestamp;
 }
 
 function leaseIn(id: string, record: Buffer | undefined, now: number): Lease {

@@ -220,6 +220,7 @@ function asAsked<R extends Parameters<LeaseBackend["acquire"]>[0]>(request: R): 
  * nobody could tell which from "nothing was done".
  */
 async function all(running: readonly Promise<Answer>[]): Promise<Answer[]> {
+  if (running.length === 1) return [await (running[0] as Promise<Answer>)];
   const settled = await Promise.allSettled(running);
   const failed = settled.find((outcome) => outcome.status === "rejected");
   if (failed === undefined)

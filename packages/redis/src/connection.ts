@@ -39,7 +39,8 @@ export class Connection {
   #refusal: LeaseError | undefined;
   #lastError: unknown;
   readonly #waiting = new Set<() => void>();
-  readonly #underWay = new Set<Promise<unknown>>();
+  /** Scripts that were sent, and neither answered nor given up by ioredis. */
+  #underWay = 0;
   #closed = false;
 
   constructor(options: ConnectionOptions) {
@@ -51,15 +52,22 @@ export class Connection {
    *
    * @throws `BACKEND_UNAVAILABLE` (nothing was sent), `OUTCOME_UNKNOWN` (no answer), `CLOSED`, and what the server said
    */
-  run(script: Script, args: readonly (string | number)[]): Promise<Answer> {
-    const run = this.#run(script, args).catch((error: unknown) => {
-      if (this.#closed) throw closed();
-      throw toLeaseError(error);
-    });
-    this.#underWay.add(run);
-    const done = () => this.#underWay.delete(run);
-    run.then(done, done);
-    return run;
+  async run(script: Script, args: readonly (string | number)[]): Promise<Answer> {
+    const until = performance.now() + this.#options.timeoutMs;
+    try {
+      for (;;) {
+        if (!this.#usable || this.#closed) await this.#untilUsable(until);
+        try {
+          return await this.#send(this.#client as Client, script, args, until);
+        } catch (error) {
+          // The connection is about to close: on the next one it is sent for the first time.
+          if (!isNotSent(error)) throw error;
+          this.#usable = false;
+        }
+      }
+    } catch (error) {
+      throw this.#closed ? closed() : toLeaseError(error);
+    }
   }
 
   /** The client for scripts, once it can be used. */
@@ -73,60 +81,42 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#notify();
-    if (this.#usable && this.#underWay.size > 0) {
-      let timer: NodeJS.Timeout | undefined;
-      const enough = new Promise((resolve) => {
-        timer = setTimeout(resolve, CLOSE_WITHIN_MS);
-      });
-      await Promise.race([Promise.allSettled(this.#underWay), enough]);
-      clearTimeout(timer);
+    const until = performance.now() + CLOSE_WITHIN_MS;
+    while (this.#usable && this.#underWay > 0 && performance.now() < until) {
+      await this.#change(until - performance.now());
     }
     this.#client?.disconnect();
-    await Promise.allSettled(this.#underWay);
   }
 
-  async #run(script: Script, args: readonly (string | number)[]): Promise<Answer> {
-    const until = performance.now() + this.#options.timeoutMs;
-    for (;;) {
-      if (!this.#usable || this.#closed) await this.#untilUsable(until);
-      try {
-        return await this.#send(this.#client as Client, script, args, until);
-      } catch (error) {
-        // The connection is about to close: on the next one it is sent for the first time.
-        if (!isNotSent(error)) throw error;
-        this.#usable = false;
-      }
-    }
-  }
-
-  async #send(
-    client: Client,
-    script: Script,
-    args: readonly (string | number)[],
-    until: number,
-  ): Promise<Answer> {
+  #send(client: Client, script: Script, args: readonly (string | number)[], until: number): Promise<Answer> {
     const { keys } = this.#options;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
+    return new Promise((resolve, reject) => {
+      this.#underWay += 1;
+      const settle = () => {
+        clearTimeout(timer);
+        this.#underWay -= 1;
+        if (this.#underWay === 0 && this.#closed) this.#notify();
+      };
+      const answered = (answer: unknown) => {
+        settle();
+        resolve(answer as Answer);
+      };
+      const failed = (error: unknown) => {
+        settle();
+        reject(error);
+      };
+      const timer = setTimeout(
         () => {
           this.#giveUp(client);
           reject(outcomeUnknown(undefined));
         },
         Math.max(1, until - performance.now()),
       );
-    });
-    const answered = client
-      .callBuffer("evalsha", script.sha, keys.length, ...keys, ...args)
-      .catch((error: unknown) => {
-        if (!isNoScript(error)) throw error;
-        return client.callBuffer("eval", script.text, keys.length, ...keys, ...args);
+      client.callBuffer("evalsha", script.sha, keys.length, ...keys, ...args).then(answered, (error) => {
+        if (!isNoScript(error)) return failed(error);
+        client.callBuffer("eval", script.text, keys.length, ...keys, ...args).then(answered, failed);
       });
-    try {
-      return (await Promise.race([answered, late])) as Answer;
-    } finally {
-      clearTimeout(timer);
-    }
+    });
   }
 
   /**

@@ -2,11 +2,17 @@
  * Joins the operations of one turn of the event loop into few script calls. A call of Redis costs more than what a
  * script does in it, so sixteen operations together cost little more than two apart.
  */
+import { setImmediate } from "node:timers";
 import { type Answer, type Connection, closed, script } from "./connection.js";
 import { STEP_SCRIPT } from "./scripts/step.js";
 
-/** More in one call, and client and server would wait for each other in lockstep. */
+/**
+ * Redis answers a client only when it has carried out all that it read from it, so everything in one call, or several
+ * calls written at once, would make client and server wait for each other. Two calls that take turns keep both busy.
+ */
 const MOST_TOGETHER = 16;
+/** Fewer are not worth a second call. */
+const LEAST_TOGETHER = 8;
 
 const STEP = script(STEP_SCRIPT);
 
@@ -27,6 +33,9 @@ export class Steps {
   readonly #connection: Connection;
   readonly #settings: readonly (string | number)[];
   #queue: Step[] = [];
+  #scheduled = false;
+  /** Operations sent and not answered yet. */
+  #underWay = 0;
   #closed = false;
 
   constructor({ connection, client, endMemoryMs, recordRenewals }: StepsOptions) {
@@ -39,7 +48,9 @@ export class Steps {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(closed());
       this.#queue.push({ operation, resolve, reject });
-      if (this.#queue.length === 1) process.nextTick(() => this.#flush());
+      // After all that this turn of the event loop asks for, and before the next one.
+      if (!this.#scheduled) process.nextTick(() => this.#flush());
+      this.#scheduled = true;
     });
   }
 
@@ -49,21 +60,28 @@ export class Steps {
     for (const { reject } of this.#queue.splice(0)) reject(closed());
   }
 
+  /** Sends one call; what does not fit goes in the next turn, when the server is at work on this one. */
   #flush(): void {
-    const queue = this.#queue;
-    this.#queue = [];
-    for (let from = 0; from < queue.length; from += MOST_TOGETHER) {
-      void this.#send(queue.slice(from, from + MOST_TOGETHER));
-    }
+    const half = Math.ceil((this.#queue.length + this.#underWay) / 2);
+    const size = Math.min(Math.max(half, LEAST_TOGETHER), MOST_TOGETHER);
+    const steps = this.#queue.splice(0, size);
+    this.#scheduled = this.#queue.length > 0;
+    if (this.#scheduled) setImmediate(() => this.#flush());
+    if (steps.length > 0) this.#send(steps);
   }
 
-  async #send(steps: readonly Step[]): Promise<void> {
-    try {
-      const operations = steps.map(({ operation }) => operation);
-      const answers = (await this.#connection.run(STEP, [...this.#settings, ...operations])) as Answer[];
-      for (const [index, { resolve }] of steps.entries()) resolve(answers[index] as Answer);
-    } catch (error) {
-      for (const { reject } of steps) reject(error);
-    }
+  #send(steps: readonly Step[]): void {
+    this.#underWay += steps.length;
+    const operations = steps.map(({ operation }) => operation);
+    this.#connection.run(STEP, [...this.#settings, ...operations]).then(
+      (answer) => {
+        this.#underWay -= steps.length;
+        for (const [index, { resolve }] of steps.entries()) resolve((answer as Answer[])[index] as Answer);
+      },
+      (error: unknown) => {
+        this.#underWay -= steps.length;
+        for (const { reject } of steps) reject(error);
+      },
+    );
   }
 }

@@ -59,7 +59,7 @@ test("a master that is killed: typed errors within the bound, and all well once 
     await expect(backend.renew([before])).rejects.toMatchObject({
       code: expect.stringMatching(/^(OUTCOME_UNKNOWN|BACKEND_UNAVAILABLE)$/),
     });
-    expect(performance.now() - sent).toBeLessThan(1_200);
+    expect(performance.now() - sent).toBeLessThan(2_000);
   }
   await owner.restart();
   const asked = request("r", { agentId: "bob" });

@@ -19,12 +19,12 @@ test("stopped: typed errors within the bound, the holder lost at its own deadlin
       await expect(backend.acquire(request(`r/${call}`))).rejects.toMatchObject({
         code: expect.stringMatching(/^(OUTCOME_UNKNOWN|BACKEND_UNAVAILABLE)$/),
       });
-      expect(performance.now() - sent).toBeLessThan(700);
+      expect(performance.now() - sent).toBeLessThan(1_400);
     }
     if (!lease.signal.aborted) {
       await new Promise((resolve) => lease.signal.addEventListener("abort", resolve, { once: true }));
     }
-    expect(performance.now()).toBeLessThan(deadline + 100);
+    expect(performance.now()).toBeLessThan(deadline + 500);
     expect(lease.signal.reason).toMatchObject({ code: "LEASE_LOST", details: { how: "deadline" } });
     expect(lease.isHeld()).toBe(false);
   } finally {
@@ -41,7 +41,7 @@ test("a server that is not there: BACKEND_UNAVAILABLE within the bound, with wha
     code: "BACKEND_UNAVAILABLE",
     message: expect.stringContaining("ECONNREFUSED"),
   });
-  expect(performance.now() - sent).toBeLessThan(500);
+  expect(performance.now() - sent).toBeLessThan(1_300);
 });
 
 test("closing while the server hangs does not hang", async () => {

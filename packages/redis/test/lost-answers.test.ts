@@ -8,7 +8,7 @@ const server = useServer();
 
 test("the answer of an acquire is lost: asking again with the same id finds the same lease, acquired once", async () => {
   const proxy = closing(await startProxy(server().port));
-  const backend = open({ url: proxy.url, namespace: "lost", callTimeoutMs: 300 });
+  const backend = open({ url: proxy.url, namespace: "lost", callTimeoutMs: 1_000 });
   const witness = open({ url: server().url, namespace: "lost" });
   await hold(backend, "warm");
 
@@ -46,7 +46,7 @@ test("the connection is reset before the answer: the command is not sent a secon
 
 test("through the manager nobody notices: the grant is found, and the lease released with its id buried", async () => {
   const proxy = closing(await startProxy(server().port));
-  const backend = open({ url: proxy.url, namespace: "managed", callTimeoutMs: 300 });
+  const backend = open({ url: proxy.url, namespace: "managed", callTimeoutMs: 1_000 });
   const witness = open({ url: server().url, namespace: "managed" });
   await hold(backend, "warm");
   const leases = closing(createLeaseManager({ backend, agentId: "agent-1" }));
@@ -66,7 +66,7 @@ test("through the manager nobody notices: the grant is found, and the lease rele
 
 test("a release whose answer was lost says so, and a repeat finds nothing left to release", async () => {
   const proxy = closing(await startProxy(server().port));
-  const backend = open({ url: proxy.url, callTimeoutMs: 300 });
+  const backend = open({ url: proxy.url, callTimeoutMs: 1_000 });
   const lease = await hold(backend, "r");
   proxy.dropAnswers();
   await expect(release(backend, lease)).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN" });

@@ -53,8 +53,7 @@ export const HEAD_VERSION = "1";
 export const WALK_MOST = 2000;
 
 /**
- * What every script begins with: the keys, the server's time, the head, and how to take a record apart.
- * The time is read once: within a script it stands still.
+ * What every script begins with: the keys, the server's time (within a script it stands still) and the head.
  */
 export const PRELUDE = `
 local hash, index, history = KEYS[1], KEYS[2], KEYS[3]
@@ -72,8 +71,10 @@ end
 
 local function expires_of(record) return tonumber(sub(record, 18, 31)) end
 local function agent_of(record) return sub(record, 143, 142 + tonumber(sub(record, 128, 130))) end
+`;
 
--- The claims of a record (or of a request, whose lengths stand elsewhere): modes and resources, in order.
+/** What looks around needs: claims, lines, the index. */
+export const LOOKUPS = `-- The claims of a record (or of a request, whose lengths stand elsewhere): modes and resources, in order.
 local function claims_in(text, at, last)
   local modes, resources, count = {}, {}, 0
   while at <= last do

@@ -1,5 +1,5 @@
 /** The scripts behind list, changes and sweep. */
-import { HEAD_VERSION, PRELUDE } from "./layout.js";
+import { HEAD_VERSION, LOOKUPS, PRELUDE } from "./layout.js";
 
 /**
  * A page of live leases, by token.
@@ -9,7 +9,7 @@ import { HEAD_VERSION, PRELUDE } from "./layout.js";
  *       4 state `P`, `A` or `-` for both; 5 the agent or the resource, 5… the ids
  * Answers {now, id · record…}. Fewer than asked for: there are no more.
  */
-export const LIST_SCRIPT = `${PRELUDE}
+export const LIST_SCRIPT = `${PRELUDE}${LOOKUPS}
 local kind, after, limit, state = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local answer, found = { now14 }, 0
 if not head then return answer end
@@ -128,7 +128,7 @@ return answer
  * ARGV  1 cursor, 2 how many fields at about
  * Answers {next cursor ('0' at the end), token · id…}
  */
-export const SCAN_SCRIPT = `${PRELUDE}
+export const SCAN_SCRIPT = `${PRELUDE}${LOOKUPS}
 local scanned = call('HSCAN', hash, ARGV[1], 'COUNT', ARGV[2])
 local answer, fields = { scanned[1] }, scanned[2]
 local forgotten = {}
