@@ -81,6 +81,7 @@ export type { HandleState, LeaseHandle, ReleaseOutcome } from "./manager/handle.
 export { endedBefore, type Loss, limitReached, lost } from "./manager/losses.js";
 export {
   type AcquireOptions,
+  type CloseOptions,
   createLeaseManager,
   type HoldSettings,
   type LeaseManager,

@@ -60,7 +60,12 @@ export class Wake {
   }
 
   #start(): void {
-    this.#version = this.#options.version();
+    try {
+      this.#version = this.#options.version();
+    } catch {
+      // Busy, or something is wrong with the file: a look that succeeds takes whatever it finds for news.
+      this.#version = Number.NaN;
+    }
     try {
       this.#watcher = (this.#options.watchFile ?? watch)(this.#options.logPath, () => this.#onEvent());
       this.#watcher.on("error", () => this.#pollEvery(FAST_POLL_MS));

@@ -54,6 +54,26 @@ describe("a watch", () => {
     });
   }
 
+  test("a file that cannot be asked when the wait begins is asked again, and what it then says is news", () => {
+    let busy = true;
+    const watched = wake({
+      version: () => {
+        if (busy) throw Object.assign(new Error("database is locked"), { code: "SQLITE_BUSY" });
+        return version;
+      },
+    });
+    const stop = watched.retain();
+    vi.advanceTimersByTime(200);
+    expect(commits).toBe(0);
+    busy = false;
+    vi.advanceTimersByTime(100);
+    expect(commits).toBe(1);
+    version += 1;
+    onEvent();
+    expect(commits).toBe(2);
+    stop();
+  });
+
   test("nothing runs until somebody waits, nor after the last one stopped", () => {
     const watched = wake();
     expect(vi.getTimerCount()).toBe(0);

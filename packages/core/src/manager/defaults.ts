@@ -17,6 +17,8 @@ export const DEFAULTS = Object.freeze({
    * the figure of Redlock (redis.io/docs/latest/develop/use/patterns/distributed-locks).
    */
   driftPart: 0.01,
+  /** How long closing a manager goes on trying to release what the backend does not confirm. */
+  closeMs: 10_000,
   /** First pause after a transient error of the backend; doubled each time. */
   retryFirstMs: 50,
   /** Longest such pause. */

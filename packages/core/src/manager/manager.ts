@@ -78,6 +78,12 @@ export interface LeaseManagerOptions {
   readonly random?: () => number;
 }
 
+/** How to close a manager, see {@link LeaseManager.close}. */
+export interface CloseOptions {
+  readonly backend?: boolean;
+  readonly withinMs?: number;
+}
+
 /** What `tryAcquire` answers: the lease, or what stands in its way and what to do next. */
 export type TryAcquireResult =
   | { readonly granted: true; readonly lease: LeaseHandle }
@@ -139,9 +145,11 @@ export interface LeaseManager extends AsyncDisposable {
    * what aborted requests may have left is given back. Safe to call twice.
    *
    * @param options.backend - close the backend too, once all is released, where nobody else uses it. Default `false`
+   * @param options.withinMs - what the backend has not confirmed by then is not tried again, and ends by its TTL. The
+   * call under way is still awaited. Default 10 000
    * @throws only what the backend throws when it is closed
    */
-  close(options?: { readonly backend?: boolean }): Promise<void>;
+  close(options?: CloseOptions): Promise<void>;
 }
 
 /**
@@ -169,6 +177,8 @@ class Manager implements LeaseManager {
   /** Requests under way: aborted with `CLOSED` at `drain()` and `close()`. */
   readonly #waits = new Set<AbortController>();
   readonly #listeners = new Listeners<ManagerEvent>();
+  /** Aborts when closing has taken its time. */
+  readonly #giveUp = new AbortController();
   readonly #cleanups = new Set<Promise<void>>();
   /** Rings when the last lease has ended. */
   readonly #emptied = new Bell();
@@ -193,6 +203,7 @@ class Manager implements LeaseManager {
       createId: () => createLeaseId(clock.wallNow()),
       marginOf: (expiresInMs) => backend.limits.clockGranularityMs + expiresInMs * DEFAULTS.driftPart,
       onCleanup: (cleanup) => this.#track(cleanup),
+      giveUp: this.#giveUp.signal,
       renewer: new Renewer(backend, clock),
       acquire: (resources, acquireOptions) => this.acquire(resources, acquireOptions),
       tell: (event) => this.#tell(event),
@@ -248,8 +259,8 @@ class Manager implements LeaseManager {
     if (this.#held.size > 0) await this.#emptied.wait(signal);
   }
 
-  async close(options: { readonly backend?: boolean } = {}): Promise<void> {
-    this.#closing ??= this.#close();
+  async close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options.withinMs ?? DEFAULTS.closeMs);
     await this.#closing;
     if (options.backend === true) await this.backend.close();
   }
@@ -263,12 +274,14 @@ class Manager implements LeaseManager {
     for (const wait of this.#waits) wait.abort(closed());
   }
 
-  async #close(): Promise<void> {
+  async #close(withinMs: number): Promise<void> {
     this.#grantNoMore();
+    const cancelTimer = this.#context.clock.schedule(withinMs, () => this.#giveUp.abort());
     await Promise.all([...this.#held].map((lease) => lease.releaseAtClose()));
     // A clean-up may begin another one: a grant that arrives after its request was aborted.
     while (this.#cleanups.size > 0) await Promise.all(this.#cleanups);
     await this.#lossFeed?.stop();
+    cancelTimer();
   }
 
   /** What a call says, over what the manager was made with. The backend checks what reaches it; the rest is here. */

@@ -31,6 +31,8 @@ export interface WaitContext {
    * The promise never rejects.
    */
   readonly onCleanup: (cleanup: Promise<void>) => void;
+  /** Once it aborts, nothing is tried again that a store does not confirm. */
+  readonly giveUp?: AbortSignal | undefined;
 }
 
 export interface WaitOptions {
@@ -249,11 +251,11 @@ function tooLate({ id, ttlMs }: Lease): LeaseError<"LEASE_LOST"> {
  * @returns what the backend said, or `null` when it never did; never rejects
  */
 export async function giveBack(
-  context: Pick<WaitContext, "backend" | "clock" | "random">,
+  context: Pick<WaitContext, "backend" | "clock" | "random" | "giveUp">,
   request: ReleaseRequest,
   until: number,
 ): Promise<"released" | "cancelled" | "gone" | null> {
-  const { backend, clock, random } = context;
+  const { backend, clock, random, giveUp } = context;
   for (let attempt = 1; ; attempt += 1) {
     try {
       const [result] = await backend.release([request]);
@@ -261,7 +263,8 @@ export async function giveBack(
     } catch (error) {
       const pauseMs = retryDelayMs(attempt, random);
       if (!isTransient(error) || clock.now() + pauseMs >= until) return null;
-      await pause(clock, pauseMs);
+      await pause(clock, pauseMs, giveUp);
+      if (giveUp?.aborted === true) return null;
     }
   }
 }

@@ -397,3 +397,23 @@ test("the holder is told of a loss before the lease is given back for others", a
   await clock.advance(5_000);
   expect(told).toEqual([true]);
 });
+
+test("an explicit renewal after one whose answer was lost still gives the time it asks for", async () => {
+  const { manager, backend, clock } = world();
+  let calls = 0;
+  const lossy = meddled(backend, {
+    renew: async (requests) => {
+      calls += 1;
+      const results = await backend.renew(requests);
+      if (calls === 1) throw new LeaseError("OUTCOME_UNKNOWN", "reply lost");
+      return results;
+    },
+  });
+  const lease = await manager({ backend: lossy }).acquire("a", { ttlMs: 30_000, autoRenew: false });
+  await clock.advance(1_000);
+  await rejection(lease.renew());
+  await clock.advance(1_000);
+  await lease.renew({ ttlMs: 300_000 });
+  expect(calls).toBe(3);
+  expect(lease.remainingMs()).toBeGreaterThan(290_000);
+});

@@ -239,6 +239,22 @@ test("close leaves the backend open, unless it is told to close it too", async (
   expect((await rejection(backend.list({}))).code).toBe("CLOSED");
 });
 
+test("closing gives up on what a store that is away does not confirm", async () => {
+  const { manager, backend, clock } = world();
+  const cut = meddled(backend, { release: () => Promise.reject(unavailable()) });
+  const leases = manager({ backend: cut });
+  await leases.acquire("a", { ttlMs: 3_600_000 });
+  let isClosed = false;
+  const closing = leases.close({ withinMs: 5_000 }).then(() => {
+    isClosed = true;
+  });
+  await clock.advance(4_999);
+  expect(isClosed).toBe(false);
+  await clock.advance(1);
+  await closing;
+  expect(clock.timers).toBe(0);
+});
+
 test("a manager can be used with await using", async () => {
   const { manager, live } = world();
   {
