@@ -148,7 +148,7 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
     limits,
     async acquire(request) {
       checkAcquire(request, limits);
-      const operation = encodeAcquire(request);
+      const operation = encodeAcquire(request, client);
       const asked = asAsked(request);
       if (asked.wait) turns.asking(asked.id);
       let inLine = false;

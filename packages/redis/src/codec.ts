@@ -17,8 +17,11 @@ import { RECORD } from "./scripts/layout.js";
 const ID_WIDTH = 36;
 
 const NO_NUMBER = "-".repeat(16);
+const NO_RENEWALS = "0".repeat(16);
+const NOT_REVOKED = "0".repeat(14);
 
-export function encodeAcquire(request: AcquireRequest): string {
+/** @param client - who is to be called when its turn comes */
+export function encodeAcquire(request: AcquireRequest, client: string): string {
   const { id, agentId, wait, ttlMs, waitTtlMs, maxRenewals, holding, reason, metadata } = request;
   let claims = "";
   for (const { resource, mode } of request.claims) {
@@ -29,7 +32,8 @@ export function encodeAcquire(request: AcquireRequest): string {
       ? ""
       : JSON.stringify([holding, reason, metadata]);
   const lengths = `${digits(Buffer.byteLength(agentId), 3)}${digits(Buffer.byteLength(claims), 6)}${digits(Buffer.byteLength(rest), 6)}`;
-  return `A${wait ? 1 : 0}${id}${digits(ttlMs, 10)}${digits(waitTtlMs, 10)}${optional(maxRenewals, 16)}${lengths}${agentId}${claims}${rest}`;
+  const counts = `${NO_RENEWALS}${optional(maxRenewals, 16)}${NOT_REVOKED}`;
+  return `A${wait ? 1 : 0}${id}${digits(waitTtlMs, 10)}${digits(ttlMs, 10)}${counts}${client}${lengths}${agentId}${claims}${rest}`;
 }
 
 export function encodeRenew({ id, agentId, token, ttlMs, renewal }: RenewRequest): string {

@@ -1,4 +1,5 @@
 /** What is not a Redis to keep leases in is refused, with the reason and the way out. */
+import { readFileSync } from "node:fs";
 import { startRedis, startRedisCluster } from "@lease/test-servers";
 import { expect, test } from "vitest";
 import { closing, hold, open, request, useServer } from "./helpers.js";
@@ -67,12 +68,9 @@ test("a wrong password is said at once, without repeating it", async () => {
 
 test("the ACL of the README is enough", async () => {
   const { port } = server();
-  await server().command(
-    ...["ACL", "SETUSER", "lease", "reset", "on", ">pw", "resetchannels", "~lease:*", "&lease:*", "-@all"],
-    ...["+@connection", "+info", "+evalsha", "+eval", "+subscribe", "+publish", "+time", "+exists", "+del"],
-    ...["+hget", "+hmget", "+hset", "+hdel", "+hkeys", "+hscan", "+zadd", "+zrem", "+zrangebylex"],
-    ...["+xadd", "+xrange", "+xread", "+xtrim"],
-  );
+  const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+  const acl = /```\n(ACL SETUSER [^`]*)```/.exec(readme)?.[1] ?? "";
+  await server().command(...acl.replace(">password", ">pw").trim().split(/\s+/));
   const backend = open({ url: `redis://lease:pw@127.0.0.1:${port}` });
   const held = await hold(backend, "src/**");
   const abort = new AbortController();

@@ -6,7 +6,7 @@ import { HEAD_VERSION, LOOKUPS, PRELUDE, WALK_MOST } from "./layout.js";
  *
  * KEYS  the hash, the index and the history of one namespace (see `layout.ts`)
  * ARGV  1 the calling client, 2 ms that an end is remembered, 3 whether renewals are recorded ('1'), 4… operations:
- *   `A` wait 1 · id · ttl 10 · ttl of waiting 10 · most renewals 16 · lengths 15 · agent · claims · rest   acquire
+ *   `A` wait 1 · id · ttl of waiting 10 · a record from its ttl on          acquire
  *   `N` id · token 16 · ttl 10 · renewal 16 · agent                                                          renew
  *   `D` id · token 16 · agent            release      `B` id · agent                                       abandon
  *   `V` id · grace 10 · who and why      revoke       `L` id         look whether its turn has come, and listen
@@ -44,9 +44,9 @@ local NUMBERS_END = 9007199254740992
 local TOKENS_END = NUMBERS_END - 4294967296
 -- More clients than this hear of no one id; of more, the first are left to their heartbeats.
 local MOST_LISTENERS = 16
-local DASHES, ZEROS = '----------------', '0000000000000000'
+local DASHES = '----------------'
 local changed = false
-local events, event_count = {}, 0
+local events, event_count, lengths_of = {}, 0, {}
 local freed
 
 
@@ -64,8 +64,15 @@ local function number()
 end
 
 local function tell(type, number16, id, record, act)
+  local length = #record
+  local lengths = act == '' and lengths_of[length]
+  if not lengths then
+    lengths = format('%07d%05d', length, #act)
+    if act == '' then lengths_of[length] = lengths end
+  end
   event_count = event_count + 1
-  events[event_count] = type .. number16 .. format('%07d%05d', #record, #act) .. id .. record .. act
+  local at = #events
+  events[at + 1], events[at + 2], events[at + 3] = type .. number16 .. lengths .. id, record, act
 end
 
 local function begin()
@@ -131,22 +138,32 @@ local function write(id, record, ...)
   return true
 end
 
+-- When a time from now will be over. In one call many ask for the same time.
+local after = {}
+local function in_time(ms10)
+  local at = after[ms10]
+  if not at then
+    at = format('%014.0f', now + tonumber(ms10))
+    after[ms10] = at
+  end
+  return at
+end
+
 -- The record of a new lease, and its token as a number of its own; nil when tokens have come to their end.
 local function new_record(op, state, ttl10, acquired)
   if math.max(last + 1, us) >= TOKENS_END then return nil end
   local token16 = number()
-  return state .. token16 .. format('%014.0f', now + tonumber(ttl10)) .. now14 .. acquired .. sub(op, 39, 48)
-    .. ZEROS .. sub(op, 59, 74) .. '00000000000000' .. client .. sub(op, 75), token16
+  return state .. token16 .. in_time(ttl10) .. now14 .. acquired .. sub(op, 49), token16
 end
 
 -- Grants a pending lease that stands first in the line of its only claim; nil when it is not as simple as that.
 local function promote(op, id, record, line, agent_length, claims_length)
   if byte(record) ~= 80 or now >= expires_of(record) or sub(line, 2, 53) ~= sub(record, 2, 17) .. id
-    or sub(op, 75, 83) ~= sub(record, 128, 136)
-    or sub(op, 90, 89 + agent_length + claims_length) ~= sub(record, 143, 142 + agent_length + claims_length) then
+    or sub(op, 117, 125) ~= sub(record, 128, 136)
+    or sub(op, 132, 131 + agent_length + claims_length) ~= sub(record, 143, 142 + agent_length + claims_length) then
     return nil
   end
-  local expires = format('%014.0f', now + tonumber(sub(record, 60, 69)))
+  local expires = in_time(sub(record, 60, 69))
   record = 'A' .. sub(record, 2, 17) .. expires .. sub(record, 32, 45) .. now14 .. sub(record, 60)
   begin()
   -- A deletion first: after it Redis lets a script write, even when its memory is full.
@@ -159,8 +176,8 @@ end
 
 local function acquire(op)
   local id = sub(op, 3, 38)
-  local agent_length, claims_length = tonumber(sub(op, 75, 77)), tonumber(sub(op, 78, 83))
-  local claims_at = 90 + agent_length
+  local agent_length, claims_length = tonumber(sub(op, 117, 119)), tonumber(sub(op, 120, 125))
+  local claims_at = 132 + agent_length
   local length = tonumber(sub(op, claims_at + 1, claims_at + 3))
   local resource = sub(op, claims_at + 4, claims_at + 3 + length)
   local known = call('HMGET', hash, 'l' .. id, 't' .. id, 'r' .. resource)
@@ -172,7 +189,7 @@ local function acquire(op)
       if answer then return answer end
     elseif not line then
       local number_before = last
-      local record, token16 = new_record(op, 'A', sub(op, 39, 48), now14)
+      local record, token16 = new_record(op, 'A', sub(op, 49, 58), now14)
       if not record then return 'T' end
       if not write(id, record, 'r' .. resource, sub(op, claims_at, claims_at) .. token16 .. id) then
         last = number_before
@@ -183,7 +200,7 @@ local function acquire(op)
       return 'G' .. now14 .. token16
     end
   end
-  return rare().acquire(op, id, sub(op, 90, 89 + agent_length), existing, buried)
+  return rare().acquire(op, id, sub(op, 132, 131 + agent_length), existing, buried)
 end
 
 local function release(op)
@@ -357,8 +374,8 @@ ${LOOKUPS}
       expire(id, existing)
       existing, buried = false, call('HGET', hash, 't' .. id)
     end
-    local from = 90 + #agent
-    local modes, resources, count = claims_in(op, from, from + tonumber(sub(op, 78, 83)) - 1)
+    local from = 132 + #agent
+    local modes, resources, count = claims_in(op, from, from + tonumber(sub(op, 120, 125)) - 1)
     if existing then
       if agent_of(existing) ~= agent then return 'O' end
       if not same_claims(existing, modes, resources, count) then return 'C' end
@@ -395,7 +412,7 @@ ${LOOKUPS}
     local wait, free = byte(op, 2) == 49, blocker_count == 0
     local record = ''
     if existing and free then
-      local expires = format('%014.0f', now + tonumber(sub(existing, 60, 69)))
+      local expires = in_time(sub(existing, 60, 69))
       record = 'A' .. sub(existing, 2, 17) .. expires .. sub(existing, 32, 45) .. now14 .. sub(existing, 60)
       begin()
       put('l' .. id, record)
@@ -404,7 +421,7 @@ ${LOOKUPS}
       tell('a', number(), id, record, '')
       return { 'g' .. now14, record }
     elseif existing and wait then
-      local expires = format('%014.0f', now + tonumber(sub(op, 49, 58)))
+      local expires = in_time(sub(op, 39, 48))
       record = sub(existing, 1, 17) .. expires .. sub(existing, 32)
       begin()
       put('l' .. id, record)
@@ -414,9 +431,9 @@ ${LOOKUPS}
     elseif free or wait then
       local number_before, token16 = last, nil
       if free then
-        record, token16 = new_record(op, 'A', sub(op, 39, 48), now14)
+        record, token16 = new_record(op, 'A', sub(op, 49, 58), now14)
       else
-        record, token16 = new_record(op, 'P', sub(op, 49, 58), '00000000000000')
+        record, token16 = new_record(op, 'P', sub(op, 39, 48), '00000000000000')
       end
       if not record then return 'T' end
       if not enter(id, record, token16, modes, resources, count) then
