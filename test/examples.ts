@@ -88,3 +88,22 @@ export function writeExamples(files: Readonly<Record<string, string>>): Examples
 export function readDocument(path: string): string {
   return readFileSync(join(root, path), "utf8");
 }
+
+/** The first TypeScript block of a document. */
+export function firstExample(path: string): string {
+  const [, code] = /^```ts\n(.*?)^```/ms.exec(readDocument(path)) ?? [];
+  if (code === undefined) throw new Error(`${path} has no \`\`\`ts block`);
+  return code;
+}
+
+/** Compiles and runs one example in a folder of its own. @throws when it exits with anything but 0 */
+export async function tryExample(
+  code: string,
+): Promise<{ readonly compiler: string; readonly stdout: string; readonly stderr: string }> {
+  const examples = writeExamples({ "example.ts": code });
+  try {
+    return { compiler: await examples.compile(), ...(await examples.run("example.ts")) };
+  } finally {
+    examples.remove();
+  }
+}

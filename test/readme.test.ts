@@ -1,6 +1,6 @@
 /** What a stranger does first: copy the example of a README, compile it, and run it. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Examples, readDocument, writeExamples } from "./examples.js";
+import { type Examples, firstExample, readDocument, writeExamples } from "./examples.js";
 
 /** The READMEs whose first TypeScript block is a whole program. Those that need a server are run by their package. */
 const readmes = [
@@ -15,7 +15,7 @@ let examples: Examples;
 
 beforeAll(() => {
   examples = writeExamples(
-    Object.fromEntries(readmes.map((readme) => [fileOf(readme), exampleOf(readDocument(readme))])),
+    Object.fromEntries(readmes.map((readme) => [fileOf(readme), firstExample(readme)])),
   );
 });
 
@@ -42,10 +42,4 @@ test("the example of the front page prints the refusal that the front page quote
 
 function fileOf(readme: string): string {
   return `${readme.replace(/\/?README\.md$/, "").replaceAll("/", "-") || "front-page"}.ts`;
-}
-
-function exampleOf(document: string): string {
-  const [, code] = document.match(/^```ts\n(.*?)^```/ms) ?? [];
-  if (code === undefined) throw new Error("a README has no ```ts block");
-  return code;
 }
