@@ -3,6 +3,7 @@ import type { LeaseBackend } from "@lease/core";
 import { invalidUrl, parseAddress } from "./address.js";
 import { openAddress } from "./schemes.js";
 
+/** What an address leaves open. */
 export interface OpenBackendOptions {
   /**
    * Leases should outlive a power cut, for holders that do: a store that has the choice takes its safest setting

@@ -15,6 +15,7 @@ export interface Clock {
   schedule(delayMs: number, run: () => void, options?: { readonly background?: boolean }): CancelTimer;
 }
 
+/** Takes a scheduled call back; does nothing once it ran. */
 export type CancelTimer = () => void;
 
 /** The longest delay that a JavaScript timer takes; a longer one would fire at once. */

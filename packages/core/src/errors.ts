@@ -21,6 +21,7 @@ export const LEASE_ERROR_CODES = Object.freeze({
   CLOSED: "The backend or manager was closed.",
 } as const);
 
+/** What `LeaseError.code` can be: see {@link LEASE_ERROR_CODES}. */
 export type LeaseErrorCode = keyof typeof LEASE_ERROR_CODES;
 
 /** How a held lease was lost. */

@@ -41,6 +41,7 @@ export interface FenceBars {
 /** The bars of a thing that nobody has written yet. */
 export const NO_BARS: FenceBars = Object.freeze({ exclusive: 0, shared: 0 });
 
+/** What becomes of one write. */
 export type FenceVerdict =
   | {
       readonly admitted: true;

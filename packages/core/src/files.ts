@@ -21,6 +21,7 @@ import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "nod
 import { LeaseError } from "./errors.js";
 import { resourceProblem, subtreeBase } from "./model/resource.js";
 
+/** What files are named relative to. */
 export interface FileResourceOptions {
   /**
    * The directory that resources are relative to: it must exist, and everybody who is to agree must use the same

@@ -2,6 +2,7 @@ import type { LeaseEvent, LeaseEventType } from "@lease/core";
 import { callSafely } from "./report.js";
 import type { Sink } from "./sink.js";
 
+/** How listeners are called, and who hears of those that fail. */
 export interface ListenerSinkOptions {
   /** Told when a listener throws or rejects. What it throws itself is ignored. */
   readonly onError: (error: unknown, event: LeaseEvent) => void;

@@ -12,6 +12,7 @@ import { checkNumber, invalid } from "./invalid.js";
 import { RotatingFile } from "./rotating-file.js";
 import type { Sink } from "./sink.js";
 
+/** The file, and when it is rotated and flushed. */
 export interface NdjsonSinkOptions {
   /** The file, for example `events.ndjson`; its folder is made if it is not there. */
   readonly path: string;

@@ -32,6 +32,7 @@ export interface EventRouterOptions extends RouteOptions {
   readonly source?: string;
 }
 
+/** How long stopping may take. */
 export interface StopOptions {
   /**
    * How long deliveries under way may take to end by themselves, in milliseconds; then their signal aborts. Default

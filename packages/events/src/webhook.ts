@@ -6,6 +6,7 @@ import { retryAfterMs } from "./retry-after.js";
 import { signedHeaders, signersOf } from "./signature.js";
 import type { Delivery, Sink } from "./sink.js";
 
+/** Where to deliver, signed with what, and how patiently. */
 export interface WebhookSinkOptions {
   /** Where events are posted, `https:` or `http:`. */
   readonly url: string | URL;

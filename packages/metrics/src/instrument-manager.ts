@@ -3,6 +3,7 @@ import { isLeaseError, type LeaseManager, type LossError, type ManagerEvent } fr
 import { type LossReason, managerSeries, type RequestResult } from "./manager-series.js";
 import type { MetricsRegistry } from "./series.js";
 
+/** Where the series of a manager go. */
 export interface InstrumentManagerOptions {
   /** A `Registry` of prom-client. Several managers and backends may share one; managers of one name add up. */
   readonly registry: MetricsRegistry;

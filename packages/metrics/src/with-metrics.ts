@@ -9,6 +9,7 @@ import { codeOf } from "./codes.js";
 import { countLive } from "./live-count.js";
 import type { MetricsRegistry } from "./series.js";
 
+/** Where the series of a backend go, and which of them. */
 export interface WithMetricsOptions {
   /** A `Registry` of prom-client. Several backends and managers may share one. */
   readonly registry: MetricsRegistry;

@@ -28,6 +28,7 @@ interface Place {
   readonly wake: Set<() => void>;
 }
 
+/** Waiters of this process, woken only when the store says that they may be granted. */
 export class Turns {
   readonly #run: (operation: string) => Promise<Answer>;
   readonly #subscriber: Subscriber;

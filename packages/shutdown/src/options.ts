@@ -12,6 +12,7 @@ export const SHUTDOWN_DEFAULTS = Object.freeze({
   signals: Object.freeze(["SIGTERM", "SIGINT"] as const),
 });
 
+/** What ends, how, and how long it may take. */
 export interface GracefulShutdownOptions {
   /** Whose leases are let end and released. Looked at when it begins, so managers may be added to it later. */
   readonly managers?: Iterable<LeaseManager>;

@@ -2,6 +2,7 @@
 import { type LeaseManager, systemClock } from "@lease/core";
 import { Deadline } from "./deadline.js";
 
+/** When a script gives its leases back. */
 export interface ReleaseOnExitOptions {
   /**
    * Signals after which to release, too; the process then ends by the signal, as it would have. Default none: a signal

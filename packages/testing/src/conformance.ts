@@ -56,6 +56,7 @@ export const conformanceCases: readonly ConformanceCase[] = Object.freeze(
   ),
 );
 
+/** How to run the suite on a backend. */
 export interface ConformanceOptions {
   /** Registers a test: `test` of vitest, jest or node:test. Called with functions that take no argument. */
   readonly test: (name: string, run: () => Promise<void>) => unknown;

@@ -20,6 +20,7 @@ export type Fault =
   /** It takes its time on the way there, or on the way back. */
   | { readonly delayMs: number; readonly on: "request" | "reply" };
 
+/** A call on its way, whose fate a fault decides. */
 export interface FaultyCall {
   readonly operation: FaultyOperation;
   /** Which call of this operation it is, from 0. */
@@ -28,6 +29,7 @@ export interface FaultyCall {
   readonly argument: unknown;
 }
 
+/** What goes wrong, and when. */
 export interface FaultyOptions {
   /** Decides over each call; `undefined`: it passes. */
   readonly decide: (call: FaultyCall) => Fault | undefined;
@@ -35,6 +37,7 @@ export interface FaultyOptions {
   readonly clock?: Clock;
 }
 
+/** A backend whose next calls can be made to fail. */
 export interface FaultyBackend extends LeaseBackend {
   /** Delivers every late or doubled call that is still under way, oldest first; what they answer, nobody hears. */
   deliver(): Promise<void>;

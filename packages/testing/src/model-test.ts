@@ -8,6 +8,7 @@ import { type Plan, planArbitrary } from "./model/plan.js";
 import { ModelRun } from "./model/run.js";
 import type { StoreFactory } from "./store.js";
 
+/** How to run the model test on a backend. */
 export interface ModelTestOptions {
   /** Registers a test: `test` of vitest, jest or node:test. */
   readonly test: (name: string, run: () => Promise<void>) => unknown;

@@ -20,6 +20,7 @@ export interface SimulatedClock extends Clock {
   readonly timers: number;
 }
 
+/** Where a simulated clock begins. */
 export interface SimulatedClockOptions {
   /** Where the monotonic clock begins. Default 1,000,000 ms, so that code which takes 0 for "never" shows. */
   readonly now?: number;

@@ -119,6 +119,7 @@ export interface BackendLimits {
   readonly mayEndEarly: boolean;
 }
 
+/** Asks for all claims together; every field is stated, defaults are the manager's. */
 export interface AcquireRequest {
   /** The lease's id, chosen by the caller: a lower-case UUID (version 7 by default, see `createLeaseId`). */
   readonly id: string;
@@ -138,6 +139,7 @@ export interface AcquireRequest {
   readonly metadata: Metadata | null;
 }
 
+/** Granted, refused (in line or not), or an id that had its one life. */
 export type AcquireResult =
   | {
       readonly status: "granted";
@@ -158,12 +160,14 @@ export type AcquireResult =
       readonly reason: string | null;
     };
 
+/** Whose turn to wait for, and for how long. */
 export interface TurnRequest {
   readonly id: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Renews one active lease. */
 export interface RenewRequest {
   readonly id: string;
   readonly agentId: string;
@@ -175,12 +179,14 @@ export interface RenewRequest {
   readonly renewal?: number | undefined;
 }
 
+/** What became of one renewal. */
 export type RenewResult =
   | { readonly status: "renewed"; readonly lease: Lease }
   | { readonly status: "expired" | "not-owner" | "not-found" | "pending" }
   | { readonly status: "renewal-limit"; readonly maxRenewals: number }
   | { readonly status: "revoked"; readonly by: string | null; readonly reason: string | null };
 
+/** Ends a lease or a place in line, in one of three ways. */
 export type ReleaseRequest =
   /** The agent is done, or leaves the line. */
   | {
@@ -204,6 +210,7 @@ export type ReleaseRequest =
       readonly graceMs: number;
     };
 
+/** What became of one release. */
 export interface ReleaseResult {
   /**
    * `cancelled`: it was pending. `revoking`: a soft revoke has begun. `not-found`: it is not there (any more);
@@ -212,6 +219,7 @@ export interface ReleaseResult {
   readonly status: "released" | "cancelled" | "revoked" | "revoking" | "not-owner" | "not-found";
 }
 
+/** Which live leases to list; filters add up. */
 export interface LeaseQuery {
   readonly ids?: readonly string[] | undefined;
   readonly agentId?: string | undefined;
@@ -224,15 +232,19 @@ export interface LeaseQuery {
   readonly after?: string | undefined;
 }
 
+/** The most leases on one page. */
 export const MAX_PAGE = 1000;
+/** Leases on a page unless told otherwise. */
 export const DEFAULT_PAGE = 100;
 
+/** One page of a listing. */
 export interface LeasePage {
   readonly leases: Lease[];
   /** Pass it as `after` for the next page; `null` at the end. */
   readonly next: string | null;
 }
 
+/** How much to tidy up in one step. */
 export interface SweepOptions {
   /** Events older than this are pruned; left out: none are. */
   readonly historyRetentionMs?: number | undefined;
@@ -240,8 +252,10 @@ export interface SweepOptions {
   readonly limit?: number | undefined;
 }
 
+/** Leases that one sweep ends unless told otherwise. */
 export const DEFAULT_SWEEP_LIMIT = 1000;
 
+/** What a sweep ended and pruned. */
 export interface SweepResult {
   /** What was past its time, as it ended. As many as `limit`: there may be more. */
   readonly expired: Lease[];
@@ -249,6 +263,7 @@ export interface SweepResult {
   readonly pruned: number;
 }
 
+/** Which part of the history to read, and whether to go on live. */
 export interface ChangesOptions {
   /**
    * Begin after this cursor. Left out: at the oldest entry kept. `"end"`: at the present end, for who only wants

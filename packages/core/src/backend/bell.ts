@@ -4,6 +4,7 @@
  */
 import { LeaseError } from "../errors.js";
 
+/** Wakes all who wait, together, each time it rings. */
 export class Bell {
   readonly #waiting = new Set<(error?: LeaseError) => void>();
   #closed = false;

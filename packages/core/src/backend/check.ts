@@ -43,6 +43,7 @@ const EVENT_TYPES: ReadonlySet<string> = new Set<LeaseEventType>([
   "cancelled",
 ]);
 
+/** Checks an acquire. @throws `INVALID_ARGUMENT` naming the field that breaks a rule */
 export function checkAcquire(request: AcquireRequest, limits: BackendLimits): void {
   checkObject(request, "request");
   checkId(request.id, "id");
@@ -58,12 +59,14 @@ export function checkAcquire(request: AcquireRequest, limits: BackendLimits): vo
   checkMetadata(request.metadata);
 }
 
+/** Checks a wait. @throws `INVALID_ARGUMENT` naming the field that breaks a rule */
 export function checkTurn(wait: TurnRequest): void {
   checkObject(wait, "wait");
   checkId(wait.id, "id");
   checkNumber(wait.timeoutMs, "timeoutMs", 0);
 }
 
+/** Checks a renewal. @throws `INVALID_ARGUMENT` naming the field that breaks a rule */
 export function checkRenew(requests: readonly RenewRequest[], limits: BackendLimits): void {
   checkList(requests, "requests");
   for (const [index, request] of requests.entries()) {
@@ -78,6 +81,7 @@ export function checkRenew(requests: readonly RenewRequest[], limits: BackendLim
   }
 }
 
+/** Checks a release. @throws `INVALID_ARGUMENT` naming the field that breaks a rule */
 export function checkRelease(requests: readonly ReleaseRequest[], limits: BackendLimits): void {
   checkList(requests, "requests");
   for (const [index, request] of requests.entries()) {
@@ -112,6 +116,7 @@ export function checkRevoke(
   checkInteger(revoke.graceMs, `${at}graceMs`, 0, limits.maxTtlMs);
 }
 
+/** Checks a listing. @throws `INVALID_ARGUMENT` naming the filter that breaks a rule */
 export function checkQuery(query: LeaseQuery): void {
   checkObject(query, "query");
   checkFilters(query);
@@ -127,6 +132,7 @@ export function checkQuery(query: LeaseQuery): void {
   }
 }
 
+/** Checks a sweep. @throws `INVALID_ARGUMENT` naming the option that breaks a rule */
 export function checkSweep(options: SweepOptions): void {
   checkObject(options, "options");
   if (options.historyRetentionMs !== undefined)
@@ -134,6 +140,7 @@ export function checkSweep(options: SweepOptions): void {
   if (options.limit !== undefined) checkInteger(options.limit, "limit", 1, Number.MAX_SAFE_INTEGER);
 }
 
+/** Checks a reading of changes. @throws `INVALID_ARGUMENT` naming the option that breaks a rule */
 export function checkChanges(options: ChangesOptions): void {
   checkObject(options, "options");
   checkFilters(options);

@@ -24,6 +24,7 @@ interface Waiter {
   cancelTimer: CancelTimer;
 }
 
+/** Waiters of this process, woken only when the store says that they may be granted. */
 export class Turns {
   readonly #clock: Clock;
   readonly #look: (id: string) => TurnLook;

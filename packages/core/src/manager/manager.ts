@@ -55,6 +55,7 @@ export interface AcquireOptions extends HoldSettings {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Whose leases, kept where. */
 export interface LeaseManagerOptions {
   /** Where leases are kept. It stays the caller's: `close()` leaves it open unless told otherwise. */
   readonly backend: LeaseBackend;

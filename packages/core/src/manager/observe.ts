@@ -39,6 +39,7 @@ export type ManagerEvent =
       readonly loss: LossError | null;
     };
 
+/** Hears of what happens to a manager's requests and leases. */
 export type ManagerListener = (event: ManagerEvent) => void;
 
 /** Calls listeners in the order in which they came, each whatever becomes of the others. */

@@ -7,6 +7,7 @@ import { checkRevoke } from "../backend/check.js";
 import type { Lease } from "../model/model.js";
 import { listAll } from "./deadlock.js";
 
+/** By whom, why, and with how much grace. */
 export interface RevokeOptions {
   /** Who revokes: recorded in the history and told to the holder. */
   readonly by: string;

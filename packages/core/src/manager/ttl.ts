@@ -11,6 +11,7 @@ import type { Claim } from "../model/model.js";
 /** Says the TTL of one request, in milliseconds, when it is sent. What it throws, the request rejects with. */
 export type TtlPolicy = (request: TtlRequest) => number | Promise<number>;
 
+/** What a TTL policy knows of the request. */
 export interface TtlRequest {
   readonly agentId: string;
   readonly claims: readonly Claim[];
@@ -19,6 +20,7 @@ export interface TtlRequest {
 /** How loaded something is: 0 idle, 1 full; more is taken as full. Asked once for each request. */
 export type LoadSource = (request: TtlRequest) => number | Promise<number>;
 
+/** The bounds of an adaptive TTL, and what it follows. */
 export interface AdaptiveTtlOptions {
   /** The TTL at full load. */
   readonly minMs: number;
@@ -53,6 +55,7 @@ export function adaptiveTtl(options: AdaptiveTtlOptions): TtlPolicy {
   };
 }
 
+/** Where to count waiters, and how many are many. */
 export interface WaitersOptions {
   readonly backend: LeaseBackend;
   /** This many waiters count as full load. Default 8. */

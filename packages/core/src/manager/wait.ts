@@ -35,6 +35,7 @@ export interface WaitContext {
   readonly giveUp?: AbortSignal | undefined;
 }
 
+/** How long to stand in line, and what ends it sooner. */
 export interface WaitOptions {
   /** How long to stand in line; 0 asks once. `Infinity` is allowed. */
   readonly waitMs: number;
@@ -53,6 +54,7 @@ export interface Grant {
   readonly unanswered: boolean;
 }
 
+/** How waiting ended, where not by an error. */
 export type WaitOutcome =
   | { readonly status: "granted"; readonly grant: Grant }
   | {

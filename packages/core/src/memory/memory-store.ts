@@ -50,6 +50,7 @@ interface HistoryEntry {
   readonly event: LeaseEvent;
 }
 
+/** The contract's steps over plain data: what `memoryBackend` wraps and the model test compares with. */
 export class MemoryStore {
   readonly #epoch: string;
   readonly #endMemoryMs: number;

@@ -26,6 +26,7 @@ import { createLeaseId } from "../id.js";
 import type { LeaseEvent } from "../model/model.js";
 import { MemoryStore } from "./memory-store.js";
 
+/** How long ends are remembered, and by which clock. */
 export interface MemoryBackendOptions {
   /** Default: the machine's clocks. */
   readonly clock?: Clock;

@@ -24,6 +24,7 @@ export type LeaseState = "pending" | "active" | LeaseEnd;
 
 /** Plain JSON that a caller attaches to a lease; at most {@link MAX_METADATA_BYTES} once serialised. */
 export type Metadata = { readonly [key: string]: JsonValue };
+/** Any JSON value. */
 export type JsonValue =
   | string
   | number

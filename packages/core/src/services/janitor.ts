@@ -15,6 +15,7 @@ export const JANITOR_DEFAULTS = Object.freeze({
   historyRetentionMs: 24 * 3_600_000,
 });
 
+/** What a janitor tidies, and how often. */
 export interface JanitorOptions {
   readonly backend: LeaseBackend;
   /** Milliseconds between two rounds. Default 30 000, shortened by chance by up to 30 %. */
@@ -29,6 +30,7 @@ export interface JanitorOptions {
   readonly random?: () => number;
 }
 
+/** Sweeps and prunes now and then, see {@link createJanitor}. */
 export interface Janitor extends Rounds {
   /** One round now. @throws what the backend throws */
   sweep(): Promise<SweepResult>;

@@ -42,6 +42,7 @@ export const MONITOR_DEFAULTS = Object.freeze({
   by: "monitor",
 });
 
+/** What a monitor looks for, and what it does about it. */
 export interface MonitorOptions {
   readonly backend: LeaseBackend;
   /** Milliseconds between two rounds, shortened by chance by up to 30 %. Default 15 000. */
@@ -66,6 +67,7 @@ export interface MonitorOptions {
   readonly random?: () => number;
 }
 
+/** Looks for what goes on for too long, see {@link createMonitor}. */
 export interface Monitor extends Rounds {
   /**
    * One round now: what there is to find, told or not.

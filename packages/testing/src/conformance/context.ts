@@ -46,6 +46,7 @@ type Refused = Extract<AcquireResult, { status: "refused" }>;
 /** What names a lease to its owner. */
 type Owned = Pick<Lease, "id" | "agentId" | "token">;
 
+/** What one case of the suite works with: clients of one empty namespace, time, and questions. */
 export class CaseContext {
   /** Two clients of the namespace. */
   readonly backend: LeaseBackend;

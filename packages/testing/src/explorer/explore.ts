@@ -7,6 +7,7 @@ import { violation } from "./invariants.js";
 import type { Scenario } from "./scenario.js";
 import { World } from "./world.js";
 
+/** What an exploration found. */
 export interface Exploration {
   /** Different states reached. */
   readonly states: number;

@@ -26,6 +26,7 @@ export interface ClientPlan {
  */
 export type ClientFault = "deadline-from-reply" | "deadline-from-ttl" | "release-unanswered";
 
+/** A small world for the explorer: who is in it, and what may go wrong. */
 export interface Scenario {
   readonly name: string;
   readonly clients: readonly ClientPlan[];

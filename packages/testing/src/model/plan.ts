@@ -55,6 +55,7 @@ export type Action =
   | { readonly do: "sweep"; readonly limit: number | null }
   | { readonly do: "pass"; readonly ms: number };
 
+/** A story for the model test: what each client does, in order. */
 export interface Plan {
   readonly slots: readonly Slot[];
   /** Each with the client that does it. */

@@ -9,6 +9,7 @@ import { hostedBackend } from "./hosted-backend.js";
 import { Link } from "./link.js";
 import type { Opened } from "./protocol.js";
 
+/** What the child process runs, and how. */
 export interface ProcessHostOptions {
   /**
    * The module that the child loads, as a path or `file:` URL. It exports `open(options)`, which makes a backend; plain
@@ -23,6 +24,7 @@ export interface ProcessHostOptions {
   readonly callTimeoutMs?: number;
 }
 
+/** A child process that opens backends and answers for them. */
 export interface ProcessHost {
   readonly pid: number;
   /** Opens a backend in the child: `open(options)` of its module, with options that can be cloned. */
