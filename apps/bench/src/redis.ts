@@ -18,6 +18,8 @@ import { median, quantile, spread } from "./stats.js";
 /** Enough for about half a second each. */
 const PAIRS_A_ROUND = 8000;
 const HANDOFFS_A_ROUND = 150;
+/** A process that takes its turns has usually run for a while. */
+const WARM_UP_PAIRS = 2000;
 /** Longer than either needs, so that every hand-off begins from rest, as most do. */
 const HOLD_MS = 10;
 
@@ -75,12 +77,17 @@ async function rate(count: number, run: () => Promise<void>): Promise<number> {
 }
 
 /** So many clients, each of which acquires and releases a resource of its own, again and again. */
-async function leasePairs(backend: LeaseBackend, count: number, concurrent: number): Promise<void> {
+async function leasePairs(
+  backend: LeaseBackend,
+  count: number,
+  concurrent: number,
+  name = "src/file",
+): Promise<void> {
   let left = count;
   await together(concurrent, async (number) => {
     while (left > 0) {
       left -= 1;
-      const asked = request(createLeaseId(), `agent-${number}`, `src/file-${number}.ts`);
+      const asked = request(createLeaseId(), `agent-${number}`, `${name}-${number}`);
       const result = await backend.acquire(asked);
       if (result.status !== "granted") throw new Error(`not granted: ${result.status}`);
       await backend.release([
@@ -109,14 +116,14 @@ class BareLock {
     this.client.defineCommand("passOn", { numberOfKeys: 1, lua: PASS_ON });
   }
 
-  async pairs(count: number, concurrent: number): Promise<void> {
+  async pairs(count: number, concurrent: number, name = "src/file"): Promise<void> {
     let left = count;
     await together(concurrent, async (number) => {
       while (left > 0) {
         left -= 1;
         const token = randomUUID();
-        await this.client.set(`lock:src/file-${number}.ts`, token, "PX", 30_000, "NX");
-        await this.client.deleteMine(`lock:src/file-${number}.ts`, token);
+        await this.client.set(`lock:${name}-${number}`, token, "PX", 30_000, "NX");
+        await this.client.deleteMine(`lock:${name}-${number}`, token);
       }
     });
   }
@@ -199,7 +206,7 @@ type Marker = (what: Mark["what"]) => void;
 
 async function leasePeer(url: string, go: Promise<unknown>, mark: Marker): Promise<() => Promise<void>> {
   const backend = redisBackend({ url, namespace: "handoff" });
-  await backend.list({});
+  await leasePairs(backend, WARM_UP_PAIRS, 1, `own-${process.pid}`);
   console.log("ready");
   await go;
   for (let count = 0; count < HANDOFFS_A_ROUND; count += 1) {
@@ -222,12 +229,13 @@ async function leasePeer(url: string, go: Promise<unknown>, mark: Marker): Promi
 }
 
 async function barePeer(url: string, go: Promise<unknown>, mark: Marker): Promise<() => Promise<void>> {
-  const { client } = new BareLock(url);
+  const lock = new BareLock(url);
+  const { client } = lock;
+  await lock.pairs(WARM_UP_PAIRS, 1, `own-${process.pid}`);
   const subscriber = new Redis(url);
   let passed: () => void = () => {};
   await subscriber.subscribe("baton");
   subscriber.on("message", () => passed());
-  await client.ping();
   console.log("ready");
   await go;
   for (let count = 0; count < HANDOFFS_A_ROUND; count += 1) {
