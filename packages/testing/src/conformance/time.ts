@@ -40,7 +40,7 @@ export class CaseTime {
   async pass(ms: number): Promise<void> {
     if (this.#clock !== undefined) return this.#clock.advance(ms);
     const until = performance.now() + ms;
-    while (performance.now() < until) await sleep(until - performance.now());
+    for (let left = ms; left > 0; left = until - performance.now()) await sleep(left);
   }
 
   /** Asks again and again until the answer is not `undefined`. */
