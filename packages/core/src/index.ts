@@ -95,6 +95,8 @@ export { type RevokeOptions, revokeAgent } from "./manager/revoke.js";
 export {
   type AdaptiveTtlOptions,
   adaptiveTtl,
+  type ContentionTtlOptions,
+  contentionTtl,
   type LoadSource,
   type TtlPolicy,
   type TtlRequest,

@@ -84,3 +84,22 @@ export function waitersInLine({ backend, full = 8 }: WaitersOptions): LoadSource
     return waiting.size / full;
   };
 }
+
+/** The bounds of a TTL under contention. */
+export interface ContentionTtlOptions extends WaitersOptions {
+  /** The TTL once `full` others wait for what is asked for. */
+  readonly minMs: number;
+  /** The TTL where nobody waits. */
+  readonly maxMs: number;
+}
+
+/**
+ * A TTL that falls in a straight line with the number of those who wait for what the request asks for: the more there
+ * are, the sooner they are served should the holder die. {@link adaptiveTtl} over {@link waitersInLine}, from the first
+ * waiter on.
+ *
+ * @throws `INVALID_ARGUMENT` naming the option
+ */
+export function contentionTtl({ minMs, maxMs, ...waiters }: ContentionTtlOptions): TtlPolicy {
+  return adaptiveTtl({ minMs, maxMs, threshold: 0, load: waitersInLine(waiters) });
+}

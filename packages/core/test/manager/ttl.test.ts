@@ -1,4 +1,4 @@
-import { adaptiveTtl, LeaseError, waitersInLine } from "@lease/core";
+import { adaptiveTtl, contentionTtl, LeaseError, waitersInLine } from "@lease/core";
 import { eventLoopUtilization, loadAverage } from "@lease/core/load";
 import { expect, test } from "vitest";
 import { meddled, rejection, settled, world } from "./support.js";
@@ -47,6 +47,7 @@ test("waiters in line for what is asked shorten it, others do not", async () => 
   const load = waitersInLine({ backend, full: 4 });
   expect(await load(request)).toBe(0.5);
   expect(await load({ agentId: "x", claims: [{ resource: "b", mode: "exclusive" }] })).toBe(0);
+  expect(await contentionTtl({ backend, minMs: 5_000, maxMs: 30_000, full: 4 })(request)).toBe(17_500);
   const gone = meddled(backend, {
     list: () => Promise.reject(new LeaseError("BACKEND_UNAVAILABLE", "down")),
   });
