@@ -78,19 +78,19 @@ export { createLeaseId } from "./id.js";
 export { circleThrough, deadlock, findDeadlock, findDeadlocks, listAll } from "./manager/deadlock.js";
 export { DEFAULTS } from "./manager/defaults.js";
 export type { HandleState, LeaseHandle, ReleaseOutcome } from "./manager/handle.js";
+export type {
+  AcquireOptions,
+  CloseOptions,
+  HoldSettings,
+  LeaseManager,
+  LeaseManagerOptions,
+  TryAcquireResult,
+} from "./manager/lease-manager.js";
 export { endedBefore, type Loss, limitReached, lost } from "./manager/losses.js";
-export {
-  type AcquireOptions,
-  type CloseOptions,
-  createLeaseManager,
-  type HoldSettings,
-  type LeaseManager,
-  type LeaseManagerOptions,
-  type Resources,
-  type TryAcquireResult,
-} from "./manager/manager.js";
+export { createLeaseManager } from "./manager/manager.js";
 export type { ManagerEvent, ManagerListener } from "./manager/observe.js";
 export { describeRefusal, unavailable } from "./manager/refusal.js";
+export type { Resources } from "./manager/request.js";
 export { type RevokeOptions, revokeAgent } from "./manager/revoke.js";
 export {
   type AdaptiveTtlOptions,

@@ -156,7 +156,7 @@ describe("the dashboard", () => {
     const cells = new Set<string>();
     expect(new Set(dashboard.panels.map(({ id }) => id)).size).toBe(dashboard.panels.length);
     for (const { title, description, gridPos } of panels) {
-      expect(description, title).toBeTruthy();
+      expect(description, title).toMatch(/\w+ \w+/);
       expect(gridPos.x + gridPos.w).toBeLessThanOrEqual(24);
       for (let x = gridPos.x; x < gridPos.x + gridPos.w; x += 1) {
         for (let y = gridPos.y; y < gridPos.y + gridPos.h; y += 1) {

@@ -3,7 +3,7 @@
  */
 import type { LossError } from "../errors.js";
 import type { Claim, Lease, Revoking } from "../model/model.js";
-import type { AcquireOptions } from "./manager.js";
+import type { AcquireOptions } from "./lease-manager.js";
 import type { Resources } from "./request.js";
 
 /**
