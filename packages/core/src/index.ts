@@ -40,6 +40,7 @@ export {
 } from "./backend/check.js";
 export { type HistoryPage, type HistorySource, readChanges } from "./backend/feed.js";
 export { cursorExpired, formatCursor, type HistoryBounds, positionAfter } from "./backend/history.js";
+export { nextPage, type PageStart, pageStart, presentEnd } from "./backend/page.js";
 export {
   differentClaims,
   type LeaseRecord,

@@ -259,7 +259,14 @@ describe("release", () => {
 describe("list", () => {
   test("takes no filter, or all", () => {
     checkQuery({});
-    checkQuery({ ids: [id], agentId: "a", resource: "src/**", state: "pending", limit: 1000, after: "12" });
+    checkQuery({
+      ids: [id],
+      agentId: "a",
+      resource: "src/**",
+      state: "pending",
+      limit: 1000,
+      after: "12~e.5",
+    });
   });
 
   test.each<[string, Loose<LeaseQuery>]>([
@@ -274,7 +281,11 @@ describe("list", () => {
     ["after", { after: "x" }],
     ["after", { after: "" }],
     ["after", { after: 12 }],
-    ["after", { after: "-1" }],
+    ["after", { after: "12" }],
+    ["after", { after: "12~" }],
+    ["after", { after: "12~e 5" }],
+    ["after", { after: "-1~e.5" }],
+    ["after", { after: `12~${"e".repeat(300)}` }],
   ])("refuses %s: %o", (field, query) => {
     expectInvalid(field, () => checkQuery(query as LeaseQuery));
   });

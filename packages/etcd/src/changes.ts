@@ -8,7 +8,7 @@ import {
   type LeaseEvent,
   positionAfter,
 } from "@lease/core";
-import type { IEvent } from "etcd3";
+import type { IEvent, IResponseHeader } from "etcd3";
 import type { Context } from "./context.js";
 import { eventOf, LOST, passes, transitionsIn } from "./history.js";
 import { get, isMissing, put } from "./ops.js";
@@ -95,13 +95,17 @@ export async function readBounds({ connection, keys }: Context): Promise<Bounds>
   const name = meta?.value.toString("utf8") ?? "unnamed";
   const revision = Number(answer.header.revision);
   return {
-    // A restored snapshot is another cluster, so its history is another one too.
-    epoch: `${name}-${BigInt(answer.header.cluster_id).toString(16)}`,
+    epoch: epochOf(name, answer.header),
     prunedThrough: pruned === undefined ? 0 : Number(pruned.value.toString("utf8")),
     prunedAt: pruned === undefined ? null : Number(pruned.mod_revision),
     last: revision,
     isLastSeen: last !== undefined && Number(last.mod_revision) === revision,
   };
+}
+
+/** A restored snapshot is another cluster, so its history is another one too. */
+export function epochOf(name: string, { cluster_id }: Pick<IResponseHeader, "cluster_id">): string {
+  return `${name}-${BigInt(cluster_id).toString(16)}`;
 }
 
 /**

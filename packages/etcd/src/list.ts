@@ -1,14 +1,18 @@
 /** Live leases: every record that stands, for etcd deletes those whose time is over. */
 import {
   DEFAULT_PAGE,
+  formatCursor,
   type Lease,
   type LeasePage,
   type LeaseQuery,
   leaseOf,
   MAX_PAGE,
   matchesFilters,
+  nextPage,
+  pageStart,
 } from "@lease/core";
-import type { IKeyValue } from "etcd3";
+import type { IKeyValue, ITxnResponse } from "etcd3";
+import { epochOf, readBounds } from "./changes.js";
 import type { Context } from "./context.js";
 import { get } from "./ops.js";
 import { decodeLease, type FoundLease, recordOf } from "./record.js";
@@ -20,22 +24,28 @@ const READS = 120;
 export async function list(context: Context, query: LeaseQuery): Promise<LeasePage> {
   const limit = query.limit ?? DEFAULT_PAGE;
   const found: FoundLease[] = [];
-  let after = Number(query.after ?? 0);
-  for (let more = true; more && found.length <= limit; ) {
+  let { token: after, cursor } = pageStart(query);
+  let more = true;
+  do {
     const page = await (query.ids === undefined
       ? readAfter(context, after)
       : readIds(context, query.ids, after));
     more = page.more;
+    // Of the first answer: what the others show may be newer.
+    cursor ??= await cursorOf(context, page.answers);
     for (const lease of page.leases) {
       after = lease.token;
       if (query.state !== undefined && query.state !== lease.state) continue;
       if (matchesFilters(lease, query)) found.push(lease);
     }
-  }
+  } while (more && found.length <= limit);
   const page = found.slice(0, limit);
   const shown = await Promise.all(page.map((lease) => show(context, lease)));
-  const next = found.length > limit ? String(page.at(-1)?.token) : null;
-  return { leases: shown.filter((lease) => lease !== null), next };
+  return {
+    leases: shown.filter((lease) => lease !== null),
+    cursor,
+    next: nextPage(found, limit, cursor),
+  };
 }
 
 async function show(context: Context, lease: FoundLease): Promise<Lease | null> {
@@ -47,33 +57,54 @@ async function show(context: Context, lease: FoundLease): Promise<Lease | null> 
 interface Page {
   readonly leases: readonly FoundLease[];
   readonly more: boolean;
+  /** What it was read by; each with what names the history first. */
+  readonly answers: readonly ITxnResponse[];
+}
+
+/** Where the history stood at the earliest of these answers. */
+async function cursorOf(context: Context, answers: readonly ITxnResponse[]): Promise<string> {
+  const [first] = answers as [ITxnResponse, ...ITxnResponse[]];
+  const revision = Math.min(...answers.map(({ header }) => Number(header.revision)));
+  const name = first.responses[0]?.response_range.kvs[0]?.value.toString("utf8");
+  const epoch = name === undefined ? (await readBounds(context)).epoch : epochOf(name, first.header);
+  return formatCursor(epoch, revision);
 }
 
 /** The next leases by token. */
 async function readAfter({ connection, keys }: Context, token: number): Promise<Page> {
-  const { kvs, more } = await connection.range({
+  const next = {
     ...keys.records,
     min_create_revision: token + 1,
     sort_target: "Create",
     sort_order: "Ascend",
     limit: MAX_PAGE,
-  });
-  return { leases: kvs.map((kv) => decodeRecord(kv)), more };
+  } as const;
+  const answer = await connection.read({ success: [get(keys.meta), { request_range: next }] });
+  const found = answer.responses[1]?.response_range;
+  return {
+    leases: (found?.kvs ?? []).map((kv) => decodeRecord(kv)),
+    more: found?.more ?? false,
+    answers: [answer],
+  };
 }
 
 async function readIds({ connection, keys }: Context, ids: readonly string[], after: number): Promise<Page> {
   const unique = [...new Set(ids)];
-  const parts: string[][] = [];
-  for (let start = 0; start < unique.length; start += READS) parts.push(unique.slice(start, start + READS));
+  // One even for no id at all: it tells where the history stands.
+  const parts = [unique.slice(0, READS)];
+  for (let start = READS; start < unique.length; start += READS)
+    parts.push(unique.slice(start, start + READS));
   const answers = await Promise.all(
-    parts.map((part) => connection.read({ success: part.map((id) => get(keys.record(id))) })),
+    parts.map((part) =>
+      connection.read({ success: [get(keys.meta), ...part.map((id) => get(keys.record(id)))] }),
+    ),
   );
   const leases = answers
-    .flatMap(({ responses }) => responses.flatMap(({ response_range }) => response_range.kvs))
+    .flatMap(({ responses: [, ...found] }) => found.flatMap(({ response_range }) => response_range.kvs))
     .map((kv) => decodeRecord(kv))
     .filter(({ token }) => token > after)
     .sort((a, b) => a.token - b.token);
-  return { leases, more: false };
+  return { leases, more: false, answers };
 }
 
 const ID_LENGTH = 36;

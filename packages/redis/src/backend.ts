@@ -129,7 +129,7 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
   async function* changes(change: ChangesOptions): AsyncGenerator<LeaseEvent, void> {
     checkChanges(change);
     refuseClosed();
-    const reader = new HistoryReader(connection);
+    const reader = new HistoryReader(connection, change.after);
     const history: HistorySource = {
       bounds: () => reader.bounds(),
       page: (sequence) => reader.page(sequence),

@@ -1,5 +1,5 @@
 /** The history as the feed reads it, and hearing of what is new in it. */
-import { Bell, cursorExpired, type HistoryBounds, type HistoryPage } from "@lease/core";
+import { Bell, cursorExpired, formatCursor, type HistoryBounds, type HistoryPage } from "@lease/core";
 import { BLOCK_MS, type Client, type ClientFactory, reconnectDelayMs } from "./clients.js";
 import { decodeEvents, numberAt } from "./codec.js";
 import { type Connection, script } from "./connection.js";
@@ -12,6 +12,9 @@ const ENTRIES_IN_PAGE = 64;
 
 /** Of a namespace that nobody has written to. */
 const NO_EPOCH = "0";
+
+/** The cursor that a listing bears before there is a history: what comes after it is all of whichever comes. */
+export const NOTHING_YET = formatCursor(NO_EPOCH, 0);
 
 interface Stretch extends HistoryPage {
   readonly bounds: HistoryBounds;
@@ -38,16 +41,19 @@ async function readStretch(connection: Connection, after: number, limit: number)
 /** One reader's way through the history. */
 export class HistoryReader {
   readonly #connection: Connection;
+  readonly #startsFromNothing: boolean;
   #epoch: string | undefined;
 
-  constructor(connection: Connection) {
+  /** @param after - where the reader is to begin */
+  constructor(connection: Connection, after: string | undefined) {
     this.#connection = connection;
+    this.#startsFromNothing = after === NOTHING_YET;
   }
 
   async bounds(): Promise<HistoryBounds> {
     const { bounds } = await readStretch(this.#connection, 0, 0);
-    this.#epoch = bounds.epoch;
-    return bounds;
+    this.#epoch = this.#startsFromNothing ? NO_EPOCH : bounds.epoch;
+    return { ...bounds, epoch: this.#epoch };
   }
 
   /** @throws `CURSOR_EXPIRED` when the history was made anew in the meantime */

@@ -1,14 +1,18 @@
 /** Pages of live leases. */
 import {
   DEFAULT_PAGE,
+  formatCursor,
   type LeasePage,
   type LeaseQuery,
   type LeaseRecord,
   leaseOf,
   matchesFilters,
+  nextPage,
+  pageStart,
 } from "@lease/core";
 import { decodeWithId, digits, numberAt } from "./codec.js";
 import { type Connection, script } from "./connection.js";
+import { NOTHING_YET } from "./history.js";
 import { LIST_SCRIPT } from "./scripts/read.js";
 
 const LIST = script(LIST_SCRIPT);
@@ -26,16 +30,18 @@ export async function listLeases(connection: Connection, query: LeaseQuery): Pro
   const found: { readonly record: LeaseRecord; readonly now: number }[] = [];
   // One more than asked for tells whether there is a next page.
   const wanted = limit + 1;
-  let after = Number(query.after ?? 0);
+  let { token: after, cursor } = pageStart(query);
   for (;;) {
-    const [time, ...records] = (await connection.run(LIST, [
+    const [standing, ...records] = (await connection.run(LIST, [
       by.kind,
       digits(after, 16),
       wanted,
       state,
       ...by.args,
     ])) as [Buffer, ...Buffer[]];
-    const now = numberAt(time, 0, 14);
+    const now = numberAt(standing, 0, 14);
+    // Of the first answer: what the others show may be newer.
+    cursor ??= cursorAt(standing);
     for (const record of records.map(decodeWithId)) {
       after = record.token;
       if (matchesFilters(record, query)) found.push({ record, now });
@@ -44,7 +50,15 @@ export async function listLeases(connection: Connection, query: LeaseQuery): Pro
     if (found.length === wanted || records.length < wanted) break;
   }
   const page = found.slice(0, limit).map(({ record, now }) => leaseOf(record, { now, wallNow: now }));
-  return { leases: page, next: found.length > limit ? String(page.at(-1)?.token) : null };
+  const records = found.map(({ record }) => record);
+  return { leases: page, cursor, next: nextPage(records, limit, cursor) };
+}
+
+/** Where the history stood, out of the first part of an answer. */
+function cursorAt(standing: Buffer): string {
+  return standing.length === 14
+    ? NOTHING_YET
+    : formatCursor(String(numberAt(standing, 14, 16)), numberAt(standing, 30, 16));
 }
 
 function narrowest({ ids, agentId, resource }: LeaseQuery): { kind: string; args: readonly string[] } {

@@ -36,7 +36,7 @@ test("a namespace that moves to another master is followed there (MOVED), and so
   const slot = Number(await node(0).command("CLUSTER", "KEYSLOT", `lease:{${namespace}}`));
   const backend = open({ client, namespace });
   const other = open({ client, namespace });
-  await expect(backend.list({})).resolves.toEqual({ leases: [], next: null });
+  expect((await backend.list({})).leases).toEqual([]);
   await moveEmptySlot(slot);
 
   const held = await hold(backend, "src/**");

@@ -168,7 +168,7 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
     },
     async list(query) {
       checkQuery(query);
-      return group.read(({ database, at }) => listLeases(database.statements, query, at));
+      return group.read(({ database, head, at }) => listLeases(database.statements, head, query, at));
     },
     async sweep(options) {
       checkSweep(options);

@@ -1,21 +1,29 @@
 /** Live leases by token, a page at a time. Filters that name few leases, or those in line, are looked up by key. */
 import {
   DEFAULT_PAGE,
+  formatCursor,
   type LeasePage,
   type LeaseQuery,
   leaseOf,
   type Moment,
   matchesFilters,
+  nextPage,
+  type PageStart,
+  pageStart,
 } from "@lease/core";
 import { decode, type LeaseRow, type StoredLease, stateNumber } from "./codec.js";
 import { overlappingHolders } from "./conflicts.js";
-import type { Statements } from "./statements.js";
+import { lastSequence } from "./history.js";
+import type { Head, Statements } from "./statements.js";
 
-export function listLeases(statements: Statements, query: LeaseQuery, at: Moment): LeasePage {
+export function listLeases(statements: Statements, head: Head, query: LeaseQuery, at: Moment): LeasePage {
+  const start = pageStart(query);
+  // Of the same snapshot as the leases.
+  const cursor = start.cursor ?? formatCursor(head.epoch, lastSequence(head));
   const limit = query.limit ?? DEFAULT_PAGE;
   const state = query.state && stateNumber(query.state);
   const found: StoredLease[] = [];
-  for (const row of candidates(statements, query, at.now, limit + 1)) {
+  for (const row of candidates(statements, query, start, at.now, limit + 1)) {
     if (at.now >= row.expires || (state !== undefined && state !== row.state)) continue;
     const lease = decode(row);
     if (!matchesFilters(lease, query)) continue;
@@ -23,18 +31,22 @@ export function listLeases(statements: Statements, query: LeaseQuery, at: Moment
     if (found.length > limit) break;
   }
   const page = found.slice(0, limit);
-  const next = found.length > limit ? String(page.at(-1)?.token) : null;
-  return { leases: page.map((lease) => leaseOf(lease, at)), next };
+  return {
+    leases: page.map((lease) => leaseOf(lease, at)),
+    cursor,
+    next: nextPage(found, limit, cursor),
+  };
 }
 
-/** Leases after the cursor in order of their tokens: all that can match, and some that do not. */
+/** Leases after the start in order of their tokens: all that can match, and some that do not. */
 function* candidates(
   statements: Statements,
   query: LeaseQuery,
+  start: PageStart,
   now: number,
   chunk: number,
 ): Generator<LeaseRow> {
-  let position = Number(query.after ?? 0);
+  let position = start.token;
   const named = leasesNamed(statements, query);
   if (named !== undefined) {
     yield* named.filter((row) => row.token > position).sort((a, b) => a.token - b.token);

@@ -15,6 +15,7 @@ import { CaseContext, type Cases, type ConformanceCase } from "./conformance/con
 import { limitCases } from "./conformance/limits.js";
 import { lineCases } from "./conformance/line.js";
 import { listCases } from "./conformance/list.js";
+import { listAndFollowCases } from "./conformance/list-and-follow.js";
 import { releaseCases } from "./conformance/release.js";
 import { renewCases } from "./conformance/renew.js";
 import { resourceCases } from "./conformance/resources.js";
@@ -39,6 +40,7 @@ const THEMES: Readonly<Record<string, Cases>> = Object.freeze({
   tokens: tokenCases,
   list: listCases,
   changes: changesCases,
+  "list and follow": listAndFollowCases,
   sweep: sweepCases,
   time: timeCases,
   limits: limitCases,

@@ -1,4 +1,4 @@
-import type { LeaseBackend } from "@lease/core";
+import { type LeaseBackend, memoryBackend, presentEnd } from "@lease/core";
 import { describe, expect, test } from "vitest";
 import { conformance, modelTest, type SimulatedClock, sharedStore, simulatedClock } from "../src/index.js";
 import { MUTANTS, mutantBackend } from "./mutants.js";
@@ -9,6 +9,22 @@ describe("the suite finds a store that", () => {
       expect(await firstFailure(conformance, await mutantBackend(mutant))).not.toBeNull();
     });
   }
+});
+
+test("the suite finds a store that looks up its place in the history a moment after the leases", async () => {
+  const failure = await firstFailure(conformance, ({ clock }) => {
+    const backend = memoryBackend({ clock });
+    return {
+      ...backend,
+      async list(query) {
+        const page = await backend.list(query);
+        if (query.after !== undefined) return page;
+        const cursor = await presentEnd(backend);
+        return { ...page, cursor, next: page.next?.replace(page.cursor, cursor) ?? null };
+      },
+    };
+  });
+  expect(failure?.message).toMatch(/the picture of who/);
 });
 
 describe("the model test finds a store that", () => {

@@ -175,7 +175,25 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "lists what ran out",
     exploredIn: null,
-    from: ".filter((lease) => isLive(lease, at.now) && lease.token > after)",
-    to: ".filter((lease) => lease.token > after)",
+    from: ".filter((lease) => isLive(lease, at.now) && lease.token > start.token)",
+    to: ".filter((lease) => lease.token > start.token)",
+  },
+  {
+    name: "lists as of a moment that is still to come",
+    exploredIn: null,
+    from: "const cursor = start.cursor ?? formatCursor(this.#epoch, this.#lastSequence);",
+    to: "const cursor = start.cursor ?? formatCursor(this.#epoch, this.#lastSequence + 1);",
+  },
+  {
+    name: "lists as of the beginning",
+    exploredIn: null,
+    from: "const cursor = start.cursor ?? formatCursor(this.#epoch, this.#lastSequence);",
+    to: "const cursor = start.cursor ?? formatCursor(this.#epoch, this.#prunedThrough);",
+  },
+  {
+    name: "gives each page of a listing a cursor of its own",
+    exploredIn: null,
+    from: "const cursor = start.cursor ?? formatCursor(this.#epoch, this.#lastSequence);",
+    to: "const cursor = formatCursor(this.#epoch, this.#lastSequence);",
   },
 ];

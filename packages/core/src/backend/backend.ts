@@ -58,7 +58,10 @@ export interface LeaseBackend {
   /** Ends leases: by their agent (`release`, `abandon`) or by somebody else (`revoke`). */
   release(requests: readonly ReleaseRequest[]): Promise<ReleaseResult[]>;
 
-  /** Live leases by token, smallest first, filtered and in pages. */
+  /**
+   * Live leases by token, smallest first, filtered and in pages. To keep a picture of them: list, then follow
+   * `changes` from the `cursor` of the pages.
+   */
   list(query: LeaseQuery): Promise<LeasePage>;
 
   /**
@@ -240,6 +243,19 @@ export const DEFAULT_PAGE = 100;
 /** One page of a listing. */
 export interface LeasePage {
   readonly leases: Lease[];
+  /**
+   * A place in the history from which `changes({ after: cursor, follow: true })` tells everything that these leases do
+   * not show. It was looked up in the call for the first page, no later than the leases were read:
+   *
+   * - a transition up to it is shown, and is not told again;
+   * - a transition after it will be told, and may be shown already: what was read a moment later is newer. So take each
+   *   event's lease in place of the one listed, and drop it once it has ended: that leads to what is live;
+   * - all pages of one listing bear the cursor of its first page, so any of them will do;
+   * - it also stands for a history in which nothing was ever written, and for the end of one that was pruned.
+   *
+   * Like every cursor it is refused with `CURSOR_EXPIRED` once an entry after it was pruned.
+   */
+  readonly cursor: string;
   /** Pass it as `after` for the next page; `null` at the end. */
   readonly next: string | null;
 }
@@ -266,8 +282,9 @@ export interface SweepResult {
 /** Which part of the history to read, and whether to go on live. */
 export interface ChangesOptions {
   /**
-   * Begin after this cursor. Left out: at the oldest entry kept. `"end"`: at the present end, for who only wants
-   * what is new.
+   * Begin after this cursor, of an event or of a listing. Left out: at the oldest entry kept. `"end"`: at the present
+   * end, for who only wants what is new; who must come back after a break takes `presentEnd()` or the cursor of a
+   * listing instead, since `"end"` is somewhere else by then.
    */
   readonly after?: string | undefined;
   readonly follow?: boolean | undefined;

@@ -127,9 +127,14 @@ export function checkQuery(query: LeaseQuery): void {
     );
   }
   if (query.limit !== undefined) checkInteger(query.limit, "limit", 1, MAX_PAGE);
-  if (query.after !== undefined && (typeof query.after !== "string" || !/^\d{1,16}$/.test(query.after))) {
+  if (query.after !== undefined && !isNext(query.after)) {
     refuse("after", "must be the `next` of an earlier page");
   }
+}
+
+/** A token and the cursor of its listing, as `nextPage` writes them. */
+function isNext(after: unknown): boolean {
+  return typeof after === "string" && after.length <= 17 + MAX_CURSOR_LENGTH && /^\d{1,16}~\S+$/.test(after);
 }
 
 /** Checks a sweep. @throws `INVALID_ARGUMENT` naming the option that breaks a rule */

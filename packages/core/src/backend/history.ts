@@ -40,6 +40,6 @@ export function positionAfter(after: string | undefined, bounds: HistoryBounds):
 export function cursorExpired(why: string): LeaseError<"CURSOR_EXPIRED"> {
   return new LeaseError(
     "CURSOR_EXPIRED",
-    `This cursor cannot be resumed: ${why}. Read the live leases again with list(), then follow from "end".`,
+    `This cursor cannot be resumed: ${why}. Read the live leases again with list(), then follow from the cursor of that page.`,
   );
 }

@@ -19,6 +19,7 @@ import type {
 } from "../backend/backend.js";
 import { DEFAULT_PAGE, DEFAULT_SWEEP_LIMIT } from "../backend/backend.js";
 import { formatCursor, type HistoryBounds } from "../backend/history.js";
+import { nextPage, pageStart } from "../backend/page.js";
 import {
   differentClaims,
   type LeaseRecord,
@@ -159,15 +160,19 @@ export class MemoryStore {
 
   list(query: LeaseQuery, at: Moment): LeasePage {
     const limit = query.limit ?? DEFAULT_PAGE;
-    const after = Number(query.after ?? 0);
+    const start = pageStart(query);
+    const cursor = start.cursor ?? formatCursor(this.#epoch, this.#lastSequence);
     const found = [...this.#leases.values()]
-      .filter((lease) => isLive(lease, at.now) && lease.token > after)
+      .filter((lease) => isLive(lease, at.now) && lease.token > start.token)
       .filter((lease) => query.state === undefined || lease.state === query.state)
       .filter((lease) => matchesFilters(lease, query))
       .sort((a, b) => a.token - b.token);
     const page = found.slice(0, limit);
-    const next = found.length > limit ? String(page.at(-1)?.token) : null;
-    return { leases: page.map((lease) => leaseOf(lease, at)), next };
+    return {
+      leases: page.map((lease) => leaseOf(lease, at)),
+      cursor,
+      next: nextPage(found, limit, cursor),
+    };
   }
 
   sweep(options: SweepOptions, at: Moment): SweepResult {

@@ -7,12 +7,14 @@ import { HEAD_VERSION, LOOKUPS, PRELUDE } from "./layout.js";
  * KEYS  the hash, the index and the history of one namespace
  * ARGV  1 what is listed: `all`, `agent`, `resource` or `ids`; 2 after this token 16; 3 how many at most;
  *       4 state `P`, `A` or `-` for both; 5 the agent or the resource, 5… the ids
- * Answers {now, id · record…}. Fewer than asked for: there are no more.
+ * Answers {now 14 · epoch 16 · last number 16, id · record…}, of an untouched namespace {now 14}. Fewer records than asked
+ * for: there are no more.
  */
 export const LIST_SCRIPT = `${PRELUDE}${LOOKUPS}
 local kind, after, limit, state = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local answer, found = { now14 }, 0
 if not head then return answer end
+answer[1] = now14 .. sub(head, 34, 49) .. sub(head, 2, 17)
 local indexed = sub(head, 66, 66) == '1'
 
 -- Takes a lease into the answer if it is live; true once that is full.

@@ -15,6 +15,7 @@ import { auditFeed } from "../audit.js";
 import { CaseTime } from "../conformance/time.js";
 import type { ConformanceStore } from "../store.js";
 import { Comparison } from "./compare.js";
+import { Listings } from "./listings.js";
 import { agentId, id, Phrases, STALL_MS } from "./phrases.js";
 import { type Action, CLIENTS, type Plan, type RenewStep, type Slot } from "./plan.js";
 import { countOf, stories } from "./story.js";
@@ -30,6 +31,7 @@ export class ModelRun {
   readonly #comparison: Comparison;
   /** An id is remembered for ever here, so a run must end before a backend may forget. */
   readonly #model = new MemoryStore({ epoch: "model", endMemoryMs: Number.MAX_SAFE_INTEGER });
+  readonly #listings: Listings;
   readonly #startedAt: number;
   readonly #sweptOnce = new Set<string>();
 
@@ -46,6 +48,7 @@ export class ModelRun {
       ttlStepMs: limits.ttlStepMs,
       isUncounted: !limits.countsEveryRenewal,
     });
+    this.#listings = new Listings(this.#model, this.#comparison);
     this.#startedAt = this.#time.now();
   }
 
@@ -56,6 +59,7 @@ export class ModelRun {
       const run = new ModelRun(plan, store, clients);
       for (const [index, action] of plan.actions.entries()) {
         await run.#step(action, client(clients, action.client), `action ${index} (${action.do})`);
+        await run.#listings.goOn(client(clients, action.client + 1), run.#moment);
         await run.#checkStanding(
           client(clients, action.client + index),
           `after action ${index} (${action.do})`,
@@ -100,8 +104,14 @@ export class ModelRun {
           await this.#letShortEnd();
         return;
       }
-      case "list":
-        return await this.#comparePages(action, backend, what);
+      case "list": {
+        const query = {
+          limit: action.limit,
+          agentId: action.agent === null ? undefined : agentId(action.agent),
+          resource: action.resource ?? undefined,
+        };
+        return await this.#listings.begin(query, backend, this.#moment, what);
+      }
       case "turn":
         return await this.#turn(action.slot, backend, what);
       case "sweep": {
@@ -124,25 +134,6 @@ export class ModelRun {
     const actual = await outcomeOf(ask);
     const expected = await outcomeOf(async () => askModel(this.#moment()));
     this.#comparison.compare(actual, expected, what);
-  }
-
-  async #comparePages(
-    action: Extract<Action, { do: "list" }>,
-    backend: LeaseBackend,
-    what: string,
-  ): Promise<void> {
-    const query = {
-      limit: action.limit,
-      agentId: action.agent === null ? undefined : agentId(action.agent),
-      resource: action.resource ?? undefined,
-    };
-    let [after, modelAfter]: (string | undefined)[] = [];
-    do {
-      const actual = await backend.list({ ...query, after });
-      const expected = this.#model.list({ ...query, after: modelAfter }, this.#moment());
-      this.#comparison.compare(actual, expected, what);
-      [after, modelAfter] = [actual.next ?? undefined, expected.next ?? undefined];
-    } while (after !== undefined);
   }
 
   /** Who can be granted is woken; who cannot, ends at its timeout. */
@@ -196,6 +187,7 @@ export class ModelRun {
         `the story of ${id(slot)}`,
       );
     }
+    await this.#listings.check(backend, this.#moment);
   }
 
   #checkSwept(lease: Lease, what: string): void {
@@ -250,10 +242,10 @@ export class ModelRun {
     return this.#plan.slots[index] as Slot;
   }
 
-  #moment(): Moment {
+  readonly #moment = (): Moment => {
     const now = Math.floor(this.#time.now());
     return { now, wallNow: now };
-  }
+  };
 }
 
 function client(clients: readonly LeaseBackend[], index: number): LeaseBackend {

@@ -1,0 +1,44 @@
+/**
+ * Where the next page of a listing begins, and the one place in the history that all its pages bear.
+ *
+ * The cursor of the first page travels in `next`. Were it read anew for each page, what ended between two pages would be
+ * in the first of them, before the cursor of the second, and so never told.
+ */
+import type { LeaseBackend, LeaseQuery } from "./backend.js";
+
+/** Where a page begins. */
+export interface PageStart {
+  /** It shows leases with greater tokens than this. */
+  readonly token: number;
+  /** The cursor of its listing; `null` for a first page, whose store looks where its history stands. */
+  readonly cursor: string | null;
+}
+
+/** What `LeaseQuery.after` says. It was checked before. */
+export function pageStart({ after }: LeaseQuery): PageStart {
+  if (after === undefined) return { token: 0, cursor: null };
+  const mark = after.indexOf("~");
+  return { token: Number(after.slice(0, mark)), cursor: after.slice(mark + 1) };
+}
+
+/**
+ * `LeasePage.next`.
+ *
+ * @param found - by token; where there are more than the page holds, one more at least
+ */
+export function nextPage(
+  found: readonly { readonly token: number }[],
+  limit: number,
+  cursor: string,
+): string | null {
+  return found.length > limit ? `${found[limit - 1]?.token}~${cursor}` : null;
+}
+
+/**
+ * The present end of the history, as a cursor. Unlike `changes({ after: "end" })` it names the place before anything
+ * happens, so that whoever follows from it can come back to it.
+ */
+export async function presentEnd(backend: LeaseBackend): Promise<string> {
+  // The cheapest listing there is: of no lease at all.
+  return (await backend.list({ ids: [] })).cursor;
+}
