@@ -1,5 +1,5 @@
 /** Reads the change feed into the buffer of one route. */
-import { isLeaseError, type LeaseBackend, type LeaseEvent } from "@lease/core";
+import { isLeaseError, type LeaseBackend, type LeaseEvent, presentEnd } from "@lease/core";
 import type { EventBuffer } from "./event-buffer.js";
 import type { Telling } from "./report.js";
 import { isWanted, type Settings } from "./settings.js";
@@ -36,10 +36,10 @@ export async function read(from: string | undefined, reading: Reading): Promise<
     try {
       let isHeldUp = false;
       if (atEnd) {
-        after = await endOf(backend, signal);
+        after = await presentEnd(backend);
         if (signal.aborted) return;
         atEnd = false;
-        if (after !== undefined) buffer.pass(after);
+        buffer.pass(after);
       }
       for await (const event of backend.changes({ after, follow: true, signal })) {
         failures = 0;
@@ -91,14 +91,4 @@ async function admit(
   await within(buffer.room(signal), HOLD_MS);
   if (signal.aborted) return "stopped";
   return buffer.offer(event) ? "admitted" : "held-up";
-}
-
-/**
- * The cursor of the newest entry; `undefined` when none is kept, and any when `signal` aborts. It reads the history through: following from `"end"`
- * would name no cursor before the first event, and a feed that breaks until then could not be taken up without a gap.
- */
-export async function endOf(backend: LeaseBackend, signal: AbortSignal): Promise<string | undefined> {
-  let last: string | undefined;
-  for await (const event of backend.changes({ signal })) last = event.cursor;
-  return last;
 }

@@ -1,9 +1,9 @@
 /** One route from its start to its stop: a reader and a deliverer with a buffer between them. */
-import type { LeaseBackend } from "@lease/core";
+import { type LeaseBackend, presentEnd } from "@lease/core";
 import { deliverAll } from "./deliverer.js";
 import { EventBuffer } from "./event-buffer.js";
 import { Progress } from "./progress.js";
-import { endOf, read } from "./reader.js";
+import { read } from "./reader.js";
 import { callSafely, type Report, type Telling } from "./report.js";
 import type { Settings } from "./settings.js";
 import { within } from "./timing.js";
@@ -45,10 +45,9 @@ export function runRoute(route: RouteContext, predecessor: Promise<void>): Runni
     if (stored !== null) return stored;
     if (settings.from === "start") return undefined;
     if (settings.from !== "end") return settings.from;
-    const end = await endOf(backend, stopping.signal);
-    if (stopping.signal.aborted) return end;
+    const end = await presentEnd(backend);
     // Stored at once: what comes from now on must arrive, also if the process ends before it has delivered anything.
-    if (end !== undefined) await progress.reached(end);
+    if (!stopping.signal.aborted) await progress.reached(end);
     return end;
   }
 
