@@ -6,7 +6,7 @@
  */
 import { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
-import type { ChangesOptions, LeaseBackend, LeaseEvent } from "@lease/core";
+import { type ChangesOptions, type LeaseBackend, type LeaseEvent, presentEnd } from "@lease/core";
 import { problemOf } from "./problems.js";
 
 export interface EventStreamOptions {
@@ -26,15 +26,18 @@ export async function eventStream(
   changes: ChangesOptions,
   options: EventStreamOptions,
 ): Promise<Readable> {
+  // By name, and told at once: a client that comes back before its first event would find the end somewhere else.
+  const after = changes.after === "end" ? await presentEnd(backend) : changes.after;
   // Tried first: once the stream has begun, no status can say that the cursor is too old.
-  for await (const _ of backend.changes({ ...changes, follow: false })) break;
-  return Readable.from(frames(backend, changes, options));
+  for await (const _ of backend.changes({ ...changes, after, follow: false })) break;
+  return Readable.from(frames(backend, { ...changes, after }, options));
 }
 
 async function* frames(backend: LeaseBackend, changes: ChangesOptions, options: EventStreamOptions) {
   const { heartbeatMs, signal } = options;
-  // Also sends the head of the answer before anything happens.
-  yield "retry: 1000\n\n";
+  // Also sends the head of the answer before anything happens. An id without data is no event, and still what the
+  // client comes back with.
+  yield changes.after === undefined ? "retry: 1000\n\n" : `retry: 1000\nid: ${changes.after}\n\n`;
   const events = backend.changes({ ...changes, follow: true, signal })[Symbol.asyncIterator]();
   try {
     let next = events.next();

@@ -1,5 +1,6 @@
 import { connect } from "node:net";
 import { type LeaseBackend, type LeaseEvent, memoryBackend } from "@lease/core";
+import { EventSource } from "eventsource";
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { newId, startServer, type TestServer, until } from "./server.js";
@@ -114,6 +115,58 @@ describe("GET /v1/events", () => {
     await live("b");
     await until(() => stream.messages.length === 1);
     expect(JSON.parse(stream.messages[0]?.data ?? "").lease.claims[0].resource).toBe("b");
+    stream.close();
+  });
+
+  test("after=end, broken off before its first event, goes on from where the end was", async () => {
+    await live("before");
+    const asked: (string | null)[] = [];
+    const seen: string[] = [];
+    let received = "";
+    const source = new EventSource(`${server.url}/v1/events?after=end&types=acquired`, {
+      fetch: async (url, init) => {
+        asked.push(new Headers(init.headers).get("last-event-id"));
+        const { body, status, headers, redirected } = await fetch(url, init);
+        const decoder = new TextDecoder();
+        const heard = new TransformStream<Uint8Array, Uint8Array>({
+          transform(chunk, controller) {
+            received += decoder.decode(chunk, { stream: true });
+            controller.enqueue(chunk);
+          },
+        });
+        return { body: body?.pipeThrough(heard) ?? null, status, headers, redirected, url: String(url) };
+      },
+    });
+    source.addEventListener("acquired", ({ data }) => seen.push(JSON.parse(data).lease.claims[0].resource));
+    try {
+      // A comment comes after what the stream begins with.
+      await until(() => received.includes(": still here"));
+      server.app.http.server.closeAllConnections();
+      await until(() => source.readyState === EventSource.CONNECTING);
+      await live("meanwhile");
+      await until(() => source.readyState === EventSource.OPEN && seen.length > 0);
+      await live("afterwards");
+      await until(() => seen.length > 1);
+    } finally {
+      source.close();
+    }
+    expect(seen).toEqual(["meanwhile", "afterwards"]);
+    expect(asked).toEqual([null, expect.stringMatching(/\.2$/)]);
+  });
+
+  test("a stream from the cursor of a listing tells all that the listing does not show", async () => {
+    await live("before");
+    const { body } = await server.ask("GET", "/v1/leases?limit=1");
+    await live("meanwhile");
+    const stream = await follow(`after=${body.cursor}`);
+    await live("afterwards");
+    await until(() => stream.messages.length === 4);
+    expect(stream.messages.map(({ data }) => JSON.parse(data).lease.claims[0].resource)).toEqual([
+      "meanwhile",
+      "meanwhile",
+      "afterwards",
+      "afterwards",
+    ]);
     stream.close();
   });
 

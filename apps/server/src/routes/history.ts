@@ -46,7 +46,7 @@ export const historyRoutes: Routes = async (app, { backend, draining, limits }) 
           ...answers({}, 400, 401, 410, 421, 500, 503),
           200: text<Readable>(
             "text/event-stream",
-            "One event each: id is its cursor, event its type, data a LeaseEvent",
+            "One event each: id is its cursor, event its type, data a LeaseEvent. An id alone says where the stream begins",
           ),
         },
       },

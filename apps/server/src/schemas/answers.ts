@@ -90,9 +90,10 @@ const Problem = Type.Object(
   { additionalProperties: true, description: "RFC 9457, with `code` and its details" },
 );
 
-const page = (member: string, of: string) =>
+const page = (member: string, of: string, also: Record<string, TSchema> = {}) =>
   Type.Object({
     [member]: Type.Array(Type.Ref(of)),
+    ...also,
     next: nullable(Type.String({ description: "Pass it as `after`; null at the end" })),
   });
 
@@ -100,7 +101,12 @@ export const SHARED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   Lease: Type.Object(leaseMembers),
   PendingLease: Type.Object({ ...leaseMembers, ...refusalMembers, detail: Type.String() }),
   Blocker,
-  LeasePage: page("leases", "Lease"),
+  LeasePage: page("leases", "Lease", {
+    cursor: Type.String({
+      description:
+        "Follow `/v1/events` after this: it tells all that this page, and those after it, do not show",
+    }),
+  }),
   LeaseEvent,
   EventPage: page("events", "LeaseEvent"),
   Released: Type.Object({
