@@ -156,9 +156,10 @@ local function new_record(op, state, ttl10, acquired)
   return state .. token16 .. in_time(ttl10) .. now14 .. acquired .. sub(op, 49), token16
 end
 
--- Grants a pending lease that stands first in the line of its only claim; nil when it is not as simple as that.
+-- Grants a pending lease that stands first in the line of its only claim; nil when it is not as simple as that. There
+-- may be no such line: what is asked for need not be what the lease was asked for with.
 local function promote(op, id, record, line, agent_length, claims_length)
-  if byte(record) ~= 80 or now >= expires_of(record) or sub(line, 2, 53) ~= sub(record, 2, 17) .. id
+  if not line or byte(record) ~= 80 or now >= expires_of(record) or sub(line, 2, 53) ~= sub(record, 2, 17) .. id
     or sub(op, 117, 125) ~= sub(record, 128, 136)
     or sub(op, 132, 131 + agent_length + claims_length) ~= sub(record, 143, 142 + agent_length + claims_length) then
     return nil

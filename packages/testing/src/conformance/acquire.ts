@@ -148,8 +148,12 @@ export const acquireCases: Cases = {
       await rejects(c.backend.acquire(request), "INVALID_ARGUMENT", JSON.stringify(claims), "claims");
     }
     const pending = await c.queue("a", { agentId: "bob" });
-    const request = c.request("b", { id: pending.id, agentId: "bob", wait: true });
-    await rejects(c.other.acquire(request), "INVALID_ARGUMENT", "a pending id", "claims");
+    for (const resource of ["b", "unclaimed"]) {
+      const request = c.request(resource, { id: pending.id, agentId: "bob", wait: true });
+      await rejects(c.other.acquire(request), "INVALID_ARGUMENT", `a pending id, ${resource}`, "claims");
+      const stranger = { ...request, agentId: "carol" };
+      await rejects(c.other.acquire(stranger), "LEASE_NOT_OWNER", `a pending id of another, ${resource}`);
+    }
     equal((await c.find(held.id))?.claims, held.claims, "the claims held");
   },
 
