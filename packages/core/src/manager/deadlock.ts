@@ -1,19 +1,15 @@
 /**
  * Deadlocks, found where they are certain: by what waiters state that they hold, never by guessing from names.
  *
- * A pending request waits for its blockers: the earlier live leases that conflict with it. A lease waits for the
- * pending requests of its own agent that state it in `holding`: it will not end before they are granted. A circle of
- * such waits cannot resolve itself. A new wait always begins with a new pending request, the youngest of its circle,
- * so it is enough that each request looks once it stands in line.
+ * A circle of waits cannot resolve itself. A new wait always begins with a new pending request, the youngest of its
+ * circle, so it is enough that each request looks once it stands in line.
  */
 import type { LeaseBackend, LeaseQuery } from "../backend/backend.js";
 import { MAX_PAGE } from "../backend/backend.js";
 import { type DeadlockStep, LeaseError } from "../errors.js";
 import { type Claim, type Lease, MAX_BLOCKERS } from "../model/model.js";
 import { firstConflict } from "../model/rule.js";
-
-/** What an edge of the graph needs to know of a lease. */
-type Node = Pick<Lease, "id" | "agentId" | "claims" | "state" | "token" | "holding">;
+import { type Node, type Wait, WaitGraph } from "./wait-graph.js";
 
 /**
  * Looks for a circle of waits through the given pending request, of which it is the youngest.
@@ -41,7 +37,13 @@ export async function findDeadlocks(backend: LeaseBackend): Promise<DeadlockStep
 }
 
 function circlesIn(leases: readonly Node[]): DeadlockStep[][] {
-  return leases.map((lease) => circleThrough(lease.id, leases)).filter((circle) => circle !== null);
+  const circles = new WaitGraph(leases).knots().flatMap((knot) => {
+    // All that a circle within it can pass: its requests, and what they hold.
+    const ids = new Set(knot.flatMap(({ id, holding }) => [id, ...holding]));
+    const passed = leases.filter(({ id }) => ids.has(id));
+    return knot.map(({ id }) => circleThrough(id, passed));
+  });
+  return circles.filter((circle) => circle !== null);
 }
 
 /** The error of the request that closed a circle: it spells the circle out and says what to do. */
@@ -87,37 +89,26 @@ export function circleThrough(id: string, leases: readonly Node[]): DeadlockStep
   const start = leases.find((lease) => lease.id === id && lease.state === "pending");
   if (start === undefined) return null;
   // Only pending requests older than the start can lie on a circle of which it is the youngest.
-  const graph = leases.filter((lease) => lease.state === "active" || lease.token <= start.token);
-  const seen = new Set<string>();
+  const graph = new WaitGraph(
+    leases.filter((lease) => lease.state === "active" || lease.token <= start.token),
+  );
+  const seen = new Set<Node>();
 
   /** Depth first from a waiting request; the path back to the start, as steps. */
   const walk = (waiting: Node): DeadlockStep[] | null => {
-    if (seen.has(waiting.id)) return null;
-    seen.add(waiting.id);
-    for (const blocker of graph.filter((other) => blocks(other, waiting))) {
-      const step = stepOf(waiting, blocker);
-      // The blocker itself waits, if it is pending; what holds on to it waits in any case.
-      const waitingBehind = graph.filter((other) => other === blocker || holds(other, blocker));
-      for (const next of waitingBehind.filter((other) => other.state === "pending")) {
-        if (next === start) return [step];
-        const rest = walk(next);
-        if (rest !== null) return [step, ...rest];
-      }
+    if (seen.has(waiting)) return null;
+    seen.add(waiting);
+    for (const wait of graph.waitsOf(waiting)) {
+      if (wait.behind === start) return [stepOf(waiting, wait)];
+      const rest = walk(wait.behind);
+      if (rest !== null) return [stepOf(waiting, wait), ...rest];
     }
     return null;
   };
   return walk(start);
 }
 
-function blocks(earlier: Node, waiting: Node): boolean {
-  return earlier.token < waiting.token && firstConflict(waiting.claims, earlier.claims) !== null;
-}
-
-function holds(waiting: Node, lease: Node): boolean {
-  return waiting.agentId === lease.agentId && waiting.holding.includes(lease.id);
-}
-
-function stepOf(waiting: Node, blocker: Node): DeadlockStep {
+function stepOf(waiting: Node, { blocker }: Wait): DeadlockStep {
   return {
     waitingId: waiting.id,
     agentId: waiting.agentId,
