@@ -1,8 +1,5 @@
 /**
- * A held lease: what its holder may still believe, for how long, and how it ends.
- *
- * `held → suspect → lost | ended`. What is believed is computed from the clock when somebody asks, never read from a
- * flag that a timer set: after a SIGSTOP or a blocked event loop the first answer is already right.
+ * A held lease: how it is kept, and how it ends. `held → suspect → lost | ended`.
  */
 
 import type { ReleaseRequest, RenewRequest, RenewResult } from "../backend/backend.js";
@@ -11,14 +8,16 @@ import type { CancelTimer } from "../clock.js";
 import { LeaseError, type LossCause, type LossError } from "../errors.js";
 import type { Claim, Lease, Revoking } from "../model/model.js";
 import { retryDelayMs, surelyNotApplied } from "./backoff.js";
+import { Belief, type Sent } from "./belief.js";
 import { DEFAULTS } from "./defaults.js";
+import { giveBack } from "./give-back.js";
 import type { HandleState, LeaseHandle, ReleaseOutcome } from "./handle.js";
 import type { AcquireOptions } from "./lease-manager.js";
 import { limitReached, lost } from "./losses.js";
 import { Listeners, type ManagerEvent } from "./observe.js";
 import type { Renewer } from "./renewer.js";
 import type { Resources } from "./request.js";
-import { type Grant, giveBack, type WaitContext } from "./wait.js";
+import type { Grant, WaitContext } from "./wait.js";
 
 /** What a handle needs of its manager. */
 export interface HandleContext extends WaitContext {
@@ -36,37 +35,26 @@ export interface HoldOptions {
   readonly maxHoldMs: number;
 }
 
-/** When a call was sent, on both clocks of the holder. */
-export interface Sent {
-  readonly sentAt: number;
-  readonly sentWall: number;
-}
-
 export class Handle implements LeaseHandle {
   /** When the renewer should next renew it, on the monotonic clock. */
   renewAt = Number.POSITIVE_INFINITY;
+  /** Resolves when the renewal under way is over; `null` while none is. */
+  renewing: Promise<void> | null = null;
 
   readonly #context: HandleContext;
   readonly #options: HoldOptions;
   readonly #controller = new AbortController();
-  /** Ends the hold whatever the backend says. */
-  readonly #capAt: number;
+  readonly #belief: Belief;
   readonly #heldSince: number;
   readonly #revokeListeners = new Listeners<Revoking>();
   /** An acquire of this id may still be under way, so the end must bury the id. */
   readonly #unanswered: boolean;
   #lease: Lease;
-  /** By then the backend has surely ended it by itself: where `#deadline` errs early, this errs late. */
-  #endsBy: number;
-  /** Believed until, on the monotonic clock and on the wall clock. */
-  #deadline = 0;
-  #wallDeadline = 0;
   #cancelTimer: CancelTimer = () => {};
   #renewals: number;
   #limitReached = false;
   #failures = 0;
   #lastFailure: unknown;
-  #renewing: Promise<void> | null = null;
   #loss: LossError | null = null;
   #ending: Promise<ReleaseOutcome> | null = null;
 
@@ -76,10 +64,9 @@ export class Handle implements LeaseHandle {
     this.#lease = grant.lease;
     this.#renewals = grant.lease.renewals;
     this.#unanswered = grant.unanswered;
-    this.#capAt = grant.sentAt + options.maxHoldMs;
     this.#heldSince = context.clock.now();
-    this.#endsBy = this.#heldSince + grant.lease.expiresInMs;
-    this.#believe(grant.lease, grant);
+    this.#belief = new Belief(context, grant, options.maxHoldMs);
+    this.#planRenewal(grant.lease, grant);
     if (options.autoRenew) context.renewer.add(this);
   }
 
@@ -114,11 +101,12 @@ export class Handle implements LeaseHandle {
   get state(): HandleState {
     if (this.#loss !== null) return "lost";
     if (this.#ending !== null) return "ended";
-    if (this.#context.clock.now() >= this.#deadline) {
+    const { certainty } = this.#belief;
+    if (certainty === "sure") return "held";
+    if (certainty === "over") {
       this.#loseByTime();
       return "lost";
     }
-    if (this.#context.clock.wallNow() < this.#wallDeadline) return "held";
     // Once: a renewal that failed is tried again on its own schedule, however often somebody asks, and one that was not
     // agreed on is refused each time.
     const mayRenew = this.#options.autoRenew && !this.#limitReached;
@@ -137,12 +125,12 @@ export class Handle implements LeaseHandle {
   }
 
   remainingMs(): number {
-    return this.isHeld() ? this.#deadline - this.#context.clock.now() : 0;
+    return this.isHeld() ? Math.max(0, this.deadline - this.#context.clock.now()) : 0;
   }
 
   async renew(options: { readonly ttlMs?: number } = {}): Promise<void> {
     if (options.ttlMs !== undefined) checkTtl(options.ttlMs, "ttlMs", this.#context.backend.limits);
-    while (this.#renewing !== null) await this.#renewing;
+    while (this.renewing !== null) await this.renewing;
     this.#throwIfOver();
     let result = await this.#context.renewer.renewNow(this, options.ttlMs);
     this.#throwIfOver();
@@ -182,14 +170,21 @@ export class Handle implements LeaseHandle {
   release(): Promise<ReleaseOutcome> {
     // Past its deadline it is lost, whether or not a timer said so yet; what is lost is given back already.
     if (this.state === "lost") return Promise.resolve("gone");
-    if (this.#ending === null) {
-      let end: (outcome: Promise<ReleaseOutcome>) => void = () => {};
-      // Set before anybody is told of the end, so that who is told and releases does not begin a second time.
-      this.#ending = new Promise((resolve) => {
-        end = resolve;
-      });
-      end(this.#release());
-    }
+    if (this.#ending !== null) return this.#ending;
+    let answer: (outcome: ReleaseOutcome) => void = () => {};
+    // Set before anybody is told of the end, so that who is told and releases does not begin a second time.
+    this.#ending = new Promise((resolve) => {
+      answer = resolve;
+    });
+    this.#stop(null);
+    const { clock } = this.#context;
+    const cancelTimer = clock.schedule(this.deadline - clock.now(), () => answer("unconfirmed"));
+    this.#context.onCleanup(
+      this.#releaseAfterRenewal().then((outcome) => {
+        cancelTimer();
+        answer(outcome);
+      }),
+    );
     return this.#ending;
   }
 
@@ -207,9 +202,9 @@ export class Handle implements LeaseHandle {
 
   // What the renewer calls.
 
-  /** A renewal of this handle is under way. */
-  get renewing(): boolean {
-    return this.#renewing !== null;
+  /** Believed until then, on the monotonic clock. */
+  get deadline(): number {
+    return this.#belief.until;
   }
 
   /** The request of the next renewal. A repeat after a lost reply carries the same count and is counted once. */
@@ -217,22 +212,9 @@ export class Handle implements LeaseHandle {
     return { id: this.id, agentId: this.agentId, token: this.token, renewal: this.#renewals + 1, ttlMs };
   }
 
-  /** Notes that a renewal is under way until the returned function is called. */
-  beginRenewal(): () => void {
-    let end = () => {};
-    const renewing = new Promise<void>((resolve) => {
-      end = resolve;
-    });
-    this.#renewing = renewing;
-    return () => {
-      if (this.#renewing === renewing) this.#renewing = null;
-      end();
-    };
-  }
-
   /** Takes in what the backend answered to a renewal. */
   onRenewAnswer(result: RenewResult, sent: Sent): void {
-    if (result.status === "renewed") this.#mayLiveFor(result.lease.expiresInMs);
+    if (result.status === "renewed") this.#belief.mayLiveFor(result.lease.expiresInMs);
     if (this.#loss !== null || this.#ending !== null) return;
     this.#failures = 0;
     switch (result.status) {
@@ -256,7 +238,7 @@ export class Handle implements LeaseHandle {
 
   /** Takes in that a renewal failed: it is tried again until the deadline. */
   onRenewFailure(error: unknown): void {
-    if (!surelyNotApplied(error)) this.#mayLiveFor(this.#lease.ttlMs);
+    if (!surelyNotApplied(error)) this.#belief.mayLiveFor(this.#lease.ttlMs);
     if (this.#loss !== null || this.#ending !== null) return;
     this.#context.tell({ type: "renewal-failed", lease: this, error });
     this.#failures += 1;
@@ -278,7 +260,8 @@ export class Handle implements LeaseHandle {
     const lateMs = Math.max(0, sent.sentAt - this.renewAt);
     this.#renewals = Math.max(this.#renewals + 1, lease.renewals);
     this.#describe(lease);
-    this.#believe(lease, sent);
+    this.#belief.confirm(lease.expiresInMs, sent);
+    this.#planRenewal(lease, sent);
     this.#context.tell({ type: "renewed", lease: this, lateMs });
   }
 
@@ -290,45 +273,30 @@ export class Handle implements LeaseHandle {
     this.#context.tell({ type: "revoke-requested", lease: this, revoking: lease.revoking });
   }
 
-  /** Moves the deadline to what an answer allows: counted from the sending of the attempt that was answered. */
-  #believe(lease: Lease, { sentAt, sentWall }: Sent): void {
-    const { clock, random, marginOf } = this.#context;
-    const forMs = lease.expiresInMs - marginOf(lease.expiresInMs);
-    const wasSuspect = clock.wallNow() >= this.#wallDeadline;
-    // An answer that was long under way allows less than one before it, and both are true: the later one counts, with
-    // the wall clock's side of the same answer. But what was believed before the machine slept is worth nothing.
-    if (wasSuspect || sentAt + forMs > this.#deadline) {
-      this.#deadline = Math.min(sentAt + forMs, this.#capAt);
-      this.#wallDeadline = sentWall + (this.#deadline - sentAt);
-    }
-
-    const { maxRenewals } = lease;
+  /** Counted from the sending of the attempt that was answered, as the deadline is. */
+  #planRenewal({ maxRenewals, expiresInMs }: Lease, { sentAt }: Sent): void {
     this.#limitReached = maxRenewals !== null && this.#renewals >= maxRenewals;
-    const early = 1 - random() * DEFAULTS.renewJitter;
+    const early = 1 - this.#context.random() * DEFAULTS.renewJitter;
     this.renewAt =
-      this.#limitReached || this.#deadline >= this.#capAt
+      this.#limitReached || this.#belief.isCapped
         ? Number.POSITIVE_INFINITY
-        : sentAt + lease.expiresInMs * DEFAULTS.renewPart * early;
+        : sentAt + expiresInMs * DEFAULTS.renewPart * early;
     this.#armDeadline();
-  }
-
-  #mayLiveFor(ms: number): void {
-    this.#endsBy = Math.max(this.#endsBy, this.#context.clock.now() + ms);
   }
 
   #armDeadline(): void {
     this.#cancelTimer();
-    const left = this.#deadline - this.#context.clock.now();
+    const { clock } = this.#context;
     const onTime = () => {
-      if (this.#context.clock.now() < this.#deadline) this.#armDeadline();
+      if (clock.now() < this.deadline) this.#armDeadline();
       else this.#loseByTime();
     };
-    this.#cancelTimer = this.#context.clock.schedule(left, onTime, { background: true });
+    this.#cancelTimer = clock.schedule(this.deadline - clock.now(), onTime, { background: true });
   }
 
   #loseByTime(): void {
     if (this.#loss !== null || this.#ending !== null) return;
-    if (this.#deadline >= this.#capAt) this.#lose("max-hold");
+    if (this.#belief.isCapped) this.#lose("max-hold");
     else if (this.#limitReached) this.#finishLoss(this.#limitError());
     else this.#lose("deadline");
   }
@@ -351,26 +319,11 @@ export class Handle implements LeaseHandle {
     this.#context.onCleanup(giveBack(this.#context, this.#releaseRequest(), until).then(() => undefined));
   }
 
-  async #release(): Promise<ReleaseOutcome> {
-    const { clock } = this.#context;
-    this.#stop(null);
-    const released = this.#releaseAfterRenewal();
-    this.#context.onCleanup(released.then(() => undefined));
-    let cancelTimer: CancelTimer = () => {};
-    const deadline = new Promise<null>((resolve) => {
-      cancelTimer = clock.schedule(this.#deadline - clock.now(), () => resolve(null));
-    });
-    const end = await Promise.race([released, deadline]);
-    cancelTimer();
-    if (end === null) return "unconfirmed";
-    return end === "gone" ? "gone" : "released";
-  }
-
-  /** A renewal under way is awaited first, so that it cannot arrive after the release and find nothing. */
-  async #releaseAfterRenewal() {
-    await this.#renewing;
+  async #releaseAfterRenewal(): Promise<ReleaseOutcome> {
+    // Awaited, so that it cannot arrive after the release and find nothing.
+    if (this.renewing !== null) await this.renewing;
     // Also past the deadline, when the caller has its answer: until then it may stand in others' way.
-    return giveBack(this.#context, this.#releaseRequest(), this.#endsBy);
+    return giveBack(this.#context, this.#releaseRequest(), this.#belief.endsBy);
   }
 
   #releaseRequest(): ReleaseRequest {

@@ -51,6 +51,8 @@ class Manager implements LeaseManager {
   readonly #held = new Set<Handle>();
   /** Requests under way: aborted with `CLOSED` at `drain()` and `close()`. */
   readonly #waits = new Set<AbortController>();
+  /** Rings when the last request has its answer. */
+  readonly #answered = new Bell();
   readonly #listeners = new Listeners<ManagerEvent>();
   /** Aborts when closing has taken its time. */
   readonly #giveUp = new AbortController();
@@ -153,6 +155,8 @@ class Manager implements LeaseManager {
     this.#grantNoMore();
     const cancelTimer = this.#context.clock.schedule(withinMs, () => this.#giveUp.abort());
     await Promise.all([...this.#held].map((lease) => lease.releaseAtClose()));
+    // One that is granted something in this very moment gives it back itself.
+    if (this.#waits.size > 0) await this.#answered.wait();
     // A clean-up may begin another one: a grant that arrives after its request was aborted.
     while (this.#cleanups.size > 0) await Promise.all(this.#cleanups);
     await this.#lossFeed?.stop();
@@ -227,6 +231,7 @@ class Manager implements LeaseManager {
       throw error;
     } finally {
       this.#waits.delete(wait);
+      if (this.#waits.size === 0) this.#answered.ring();
       signal?.removeEventListener("abort", onAbort);
     }
   }
@@ -256,7 +261,7 @@ class Manager implements LeaseManager {
 
   #track(cleanup: Promise<void>): void {
     this.#cleanups.add(cleanup);
-    void cleanup.finally(() => this.#cleanups.delete(cleanup));
+    void cleanup.then(() => this.#cleanups.delete(cleanup));
   }
 }
 

@@ -80,7 +80,7 @@ export class Renewer {
       this.#inFlight = false;
     }
     let next = Number.POSITIVE_INFINITY;
-    for (const handle of this.#handles) if (!handle.renewing) next = Math.min(next, handle.renewAt);
+    for (const handle of this.#handles) if (handle.renewing === null) next = Math.min(next, handle.renewAt);
     if (next < Number.POSITIVE_INFINITY) this.#arm(next);
   }
 
@@ -88,16 +88,22 @@ export class Renewer {
     const now = this.#clock.now();
     const due: Handle[] = [];
     for (const handle of this.#handles) {
-      if (handle.renewing) continue;
+      if (handle.renewing !== null) continue;
       const slack = handle.lease.ttlMs * TOGETHER_PART;
-      if (handle.renewAt <= now + slack && due.length < MAX_BATCH) due.push(handle);
+      if (handle.renewAt <= now + slack) due.push(handle);
     }
-    return due;
+    if (due.length <= MAX_BATCH) return due;
+    // Who has the least time left cannot wait for the next call.
+    return due.sort((a, b) => a.deadline - b.deadline).slice(0, MAX_BATCH);
   }
 
   async #send(handles: readonly Handle[], requests: readonly RenewRequest[]): Promise<RenewResult[]> {
     const sent = { sentAt: this.#clock.now(), sentWall: this.#clock.wallNow() };
-    const finish = handles.map((handle) => handle.beginRenewal());
+    let end = () => {};
+    const renewing = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    for (const handle of handles) handle.renewing = renewing;
     try {
       const results = await this.#backend.renew(requests);
       for (const [index, handle] of handles.entries()) {
@@ -111,7 +117,8 @@ export class Renewer {
       for (const handle of handles) handle.onRenewFailure(error);
       throw error;
     } finally {
-      for (const end of finish) end();
+      for (const handle of handles) handle.renewing = null;
+      end();
     }
   }
 }

@@ -11,6 +11,7 @@ import type { Lease, Refusal } from "../model/model.js";
 import { isTransient, pause, retryDelayMs, surelyNotApplied } from "./backoff.js";
 import { deadlock, findDeadlock } from "./deadlock.js";
 import { DEFAULTS } from "./defaults.js";
+import { giveBack } from "./give-back.js";
 import { endedBefore } from "./losses.js";
 
 /** What waiting needs besides the request. */
@@ -79,24 +80,21 @@ export async function waitForLease(
   const place = new PlaceInLine(context, request, options);
   if (signal === undefined) return place.wait();
 
-  // The caller is answered as soon as it aborts; the place tidies up behind it.
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort);
+  return new Promise((resolve, reject) => {
+    // The caller is answered as soon as it aborts; the place tidies up behind it.
+    const onAbort = () => {
+      const tidied = waited.then(
+        () => undefined,
+        () => undefined,
+      );
+      context.onCleanup(tidied);
+      reject(signal.reason);
+    };
+    const waited = place.wait(() => signal.removeEventListener("abort", onAbort));
+    waited.then(resolve, reject);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort);
   });
-  const waited = place.wait();
-  context.onCleanup(
-    waited.then(
-      () => undefined,
-      () => undefined,
-    ),
-  );
-  try {
-    return await Promise.race([waited, aborted]);
-  } finally {
-    if (onAbort !== undefined) signal.removeEventListener("abort", onAbort);
-  }
 }
 
 /** One request from its first ask to its end. */
@@ -121,17 +119,20 @@ class PlaceInLine {
     this.#waitUntil = this.#startedAt + options.waitMs;
   }
 
-  async wait(): Promise<WaitOutcome> {
+  /** @param onAnswered - called once there is an answer that an abort comes too late for */
+  async wait(onAnswered?: () => void): Promise<WaitOutcome> {
     try {
       const outcome = await this.#untilAnswered();
       // Aborted in the very moment of the grant: the caller is gone, so the lease goes too.
       this.#signal?.throwIfAborted();
+      onAnswered?.();
       if (outcome.status === "refused") void this.#leave();
       return outcome;
     } catch (error) {
       const left = this.#leave();
       // Who is told to ask anew must not find its own old request before it.
       if (isLeaseError(error, "LEASE_DEADLOCK")) await left;
+      onAnswered?.();
       throw error;
     }
   }
@@ -245,28 +246,4 @@ class PlaceInLine {
 function tooLate({ id, ttlMs }: Lease): LeaseError<"LEASE_LOST"> {
   const message = `The backend's answers take longer than the TTL of ${ttlMs} ms, so no grant arrives in time: use a longer TTL.`;
   return new LeaseError("LEASE_LOST", message, { leaseId: id, how: "deadline", by: null, reason: null });
-}
-
-/**
- * Releases one lease, trying again while that may help and at the most until `until` on the caller's clock.
- *
- * @returns what the backend said, or `null` when it never did; never rejects
- */
-export async function giveBack(
-  context: Pick<WaitContext, "backend" | "clock" | "random" | "giveUp">,
-  request: ReleaseRequest,
-  until: number,
-): Promise<"released" | "cancelled" | "gone" | null> {
-  const { backend, clock, random, giveUp } = context;
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const [result] = await backend.release([request]);
-      return result?.status === "released" || result?.status === "cancelled" ? result.status : "gone";
-    } catch (error) {
-      const pauseMs = retryDelayMs(attempt, random);
-      if (!isTransient(error) || clock.now() + pauseMs >= until) return null;
-      await pause(clock, pauseMs, giveUp);
-      if (giveUp?.aborted === true) return null;
-    }
-  }
 }

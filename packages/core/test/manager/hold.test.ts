@@ -39,6 +39,23 @@ test("leases that are due together are renewed in one call", async () => {
   expect(batches).toEqual([100]);
 });
 
+test("of more leases than go into one call, those with the least time left go first", async () => {
+  const { manager, backend, clock } = world();
+  const slow = meddled(backend, {
+    renew: async (requests) => {
+      await new Promise<void>((resolve) => clock.schedule(500, resolve));
+      return backend.renew(requests);
+    },
+  });
+  const leases = manager({ backend: slow });
+  await Promise.all(Array.from({ length: 2_000 }, (_, index) => leases.acquire(`job:${index}`)));
+  await clock.advance(9_000);
+  const short = await leases.acquire("short", { ttlMs: 2_000 });
+  await clock.advance(10_000);
+  expect(short.loss).toBeNull();
+  expect(leases.held).toHaveLength(2_001);
+});
+
 test("without an answer the lease is lost at the local deadline: signal, state and cause tell", async () => {
   const { manager, backend, clock } = world();
   const cut = meddled(backend, { renew: () => Promise.reject(unavailable()) });
