@@ -56,6 +56,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
+    // A logger for each request costs as much as its line; what a line needs to say of the request, it says.
+    childLoggerFactory: (shared) => shared,
     bodyLimit: limits.bodyBytes,
     // These bound how long a request takes to arrive; how long its answer takes is bounded by waitMs.
     requestTimeout: limits.requestMs,
@@ -107,20 +109,25 @@ export async function buildApp(options: AppOptions): Promise<App> {
 
 function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   // Without the query, which may say more than a log or a screenshot should.
-  const problem = problemOf(error, request.url.split("?", 1)[0]);
+  const { method, url } = request;
+  const [path] = url.split("?", 1);
+  const problem = problemOf(error, path);
   // That the server shuts down is no error of it.
-  if (problem.status >= 500 && problem.code !== "CLOSED") request.log.error({ err: error }, problem.title);
+  if (problem.status >= 500 && problem.code !== "CLOSED") {
+    request.log.error({ method, path, err: error }, problem.title);
+  }
   const retryAfter = retryAfterSeconds(problem);
   if (retryAfter !== null) void reply.header("retry-after", retryAfter);
   if (problem.status === 401) void reply.header("www-authenticate", "Bearer");
   void reply.code(problem.status).type("application/problem+json").serializer(JSON.stringify).send(problem);
 }
 
-async function logAnswer(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+function logAnswer(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
   const { method, routeOptions, url } = request;
   const [path] = url.split("?", 1);
   const ms = Math.round(reply.elapsedTime * 10) / 10;
   request.log.info({ method, path, route: routeOptions.url, status: reply.statusCode, ms }, "answered");
+  done();
 }
 
 /** What never became a request: too slow, too large, or no HTTP. */

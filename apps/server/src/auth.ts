@@ -11,8 +11,8 @@ import { HttpError } from "./problems.js";
  */
 export async function guard(app: FastifyInstance, token: string | undefined): Promise<void> {
   if (token === undefined) {
-    app.addHook("onRequest", async ({ hostname }) => {
-      if (!isLoopback(hostname)) throw new HttpError("WRONG_HOST");
+    app.addHook("onRequest", ({ hostname }, _reply, done) => {
+      done(isLoopback(hostname) ? undefined : new HttpError("WRONG_HOST"));
     });
     return;
   }

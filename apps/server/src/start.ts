@@ -13,12 +13,18 @@ import { SERVER_LIMITS } from "./limits.js";
 import { reportingMonitor } from "./monitor.js";
 import { wayOut } from "./shut-down.js";
 
+/**
+ * Standard error. Lines are gathered for a moment, or every request would pay for a write of its own; what is gathered
+ * at exit, and before a fatal error, pino writes at once.
+ */
+const LOG = { fd: 2, sync: false, minLength: 4096, periodicFlush: 100 };
+
 /** Starts the server, or says in one line why not and sets the exit code. */
 export async function start(): Promise<void> {
   let backend: LeaseBackend | undefined;
   try {
     const config = readConfig(process.env);
-    const logger = pino({ level: config.logLevel }, destination({ fd: 2, sync: true }));
+    const logger = pino({ level: config.logLevel }, destination(LOG));
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });
     backend = withMetrics(await open(config.backend), { registry });
