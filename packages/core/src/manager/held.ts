@@ -314,21 +314,24 @@ export class Handle implements LeaseHandle {
     this.#stop(loss);
     // Whoever works under it first, so that what listeners stop at once is stopped before others can be granted it.
     this.#controller.abort(loss);
-    // It may still stand in others' way: best effort, for as long as that can be.
-    const until = this.#context.clock.now() + this.#lease.ttlMs;
-    this.#context.onCleanup(giveBack(this.#context, this.#releaseRequest(), until).then(() => undefined));
+    // It may still stand in others' way, also by a renewal under way: best effort, for as long as that can be.
+    this.#belief.mayLiveFor(this.#lease.ttlMs);
+    this.#context.onCleanup(this.#giveBack().then(() => undefined));
   }
 
   async #releaseAfterRenewal(): Promise<ReleaseOutcome> {
     // Awaited, so that it cannot arrive after the release and find nothing.
     if (this.renewing !== null) await this.renewing;
-    // Also past the deadline, when the caller has its answer: until then it may stand in others' way.
-    return giveBack(this.#context, this.#releaseRequest(), this.#belief.endsBy);
+    return this.#giveBack();
   }
 
-  #releaseRequest(): ReleaseRequest {
+  /** Goes on past the deadline, when the holder has its answer: until `endsBy` it may stand in others' way. */
+  #giveBack(): Promise<ReleaseOutcome> {
     const { id, agentId, token } = this;
-    return this.#unanswered ? { kind: "abandon", id, agentId } : { kind: "release", id, agentId, token };
+    const request: ReleaseRequest = this.#unanswered
+      ? { kind: "abandon", id, agentId }
+      : { kind: "release", id, agentId, token };
+    return giveBack(this.#context, request, this.#belief.endsBy);
   }
 
   #stop(loss: LossError | null): void {

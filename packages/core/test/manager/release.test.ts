@@ -60,6 +60,22 @@ describe("a release that nobody confirmed in time goes on for as long as the sto
     expect(clock.timers).toBe(0);
   });
 
+  test("where it was lost after a renewal for longer than its TTL", async () => {
+    const { manager, backend, clock, live } = world();
+    let isAway = true;
+    const cut = meddled(backend, {
+      release: (requests) => (isAway ? Promise.reject(unavailable()) : backend.release(requests)),
+    });
+    const lease = await manager({ backend: cut }).acquire("a", { ttlMs: 10_000, maxHoldMs: 20_000 });
+    await lease.renew({ ttlMs: 300_000 });
+    await clock.advance(20_000);
+    expect(lease.loss).toMatchObject({ details: { how: "max-hold" } });
+    await clock.advance(30_000);
+    isAway = false;
+    await clock.advance(2_000);
+    expect(await live()).toEqual([]);
+  });
+
   test("where a renewal arrived whose answer did not", async () => {
     const { manager, backend, clock, live } = world();
     let isAway = false;
