@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { type AcquireRequest, LeaseError } from "@lease/core";
 import { expect, test } from "vitest";
 import { meddled, rejection, settled, world } from "./support.js";
@@ -103,6 +104,30 @@ test("a thousand aborts at random moments leave no lease behind", async () => {
   expect(granted).toBeGreaterThan(10);
   await leases.close();
   expect(await live()).toEqual([]);
+});
+
+test("a signal that outlives thousands of requests keeps no listener of any of them", async () => {
+  const { manager, backend, clock } = world();
+  const { signal } = new AbortController();
+  const leases = manager();
+  await manager({ agentId: "bob" }).acquire("taken");
+  const outcomes = { granted: 0, refused: 0, failed: 0 };
+  const broken = manager({ backend: meddled(backend, { acquire: () => Promise.reject(new Error("no")) }) });
+  for (let round = 0; round < 300; round += 1) {
+    await (await leases.acquire("a", { signal })).release();
+    outcomes.granted += 1;
+    if (!(await leases.tryAcquire("taken", { signal })).granted) outcomes.refused += 1;
+    await broken.acquire("b", { signal }).catch(() => {
+      outcomes.failed += 1;
+    });
+  }
+  expect(outcomes).toEqual({ granted: 300, refused: 300, failed: 300 });
+  const waiting = rejection(leases.acquire("taken", { signal, waitMs: 10_000 }));
+  await settled();
+  expect(getEventListeners(signal, "abort")).toHaveLength(1);
+  await clock.advance(10_000);
+  expect((await waiting).code).toBe("LEASE_UNAVAILABLE");
+  expect(getEventListeners(signal, "abort")).toHaveLength(0);
 });
 
 async function turns(count: number): Promise<void> {

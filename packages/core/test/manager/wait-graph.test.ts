@@ -13,6 +13,7 @@ function storeOf(leases: readonly Lease[]) {
     list: async ({ ids, state }) => ({
       leases: leases.filter((one) => (ids?.includes(one.id) ?? true) && (state ?? one.state) === one.state),
       next: null,
+      cursor: "",
     }),
   });
 }
