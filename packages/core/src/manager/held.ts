@@ -253,24 +253,30 @@ export class Handle implements LeaseHandle {
 
   /** The feed told that somebody asked for the lease back, sooner than a renewal would. */
   onRevokingSeen(revoking: Revoking): void {
-    if (this.#loss === null && this.#ending === null) this.#describe({ ...this.#lease, revoking });
+    if (this.#loss !== null || this.#ending !== null) return;
+    const before = this.#lease;
+    this.#lease = { ...before, revoking };
+    this.#tellIfRevoking(before);
   }
 
   #onRenewed(lease: Lease, sent: Sent): void {
     const lateMs = Math.max(0, sent.sentAt - this.renewAt);
+    const before = this.#lease;
+    this.#lease = lease;
     this.#renewals = Math.max(this.#renewals + 1, lease.renewals);
-    this.#describe(lease);
     this.#belief.confirm(lease.expiresInMs, sent);
     this.#planRenewal(lease, sent);
+    // Told last: who hears of it may ask whether it is held, or release it.
     this.#context.tell({ type: "renewed", lease: this, lateMs });
+    this.#tellIfRevoking(before);
   }
 
-  #describe(lease: Lease): void {
-    const revokeBegins = this.#lease.revoking === null && lease.revoking !== null;
-    this.#lease = lease;
-    if (!revokeBegins || lease.revoking === null) return;
-    this.#revokeListeners.tell(lease.revoking);
-    this.#context.tell({ type: "revoke-requested", lease: this, revoking: lease.revoking });
+  #tellIfRevoking(before: Lease): void {
+    const { revoking } = this.#lease;
+    if (before.revoking !== null || revoking === null) return;
+    if (this.#loss !== null || this.#ending !== null) return;
+    this.#context.tell({ type: "revoke-requested", lease: this, revoking });
+    this.#revokeListeners.tell(revoking);
   }
 
   /** Counted from the sending of the attempt that was answered, as the deadline is. */

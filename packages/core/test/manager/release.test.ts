@@ -122,6 +122,40 @@ test("release awaits a renewal in flight", async () => {
   expect(order).toEqual(["renewed", "released"]);
 });
 
+test("a lease released by who hears that it is asked back leaves no timer, and no word of it comes after its end", async () => {
+  const { manager, backend, clock, live } = world();
+  const leases = manager();
+  const told: string[] = [];
+  leases.observe(({ type }) => told.push(type));
+  const lease = await leases.acquire("a", { ttlMs: 30_000 });
+  lease.onRevokeRequested(() => void lease.release());
+  await backend.release([{ kind: "revoke", id: lease.id, by: "ops", reason: null, graceMs: 20_000 }]);
+  await clock.advance(10_000);
+  expect(await live()).toEqual([]);
+  expect(clock.timers).toBe(0);
+  expect(told).toEqual(["requested", "granted", "renewed", "revoke-requested", "ended"]);
+});
+
+test("who hears that a lease is asked back can go by the renewal that told it, however late its answer", async () => {
+  const { manager, backend, clock } = world();
+  const late = meddled(backend, {
+    // Answered past the deadline, with all timers late, as after a stop of the process.
+    renew: async (requests) => {
+      const results = await backend.renew(requests.map((request) => ({ ...request, ttlMs: 60_000 })));
+      await clock.advance(25_000);
+      return results;
+    },
+  });
+  const blocked = { ...clock, schedule: () => () => {} };
+  const lease = await manager({ backend: late, clock: blocked }).acquire("a", { ttlMs: 30_000 });
+  await backend.release([{ kind: "revoke", id: lease.id, by: "ops", reason: null, graceMs: 50_000 }]);
+  await clock.advance(10_000);
+  const held: boolean[] = [];
+  lease.onRevokeRequested(() => void held.push(lease.isHeld()));
+  await lease.renew();
+  expect(held).toEqual([true]);
+});
+
 test("a lost lease was given back already", async () => {
   const { manager, backend, clock, live } = world();
   const cut = meddled(backend, { renew: () => Promise.reject(unavailable()) });
