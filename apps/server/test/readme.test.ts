@@ -21,7 +21,7 @@ test("the curl examples do what they say", async () => {
   const traced = script
     .replaceAll("localhost:5327", server.url)
     .replaceAll("curl -s", "curl -w '\\n' --fail-with-body -s");
-  const { stdout, stderr } = await promisify(execFile)("bash", ["-euo", "pipefail", "-c", traced]);
+  const { stdout, stderr } = await promisify(execFile)("bash", ["--norc", "-euo", "pipefail", "-c", traced]);
   expect(stderr).toBe("");
   const [acquired, put, renewed, released, below, history, ...rest] = stdout.trim().split("\n");
   expect(JSON.parse(acquired ?? "")).toMatchObject({ agentId: "agent-7", state: "active", ttlMs: 60_000 });
