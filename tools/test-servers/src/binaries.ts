@@ -1,6 +1,7 @@
 /**
- * Finds the program of a server: where a variable says, on the PATH, or, on Debian and its kin, in the distribution's own
- * package, unpacked into `.cache` of this repository. That needs neither root nor an installation.
+ * Finds the program of a server, and what tests of servers need beside it: where a variable says, on the PATH, or, on
+ * Debian and its kin, in the distribution's own package, unpacked into `.cache` of this repository. That needs neither
+ * root nor an installation.
  */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -24,7 +25,12 @@ interface Program {
   readonly debianPackage: string;
   /** Where the package keeps it. */
   readonly debianPath: string;
+  /** Something to load, not to run: then it is on no PATH. */
+  readonly isLibrary?: true;
 }
+
+/** As Debian calls what Node calls `process.arch`, in folders of libraries. */
+const TRIPLETS: Readonly<Record<string, string>> = { x64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" };
 
 const REDIS: Program = {
   variable: "REDIS_BIN",
@@ -41,10 +47,28 @@ const ETCD: Program = {
   debianPath: "usr/bin/etcd",
 };
 
+const OPENSSL: Program = {
+  variable: "OPENSSL_BIN",
+  command: "openssl",
+  debianPackage: "openssl",
+  debianPath: "usr/bin/openssl",
+};
+
+const FAKETIME: Program = {
+  variable: "LIBFAKETIME",
+  command: "libfaketime.so.1",
+  debianPackage: "libfaketime",
+  debianPath: `usr/lib/${TRIPLETS[process.arch] ?? process.arch}/faketime/libfaketime.so.1`,
+  isLibrary: true,
+};
+
 const found = new Map<Program, Promise<Binary>>();
 
 export const findRedis = () => find(REDIS);
 export const findEtcd = () => find(ETCD);
+export const findOpenssl = () => find(OPENSSL);
+/** A library to preload into a server, so that its wall clock is ours to set. */
+export const findFaketime = () => find(FAKETIME);
 
 function find(program: Program): Promise<Binary> {
   let binary = found.get(program);
@@ -58,13 +82,10 @@ function find(program: Program): Promise<Binary> {
 async function search(program: Program): Promise<Binary> {
   const named = process.env[program.variable];
   if (named !== undefined && named !== "") {
-    if (await isExecutable(named)) return { path: named, env: {} };
-    throw new Error(`${program.variable} is ${named}, which is no program that this user can run.`);
+    if (await isUsable(program, named)) return { path: named, env: {} };
+    throw new Error(`${program.variable} is ${named}, which this user cannot ${program.isLibrary ? "read" : "run"}.`);
   }
-  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
-    const path = join(folder, program.command);
-    if (folder !== "" && (await isExecutable(path))) return { path, env: {} };
-  }
+  for (const path of installedAt(program)) if (await isUsable(program, path)) return { path, env: {} };
   try {
     return await unpacked(program);
   } catch (cause) {
@@ -76,10 +97,16 @@ async function search(program: Program): Promise<Binary> {
   }
 }
 
+function installedAt({ command, debianPath, isLibrary }: Program): string[] {
+  if (isLibrary) return [`/${debianPath}`];
+  const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
+  return folders.map((folder) => join(folder, command));
+}
+
 async function unpacked(program: Program): Promise<Binary> {
   const folder = join(await repositoryRoot(), ".cache", "test-servers", program.command);
   const path = join(folder, "bin", program.command);
-  if (!(await isExecutable(path))) await fetchPackage(program, folder);
+  if (!(await isUsable(program, path))) await fetchPackage(program, folder);
   return { path, env: { LD_LIBRARY_PATH: (await libraryFolders(folder)).join(":") } };
 }
 
@@ -94,7 +121,7 @@ async function fetchPackage(program: Program, folder: string): Promise<void> {
     await downloadWithLibraries(program, work);
     await symlink(join("..", program.debianPath), join(work, "bin", program.command));
     await rename(work, folder).catch(async (error: unknown) => {
-      if (!(await isExecutable(join(folder, "bin", program.command)))) throw error;
+      if (!(await isUsable(program, join(folder, "bin", program.command)))) throw error;
     });
   } finally {
     await rm(work, { recursive: true, force: true });
@@ -155,8 +182,8 @@ async function libraryFolders(folder: string): Promise<string[]> {
   return [lib, ...triplets.map((triplet) => join(lib, triplet))];
 }
 
-async function isExecutable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
+async function isUsable({ isLibrary }: Program, path: string): Promise<boolean> {
+  return access(path, isLibrary ? constants.R_OK : constants.X_OK).then(
     () => true,
     () => false,
   );

@@ -5,10 +5,14 @@
  */
 export { type EtcdCluster, type EtcdMember, startEtcd } from "./etcd.ts";
 export {
-  type RedisCluster,
   type RedisOptions,
   type RedisServer,
+  type RedisServerWithClock,
+  type RedisTlsServer,
   startRedis,
-  startRedisCluster,
+  startRedisWithClock,
+  startRedisWithTls,
 } from "./redis.ts";
+export { type RedisCluster, type RedisClusterOptions, startRedisCluster } from "./redis-cluster.ts";
+export { type RedisSentinel, startRedisSentinel } from "./redis-sentinel.ts";
 export { type SharedStore, sharedStores } from "./shared-stores.ts";

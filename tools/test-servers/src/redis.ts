@@ -1,5 +1,8 @@
-/** Private Redis servers: one alone, or a cluster of three masters. */
-import { findRedis } from "./binaries.ts";
+/** Private Redis servers: plain ones, one behind TLS, one whose clock can be set. */
+import { rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { findFaketime, findRedis } from "./binaries.ts";
+import { CERTIFICATE_FILE, KEY_FILE, makeCertificate, readCertificate } from "./certificate.ts";
 import { type Reply, redisCommand } from "./resp.ts";
 import { ServerProcess, withFreePorts } from "./server-process.ts";
 
@@ -16,6 +19,8 @@ export interface RedisServer {
   readonly host: string;
   readonly port: number;
   readonly pid: number;
+  /** Where it keeps its data. */
+  readonly folder: string;
   /** Runs one command over a connection of its own. */
   command(...args: (string | number)[]): Promise<Reply>;
   /** SIGSTOP: it keeps its connections and answers nothing. */
@@ -24,85 +29,77 @@ export interface RedisServer {
   resume(): void;
   /** SIGKILL. */
   kill(): Promise<void>;
-  /** Kills it if it runs, and starts it on the same port with what its append-only file has, if it keeps one. */
+  /** Kills it if it runs, and starts it on the same port with what its files have, if it keeps any. */
   restart(): Promise<void>;
   /** Ends it and removes its data. */
   stop(): Promise<void>;
 }
 
-export interface RedisCluster {
-  /** Three masters that share the 16,384 slots. */
-  readonly nodes: readonly RedisServer[];
-  stop(): Promise<void>;
+export interface RedisTlsServer extends RedisServer {
+  /** `rediss://127.0.0.1:<port>`; `url` is for those without TLS. */
+  readonly tlsUrl: string;
+  /** Its own certificate, which nothing trusts by itself. */
+  readonly certificate: string;
+  /** Of the certificate. */
+  readonly key: string;
 }
 
-const HOST = "127.0.0.1";
+export interface RedisServerWithClock extends RedisServer {
+  /** From now on its wall clock differs from the machine's by so much. */
+  setClock(offsetMs: number): Promise<void>;
+}
+
+export const HOST = "127.0.0.1";
 
 /** Starts a Redis server of our own. */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
-  return withFreePorts(1, (port) => startOn(port as number, options));
+  return withFreePorts(1, (port) => startRedisOn(port, options));
 }
 
-/** Starts three masters and makes them one cluster. */
-export async function startRedisCluster(options: RedisOptions = {}): Promise<RedisCluster> {
-  const nodes = await Promise.all(Array.from({ length: 3 }, () => startClusterNode(options)));
-  const stop = async () => {
-    await Promise.all(nodes.map((node) => node.stop()));
-  };
-  try {
-    await joinNodes(nodes);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return { nodes: nodes.map(({ server }) => server), stop };
-}
-
-interface ClusterNode {
-  readonly server: RedisServer;
-  readonly busPort: number;
-  stop(): Promise<void>;
-}
-
-async function startClusterNode(options: RedisOptions): Promise<ClusterNode> {
-  return withFreePorts(2, async (port, busPort) => {
-    const cluster = [
-      ...["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf"],
-      ...["--cluster-node-timeout", "5000", "--cluster-port", String(busPort)],
+/** Starts one that also speaks TLS, on a second port. */
+export async function startRedisWithTls(options: RedisOptions = {}): Promise<RedisTlsServer> {
+  return withFreePorts(2, async (port, tlsPort) => {
+    const tls = [
+      ...["--tls-port", String(tlsPort), "--tls-auth-clients", "no"],
+      ...["--tls-cert-file", CERTIFICATE_FILE, "--tls-key-file", KEY_FILE, "--tls-ca-cert-file", CERTIFICATE_FILE],
     ];
-    const args = [...cluster, ...(options.args ?? [])];
-    const server = await startOn(port as number, { ...options, args });
-    return { server, busPort: busPort as number, stop: () => server.stop() };
+    const server = await startRedisOn(port, { ...options, args: [...tls, ...(options.args ?? [])] }, makeCertificate);
+    const own = await readCertificate(server.folder);
+    return Object.assign(server, { tlsUrl: `rediss://${HOST}:${tlsPort}`, ...own });
   });
 }
 
-async function joinNodes(nodes: readonly ClusterNode[]): Promise<void> {
-  const SLOTS = 16_384;
-  const [first] = nodes as readonly [ClusterNode];
-  for (const [index, { server, busPort }] of nodes.entries()) {
-    const from = Math.floor((SLOTS * index) / nodes.length);
-    const to = Math.floor((SLOTS * (index + 1)) / nodes.length) - 1;
-    await server.command("CLUSTER", "SET-CONFIG-EPOCH", index + 1);
-    await server.command("CLUSTER", "ADDSLOTSRANGE", from, to);
-    if (index > 0) await first.server.command("CLUSTER", "MEET", HOST, server.port, busPort);
-  }
-  const until = performance.now() + 15_000;
-  for (const { server } of nodes) {
-    while (!(await isComplete(server, nodes.length))) {
-      if (performance.now() > until) throw new Error("The three masters do not become one cluster.");
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
+const CLOCK_FILE = "clock";
+
+/** Starts one whose wall clock can be set, by libfaketime. Linux alone has that. */
+export async function startRedisWithClock(options: RedisOptions = {}): Promise<RedisServerWithClock> {
+  const { path } = await findFaketime();
+  const env = {
+    // Without the C library's own malloc in front, jemalloc and libfaketime wait for each other at the start.
+    LD_PRELOAD: `${path} libc.so.6`,
+    FAKETIME_TIMESTAMP_FILE: CLOCK_FILE,
+    FAKETIME_NO_CACHE: "1",
+    // Only the wall clock can be set; time goes on for everything else.
+    FAKETIME_DONT_FAKE_MONOTONIC: "1",
+  };
+  const setClock = async (folder: string, offsetMs: number) => {
+    const next = join(folder, `${CLOCK_FILE}.next`);
+    await writeFile(next, `${offsetMs < 0 ? "-" : "+"}${Math.abs(offsetMs) / 1000}\n`);
+    await rename(next, join(folder, CLOCK_FILE));
+  };
+  const server = await withFreePorts(1, (port) =>
+    startRedisOn(port, options, (folder) => setClock(folder, 0), env),
+  );
+  return Object.assign(server, { setClock: (offsetMs: number) => setClock(server.folder, offsetMs) });
 }
 
-async function isComplete(server: RedisServer, nodeCount: number): Promise<boolean> {
-  const info = String(await server.command("CLUSTER", "INFO"));
-  if (!info.includes("cluster_state:ok") || !info.includes(`cluster_known_nodes:${nodeCount}`)) return false;
-  const slots = (await server.command("CLUSTER", "SLOTS")) as Reply[];
-  return slots.length === nodeCount;
-}
-
-async function startOn(port: number, options: RedisOptions): Promise<RedisServer> {
+/** @throws when the port is taken */
+export async function startRedisOn(
+  port: number,
+  options: RedisOptions,
+  prepare?: (folder: string) => Promise<void>,
+  env: NodeJS.ProcessEnv = {},
+): Promise<RedisServer> {
   const binary = await findRedis();
   const settings = [
     ...["--bind", HOST, "--port", String(port), "--save", "", "--daemonize", "no", "--loglevel", "notice"],
@@ -110,21 +107,32 @@ async function startOn(port: number, options: RedisOptions): Promise<RedisServer
     ...(options.args ?? []),
   ];
   const process = await ServerProcess.start({
-    binary,
+    binary: { path: binary.path, env: { ...binary.env, ...env } },
+    ...(prepare === undefined ? {} : { prepare }),
     args: (folder) => ["--dir", folder, ...settings],
     isReady: async (pid) => {
       // An error while it loads its data counts as not ready.
-      const info = String(await redisCommand(port, ["INFO", "server"]));
       await redisCommand(port, ["EXISTS", "nothing"]).catch((error: Error) => {
         if (!/CLUSTERDOWN|MOVED/.test(error.message)) throw error;
       });
-      return new RegExp(`^process_id:${pid}\\r?$`, "m").test(info);
+      return isProcess(port, pid);
     },
   });
+  return serverOf(process, port);
+}
+
+/** Whether it is this process that answers on the port. */
+export async function isProcess(port: number, pid: number): Promise<boolean> {
+  const info = String(await redisCommand(port, ["INFO", "server"]));
+  return new RegExp(`^process_id:${pid}\\r?$`, "m").test(info);
+}
+
+export function serverOf(process: ServerProcess, port: number): RedisServer {
   return {
     url: `redis://${HOST}:${port}`,
     host: HOST,
     port,
+    folder: process.folder,
     get pid() {
       return process.pid;
     },

@@ -13,6 +13,8 @@ const ATTEMPTS = 5;
 
 export interface ServerPlan {
   readonly binary: Binary;
+  /** Puts what it reads at its start into its folder, in which it runs. */
+  readonly prepare?: (folder: string) => Promise<void>;
   readonly args: (folder: string) => readonly string[];
   /** Whether the server answers, and is the process `pid`, not a stranger on the same port. */
   readonly isReady: (pid: number) => Promise<boolean>;
@@ -20,20 +22,22 @@ export interface ServerPlan {
 
 export class ServerProcess {
   readonly #plan: ServerPlan;
-  readonly #folder: string;
+  /** Where it runs and keeps its data. */
+  readonly folder: string;
   #child: ChildProcess | undefined;
   #watchdog: ChildProcess | undefined;
   #output = "";
 
   private constructor(plan: ServerPlan, folder: string) {
     this.#plan = plan;
-    this.#folder = folder;
+    this.folder = folder;
   }
 
   /** Starts it and waits until it is ready. */
   static async start(plan: ServerPlan): Promise<ServerProcess> {
     const server = new ServerProcess(plan, await mkdtemp(join(tmpdir(), "lease-server-")));
     try {
+      await plan.prepare?.(server.folder);
       await server.start();
       return server;
     } catch (error) {
@@ -57,8 +61,8 @@ export class ServerProcess {
   async start(): Promise<void> {
     const { binary, args, isReady } = this.#plan;
     this.#output = "";
-    const child = spawn(binary.path, args(this.#folder), {
-      cwd: this.#folder,
+    const child = spawn(binary.path, args(this.folder), {
+      cwd: this.folder,
       env: { ...process.env, ...binary.env },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -75,7 +79,7 @@ export class ServerProcess {
       await once(child, "error").catch(() => undefined);
       throw new Error(`${binary.path} could not be started: ${this.#output}`);
     }
-    this.#watchdog = guard(child.pid, this.#folder);
+    this.#watchdog = guard(child.pid, this.folder);
     const until = performance.now() + READY_WITHIN_MS;
     while (!(await isReady(child.pid).catch(() => false))) {
       if (child.exitCode !== null || child.signalCode !== null) {
@@ -112,7 +116,7 @@ export class ServerProcess {
   /** Ends it for good and removes its data. */
   async stop(): Promise<void> {
     await this.kill();
-    await rm(this.#folder, { recursive: true, force: true, maxRetries: 3 });
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 

@@ -2,9 +2,17 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { connect } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { startEtcd, startRedis, startRedisCluster } from "../src/index.ts";
+import {
+  startEtcd,
+  startRedis,
+  startRedisCluster,
+  startRedisSentinel,
+  startRedisWithClock,
+  startRedisWithTls,
+} from "../src/index.ts";
 
 describe("Redis", () => {
   test("starts, pauses, comes back empty after a kill, and is gone after stop", async () => {
@@ -37,6 +45,52 @@ describe("Redis", () => {
     const [first] = cluster.nodes;
     expect(await first?.command("CLUSTER", "INFO")).toContain("cluster_slots_ok:16384");
     await cluster.stop();
+  });
+
+  test("three masters may have a replica each", async () => {
+    const cluster = await startRedisCluster({ withReplicas: true });
+    for (const [index, replica] of cluster.replicas.entries()) {
+      const role = (await replica.command("ROLE")) as unknown[];
+      expect(role.slice(0, 4)).toEqual(["slave", "127.0.0.1", cluster.nodes[index]?.port, "connected"]);
+    }
+    expect(cluster.replicas).toHaveLength(3);
+    await cluster.stop();
+  });
+
+  test("under Sentinel, a master that is killed is followed by its replica, with its data", async () => {
+    const sentinel = await startRedisSentinel();
+    const [master, replica] = sentinel.servers;
+    expect(await sentinel.master()).toBe(master);
+    await master.command("SET", "k", "v");
+    await expect.poll(() => replica.command("GET", "k")).toBe("v");
+    await master.kill();
+    await expect.poll(() => sentinel.master().catch(() => null), { timeout: 15_000 }).toBe(replica);
+    await expect.poll(async () => (await replica.command("ROLE")) as unknown[]).toContain("master");
+    expect(await replica.command("GET", "k")).toBe("v");
+    await sentinel.stop();
+  });
+
+  test("with TLS it answers who trusts its certificate", async () => {
+    const redis = await startRedisWithTls();
+    const { hostname, port } = new URL(redis.tlsUrl);
+    const socket = connectTls({ host: hostname, port: Number(port), ca: redis.certificate });
+    socket.write("PING\r\n");
+    expect(String((await once(socket, "data"))[0])).toBe("+PONG\r\n");
+    socket.destroy();
+    await redis.stop();
+  });
+
+  test.runIf(process.platform === "linux")("its wall clock can be set", async () => {
+    const redis = await startRedisWithClock();
+    const differsBy = async () => {
+      const [seconds] = (await redis.command("TIME")) as [string];
+      return Math.round(Number(seconds) - Date.now() / 1000);
+    };
+    for (const offset of [0, 3600, -3600, 9e9]) {
+      await redis.setClock(offset * 1000);
+      expect(Math.abs((await differsBy()) - offset)).toBeLessThanOrEqual(1);
+    }
+    await redis.stop();
   });
 
   test("a server ends with the process that started it, also when that is killed", async () => {
