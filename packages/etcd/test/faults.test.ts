@@ -104,7 +104,7 @@ test("no space left: holders renew and release, acquire says BACKEND_FULL, and a
       await hold(backend, "s"),
       await hold(backend, "t"),
     ];
-    await hold(backend, "u", { ttlMs: 60_000 });
+    await hold(backend, "u", { ttlMs: 120_000 });
     const filler = Buffer.alloc(100_000, "x");
     await until(async () => {
       const full = await plain.kv.put({ key: Buffer.from("filler"), value: filler }).catch(() => true);
@@ -114,7 +114,7 @@ test("no space left: holders renew and release, acquire says BACKEND_FULL, and a
     await expect(backend.acquire(request("r", { wait: true }))).rejects.toMatchObject({
       code: "BACKEND_FULL",
     });
-    expect(await renew(backend, held)).toMatchObject({ status: "renewed", lease: { expiresInMs: 30_000 } });
+    expect(await renew(backend, held)).toMatchObject({ status: "renewed", lease: { expiresInMs: 60_000 } });
     expect(await release(backend, held)).toBe("released");
     expect(await release(backend, held)).toBe("not-found");
     const ends = await backend.release([

@@ -1,30 +1,10 @@
 /** Short words for what most tests ask for. */
-import {
-  type AcquireRequest,
-  type AcquireResult,
-  createLeaseId,
-  type Lease,
-  type LeaseBackend,
-  type LeaseEvent,
-} from "@lease/core";
+import type { AcquireRequest, AcquireResult, Lease, LeaseBackend, LeaseEvent } from "@lease/core";
+import { acquireRequest as request } from "@lease/testing";
 import { noop } from "cockatiel";
 import { Etcd3 } from "etcd3";
 
-export function request(resource: string, over: Partial<AcquireRequest> = {}): AcquireRequest {
-  return {
-    id: createLeaseId(),
-    agentId: "alice",
-    claims: [{ resource, mode: "exclusive" }],
-    ttlMs: 30_000,
-    maxRenewals: null,
-    wait: false,
-    waitTtlMs: 15_000,
-    holding: [],
-    reason: null,
-    metadata: null,
-    ...over,
-  };
-}
+export { request };
 
 export async function hold(
   backend: LeaseBackend,

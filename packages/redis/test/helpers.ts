@@ -1,7 +1,8 @@
 /** What most tests of this package need: requests, backends that are closed at the end, and a server of their own. */
 import { randomUUID } from "node:crypto";
-import { type AcquireRequest, createLeaseId, type Lease, type LeaseBackend } from "@lease/core";
+import type { AcquireRequest, Lease, LeaseBackend } from "@lease/core";
 import { type RedisOptions, type RedisServer, startRedis } from "@lease/test-servers";
+import { acquireRequest as request } from "@lease/testing";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { type RedisBackendOptions, redisBackend } from "../src/index.js";
 
@@ -32,21 +33,7 @@ export function useServer(options: RedisOptions = {}): () => RedisServer {
   return () => server as RedisServer;
 }
 
-export function request(resource: string, over: Partial<AcquireRequest> = {}): AcquireRequest {
-  return {
-    id: createLeaseId(),
-    agentId: "alice",
-    claims: [{ resource, mode: "exclusive" }],
-    ttlMs: 60_000,
-    maxRenewals: null,
-    wait: false,
-    waitTtlMs: 60_000,
-    holding: [],
-    reason: null,
-    metadata: null,
-    ...over,
-  };
-}
+export { request };
 
 /** Asks and must be granted. */
 export async function hold(

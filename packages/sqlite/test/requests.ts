@@ -1,22 +1,8 @@
-import { type AcquireRequest, createLeaseId, type Lease, type LeaseBackend, LeaseError } from "@lease/core";
+import { type AcquireRequest, type Lease, type LeaseBackend, LeaseError } from "@lease/core";
+import { acquireRequest as request } from "@lease/testing";
 import { expect } from "vitest";
 
-/** A complete request for one resource, exclusively. */
-export function request(resource: string, over: Partial<AcquireRequest> = {}): AcquireRequest {
-  return {
-    id: createLeaseId(),
-    agentId: "alice",
-    claims: [{ resource, mode: "exclusive" }],
-    ttlMs: 60_000,
-    maxRenewals: null,
-    wait: false,
-    waitTtlMs: 15_000,
-    holding: [],
-    reason: null,
-    metadata: null,
-    ...over,
-  };
-}
+export { request };
 
 /** Asks and must be granted. */
 export async function hold(

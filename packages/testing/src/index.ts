@@ -20,5 +20,6 @@ export {
 export type { Plan } from "./model/plan.js";
 export { type ModelTestOptions, modelTest, runPlan } from "./model-test.js";
 export { type ProcessHost, type ProcessHostOptions, processHost } from "./process/host.js";
+export { acquireRequest } from "./request.js";
 export { type SimulatedClock, type SimulatedClockOptions, simulatedClock } from "./simulated-clock.js";
 export { type ConformanceStore, type StoreFactory, sharedStore } from "./store.js";

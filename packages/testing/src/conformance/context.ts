@@ -1,22 +1,22 @@
 /** What a case works with: two clients of one empty namespace, time, and the questions that most cases ask. */
-import {
-  type AcquireRequest,
-  type AcquireResult,
-  type BackendLimits,
-  type ChangesOptions,
-  type Claim,
-  createLeaseId,
-  type Lease,
-  type LeaseBackend,
-  type LeaseEvent,
-  type LeaseEventType,
-  type LeaseQuery,
-  type ReleaseResult,
-  type RenewRequest,
-  type RenewResult,
+import type {
+  AcquireRequest,
+  AcquireResult,
+  BackendLimits,
+  ChangesOptions,
+  Claim,
+  Lease,
+  LeaseBackend,
+  LeaseEvent,
+  LeaseEventType,
+  LeaseQuery,
+  ReleaseResult,
+  RenewRequest,
+  RenewResult,
 } from "@lease/core";
 import { CheckFailed, check, equal } from "../assert.js";
 import { auditFeed } from "../audit.js";
+import { acquireRequest } from "../request.js";
 import type { ConformanceStore } from "../store.js";
 import { CaseTime } from "./time.js";
 
@@ -90,19 +90,8 @@ export class CaseContext {
 
   /** A complete request: of alice, for `longMs`, without waiting, unless `over` says otherwise. */
   request(wanted: Wanted, { on: _, ...over }: Over = {}): AcquireRequest {
-    return {
-      id: createLeaseId(),
-      agentId: "alice",
-      claims: typeof wanted === "string" ? exclusive(wanted) : wanted,
-      ttlMs: this.time.longMs,
-      maxRenewals: null,
-      wait: false,
-      waitTtlMs: this.time.longMs,
-      holding: [],
-      reason: null,
-      metadata: null,
-      ...over,
-    };
+    const { longMs } = this.time;
+    return acquireRequest(wanted, { ttlMs: longMs, waitTtlMs: longMs, ...over });
   }
 
   /** Asks and must be granted. */
