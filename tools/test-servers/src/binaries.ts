@@ -83,7 +83,9 @@ async function search(program: Program): Promise<Binary> {
   const named = process.env[program.variable];
   if (named !== undefined && named !== "") {
     if (await isUsable(program, named)) return { path: named, env: {} };
-    throw new Error(`${program.variable} is ${named}, which this user cannot ${program.isLibrary ? "read" : "run"}.`);
+    throw new Error(
+      `${program.variable} is ${named}, which this user cannot ${program.isLibrary ? "read" : "run"}.`,
+    );
   }
   for (const path of installedAt(program)) if (await isUsable(program, path)) return { path, env: {} };
   try {

@@ -28,7 +28,14 @@ export async function makeCertificate(folder: string): Promise<void> {
   const { path, env } = await findOpenssl();
   const config = join(folder, "certificate.cnf");
   await writeFile(config, REQUEST);
-  const files = ["-config", config, "-keyout", join(folder, KEY_FILE), "-out", join(folder, CERTIFICATE_FILE)];
+  const files = [
+    "-config",
+    config,
+    "-keyout",
+    join(folder, KEY_FILE),
+    "-out",
+    join(folder, CERTIFICATE_FILE),
+  ];
   await run(path, ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", ...files], {
     env: { ...process.env, ...env },
   });

@@ -74,12 +74,17 @@ async function join(nodes: readonly Node[], masters: number): Promise<void> {
   }
   await eachUntil(nodes, async ({ server }) => {
     const info = String(await server.command("CLUSTER", "INFO"));
-    if (!info.includes("cluster_state:ok") || !info.includes(`cluster_known_nodes:${nodes.length}`)) return false;
+    if (!info.includes("cluster_state:ok") || !info.includes(`cluster_known_nodes:${nodes.length}`))
+      return false;
     return ((await server.command("CLUSTER", "SLOTS")) as Reply[]).length === masters;
   });
   const replicas = nodes.slice(masters);
   for (const [index, { server }] of replicas.entries()) {
-    await server.command("CLUSTER", "REPLICATE", String(await nodes[index]?.server.command("CLUSTER", "MYID")));
+    await server.command(
+      "CLUSTER",
+      "REPLICATE",
+      String(await nodes[index]?.server.command("CLUSTER", "MYID")),
+    );
   }
   await eachUntil(replicas, async ({ server }) =>
     String(await server.command("INFO", "replication")).includes("master_link_status:up"),

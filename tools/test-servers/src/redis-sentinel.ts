@@ -34,7 +34,9 @@ export async function startRedisSentinel(): Promise<RedisSentinel> {
   };
   try {
     const master = await keep(startServer());
-    const replica = await keep(startServer(["--replicaof", `${HOST} ${master.port}`]));
+    const replica = await keep(startServer());
+    // Not as an argument: it would be the replica again at a restart, whatever the sentinels have decided since.
+    await replica.command("REPLICAOF", HOST, master.port);
     const sentinels: RedisServer[] = [];
     for (let index = 0; index < SENTINELS; index += 1) sentinels.push(await keep(startSentinel(master.port)));
     const servers = [master, replica] as const;
@@ -46,8 +48,8 @@ export async function startRedisSentinel(): Promise<RedisSentinel> {
   }
 }
 
-function startServer(args: readonly string[] = []): Promise<RedisServer> {
-  return withFreePorts(1, (port) => startRedisOn(port, { args: ["--repl-diskless-sync-delay", "0", ...args] }));
+function startServer(): Promise<RedisServer> {
+  return withFreePorts(1, (port) => startRedisOn(port, { args: ["--repl-diskless-sync-delay", "0"] }));
 }
 
 async function startSentinel(masterPort: number): Promise<RedisServer> {
@@ -63,7 +65,8 @@ async function startSentinel(masterPort: number): Promise<RedisServer> {
             ...[`port ${port}`, `bind ${HOST}`, `dir ${folder}`],
             `sentinel monitor ${NAME} ${HOST} ${masterPort} ${Math.floor(SENTINELS / 2) + 1}`,
             `sentinel down-after-milliseconds ${NAME} 600`,
-            `sentinel failover-timeout ${NAME} 4000`,
+            // Three that vote for themselves at once try again after twice this.
+            `sentinel failover-timeout ${NAME} 1000`,
             "",
           ].join("\n"),
         ),
@@ -72,7 +75,16 @@ async function startSentinel(masterPort: number): Promise<RedisServer> {
     });
     const sentinel = serverOf(process, port);
     // By default they tell each other of themselves every two seconds, and look at replicas every ten.
-    await sentinel.command("SENTINEL", "DEBUG", "PUBLISH-PERIOD", 200, "INFO-PERIOD", 300, "PING-PERIOD", 150);
+    await sentinel.command(
+      "SENTINEL",
+      "DEBUG",
+      "PUBLISH-PERIOD",
+      200,
+      "INFO-PERIOD",
+      300,
+      "PING-PERIOD",
+      150,
+    );
     return sentinel;
   });
 }
@@ -90,11 +102,15 @@ async function knowsAll(sentinel: RedisServer): Promise<boolean> {
 async function fieldsOf(sentinel: RedisServer, question: string): Promise<Map<string, string>> {
   const flat = (await sentinel.command("SENTINEL", question, NAME)) as Reply[];
   const fields = new Map<string, string>();
-  for (let index = 0; index < flat.length; index += 2) fields.set(String(flat[index]), String(flat[index + 1]));
+  for (let index = 0; index < flat.length; index += 2)
+    fields.set(String(flat[index]), String(flat[index + 1]));
   return fields;
 }
 
-async function masterOf(sentinels: readonly RedisServer[], servers: readonly RedisServer[]): Promise<RedisServer> {
+async function masterOf(
+  sentinels: readonly RedisServer[],
+  servers: readonly RedisServer[],
+): Promise<RedisServer> {
   const ports = new Set<number>();
   for (const sentinel of sentinels) {
     const address = (await sentinel.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)) as string[];

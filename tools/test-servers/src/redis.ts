@@ -61,9 +61,20 @@ export async function startRedisWithTls(options: RedisOptions = {}): Promise<Red
   return withFreePorts(2, async (port, tlsPort) => {
     const tls = [
       ...["--tls-port", String(tlsPort), "--tls-auth-clients", "no"],
-      ...["--tls-cert-file", CERTIFICATE_FILE, "--tls-key-file", KEY_FILE, "--tls-ca-cert-file", CERTIFICATE_FILE],
+      ...[
+        "--tls-cert-file",
+        CERTIFICATE_FILE,
+        "--tls-key-file",
+        KEY_FILE,
+        "--tls-ca-cert-file",
+        CERTIFICATE_FILE,
+      ],
     ];
-    const server = await startRedisOn(port, { ...options, args: [...tls, ...(options.args ?? [])] }, makeCertificate);
+    const server = await startRedisOn(
+      port,
+      { ...options, args: [...tls, ...(options.args ?? [])] },
+      makeCertificate,
+    );
     const own = await readCertificate(server.folder);
     return Object.assign(server, { tlsUrl: `rediss://${HOST}:${tlsPort}`, ...own });
   });
