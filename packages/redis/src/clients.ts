@@ -17,6 +17,11 @@ export interface ClientFactory {
 /** Redis may keep a read of the history waiting this long. */
 export const BLOCK_MS = 5_000;
 
+const DISCOVERY_MOST_MS = 1_000;
+const LOADING_RETRY_MS = 200;
+const TRY_AGAIN_MS = 100;
+const REDIRECTIONS_LEAST = 16;
+
 const RECONNECT_FIRST_MS = 50;
 const RECONNECT_MOST_MS = 1_000;
 
@@ -24,6 +29,11 @@ const RECONNECT_MOST_MS = 1_000;
 export function reconnectDelayMs(attempt: number): number {
   const delay = Math.min(RECONNECT_FIRST_MS * 2 ** Math.min(attempt - 1, 10), RECONNECT_MOST_MS);
   return delay * (0.5 + Math.random() / 2);
+}
+
+/** One of several that are asked where to go: there must be time to ask the next. */
+function discoveryMs(timeoutMs: number): number {
+  return Math.min(Math.ceil(timeoutMs / 4), DISCOVERY_MOST_MS);
 }
 
 /**
@@ -38,7 +48,12 @@ function ownOptions(timeoutMs: number) {
     autoResubscribe: false,
     maxRetriesPerRequest: 0,
     commandTimeout: undefined,
-    connectTimeout: timeoutMs,
+    // Earlier than a call that waits for it gives up, so that it can say why.
+    connectTimeout: Math.ceil(timeoutMs * 0.8),
+    // By default a sentinel that hangs is waited for without end: so there is time to ask others.
+    sentinelCommandTimeout: discoveryMs(timeoutMs),
+    // It is asked whether it has loaded its data until then; by default seconds after it has.
+    maxLoadingRetryTime: LOADING_RETRY_MS,
     // Destroys a connection that owes an answer for this long, also while it is being set up.
     socketTimeout: timeoutMs,
     // A connection that is given up goes at once, also when the server does not answer its end.
@@ -75,6 +90,9 @@ export function clientsLike(pattern: Client, timeoutMs: number): ClientFactory {
     const duplicate = (socketTimeout: number) =>
       cluster.duplicate([], {
         lazyConnect: true,
+        slotsRefreshTimeout: discoveryMs(timeoutMs),
+        // It asks any one node, which may hang, whether all slots are served: the nodes of ours will say.
+        enableReadyCheck: false,
         // Commands of the first moments wait for their node; a call's own bound ends them.
         enableOfflineQueue: true,
         enableAutoPipelining: false,
@@ -84,6 +102,9 @@ export function clientsLike(pattern: Client, timeoutMs: number): ClientFactory {
         retryDelayOnFailover: 0,
         // Surely not carried out: the caller is told so at once, instead of a copy that is sent when nobody waits for it.
         retryDelayOnClusterDown: 0,
+        // While a slot moves, about as long as a call waits; an attempt takes up to three redirections.
+        retryDelayOnTryAgain: TRY_AGAIN_MS,
+        maxRedirections: Math.max(REDIRECTIONS_LEAST, Math.ceil(timeoutMs / TRY_AGAIN_MS)),
         redisOptions: { ...own, enableOfflineQueue: true, socketTimeout },
       });
     return {

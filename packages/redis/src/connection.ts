@@ -6,8 +6,17 @@ import { createHash } from "node:crypto";
 import { LeaseError } from "@lease/core";
 import type { Cluster } from "ioredis";
 import type { Client, ClientFactory } from "./clients.js";
-import { isLasting, isNoScript, isNotSent, outcomeUnknown, toLeaseError, unavailable } from "./errors.js";
-import { inspect } from "./inspect.js";
+import {
+  isLasting,
+  isNoScript,
+  isNotSent,
+  loading,
+  ofNode,
+  outcomeUnknown,
+  toLeaseError,
+  unavailable,
+} from "./errors.js";
+import { inspect, isLoading } from "./inspect.js";
 
 export interface Script {
   readonly text: string;
@@ -30,14 +39,20 @@ export interface ConnectionOptions {
 }
 
 const CLOSE_WITHIN_MS = 1_000;
+/** Who waits for a connection that is there and could not be inspected has it tried again this often. */
+const INSPECT_EVERY_MS = 100;
 
 export class Connection {
   readonly #options: ConnectionOptions;
   #client: Client | undefined;
   /** Connected, and found to be a Redis that keeps what it is given. */
   #usable = false;
+  #inspecting = false;
   #refusal: LeaseError | undefined;
   #lastError: unknown;
+  /** Told of each connection but the first. */
+  #onReplaced: () => void = () => {};
+  #connections = 0;
   readonly #waiting = new Set<() => void>();
   /** Scripts that were sent, and neither answered nor given up by ioredis. */
   #underWay = 0;
@@ -74,6 +89,14 @@ export class Connection {
   async client(): Promise<Client> {
     await this.#untilUsable(performance.now() + this.#options.timeoutMs);
     return this.#client as Client;
+  }
+
+  /**
+   * Who listens elsewhere wants to know that this connection was lost and replaced: perhaps there is a new master, and
+   * the old one hangs. (The connections to the nodes of a cluster come and go by themselves.)
+   */
+  onReplaced(listener: () => void): void {
+    this.#onReplaced = listener;
   }
 
   /** Waits a moment for what is under way, then gives the connection back. */
@@ -131,14 +154,14 @@ export class Connection {
 
   async #untilUsable(until: number): Promise<void> {
     const client = this.#open();
-    // Somebody may have corrected what was refused.
-    if (this.#refusal !== undefined && client.status === "ready") void this.#inspect(client);
+    // Somebody may have corrected it.
     this.#refusal = undefined;
     while (!this.#usable) {
       if (this.#closed) throw closed();
       const leftMs = until - performance.now();
       if (leftMs <= 0) throw unavailable(this.#lastError);
-      await this.#change(leftMs);
+      if (client.status === "ready") void this.#inspect(client);
+      await this.#change(Math.min(leftMs, INSPECT_EVERY_MS));
       if (this.#refusal !== undefined) throw this.#refusal;
     }
     if (this.#closed) throw closed();
@@ -148,11 +171,17 @@ export class Connection {
     if (this.#closed) throw closed();
     if (this.#client === undefined) {
       const client = this.#options.clients.commands();
-      client.on("error", (error: Error) => {
+      client.on("error", (thrown: Error) => {
+        const error = ofNode(thrown);
         this.#lastError = error;
         if (isLasting(error)) this.#refuse(toLeaseError(error) as LeaseError);
       });
-      client.on("ready", () => void this.#inspect(client));
+      client.on("connect", () => void this.#noticeLoading(client));
+      client.on("ready", () => {
+        this.#connections += 1;
+        if (this.#connections > 1) this.#onReplaced();
+        void this.#inspect(client);
+      });
       for (const event of ["close", "end"]) {
         client.on(event, () => {
           this.#usable = false;
@@ -169,9 +198,23 @@ export class Connection {
     return this.#client;
   }
 
-  async #inspect(client: Client): Promise<void> {
+  /** ioredis waits until a server has loaded its data, and tells nobody why. */
+  async #noticeLoading(client: Client): Promise<void> {
     try {
-      await inspect(client, { allowEviction: this.#options.allowEviction });
+      if (await isLoading(client)) this.#lastError = loading();
+    } catch (error) {
+      this.#lastError ??= error;
+    }
+  }
+
+  async #inspect(client: Client): Promise<void> {
+    if (this.#inspecting) return;
+    this.#inspecting = true;
+    try {
+      await inspect(client, {
+        allowEviction: this.#options.allowEviction,
+        withinMs: Math.ceil(this.#options.timeoutMs / 2),
+      });
       this.#usable = client.status === "ready";
       this.#lastError = undefined;
       this.#notify();
@@ -179,6 +222,8 @@ export class Connection {
       this.#lastError = error;
       const told = toLeaseError(error);
       if (told instanceof LeaseError && told.code === "BACKEND_INCOMPATIBLE") this.#refuse(told);
+    } finally {
+      this.#inspecting = false;
     }
   }
 

@@ -26,6 +26,9 @@ const LASTING: Readonly<Record<string, string>> = Object.freeze({
   LEASEVERSION: `the namespace was written by another version of @lease/redis (this one reads ${HEAD_VERSION}): update it everywhere`,
 });
 
+/** What Node calls the errors of a certificate that one of the two sides does not take. */
+const DISTRUST = /CERT|UNABLE_TO_VERIFY|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|UNKNOWN_CA/;
+
 /** What ioredis says of a command that it did not send. */
 export const isNotSent = (error: unknown): boolean =>
   error instanceof Error && /isn't writeable|isn't ready/.test(error.message);
@@ -35,6 +38,14 @@ export function toLeaseError(error: unknown): unknown {
   if (isLeaseError(error) || !(error instanceof Error)) return error;
   const code = replyCode(error);
   const cause = { cause: safeCause(error) };
+  if (isDistrust(error)) {
+    return new LeaseError(
+      "BACKEND_INCOMPATIBLE",
+      `Nothing was sent: Redis and this process do not take each other's certificates (${error.message}). Name the authority that signed it in NODE_EXTRA_CA_CERTS, or pass a client with \`tls: { ca, cert, key }\`.`,
+      undefined,
+      cause,
+    );
+  }
   if (code === "OOM") {
     return new LeaseError(
       "BACKEND_FULL",
@@ -49,7 +60,11 @@ export function toLeaseError(error: unknown): unknown {
   }
   const lasting = code && LASTING[code];
   if (lasting) {
-    return new LeaseError("BACKEND_INCOMPATIBLE", `Nothing was done: ${lasting}.`, undefined, cause);
+    // Redis looks at permissions command by command, and takes nothing back when a script ends half way.
+    const done = /user_script/.test(error.message)
+      ? "What was asked may be done in part"
+      : "Nothing was done";
+    return new LeaseError("BACKEND_INCOMPATIBLE", `${done}: ${lasting}.`, undefined, cause);
   }
   if (code !== null) {
     return new LeaseError(
@@ -63,8 +78,21 @@ export function toLeaseError(error: unknown): unknown {
   return outcomeUnknown(error);
 }
 
+/** Connected, and it will be usable by itself. */
+export function loading(): LeaseError<"BACKEND_UNAVAILABLE"> {
+  return new LeaseError("BACKEND_UNAVAILABLE", `Nothing was sent: ${PASSING.LOADING}.`);
+}
+
+/** A cluster that could ask none of its nodes says that; what the last of them said tells more. */
+export function ofNode(error: Error): Error {
+  return "lastNodeError" in error && error.lastNodeError instanceof Error ? error.lastNodeError : error;
+}
+
 /** Surely not applied. */
 export function unavailable(cause: unknown): LeaseError<"BACKEND_UNAVAILABLE"> {
+  if (isLeaseError(cause, "BACKEND_UNAVAILABLE")) {
+    return new LeaseError("BACKEND_UNAVAILABLE", cause.message, undefined, { cause });
+  }
   const why = cause instanceof Error ? ` (${cause.message})` : "";
   return new LeaseError(
     "BACKEND_UNAVAILABLE",
@@ -86,8 +114,13 @@ export function outcomeUnknown(cause: unknown): LeaseError<"OUTCOME_UNKNOWN"> {
 
 /** An error that trying again does not help against, found while connecting. */
 export function isLasting(error: unknown): boolean {
-  const code = error instanceof Error ? replyCode(error) : null;
-  return code !== null && code in LASTING;
+  if (!(error instanceof Error)) return false;
+  const code = replyCode(error);
+  return (code !== null && code in LASTING) || isDistrust(error);
+}
+
+function isDistrust(error: Error): boolean {
+  return DISTRUST.test(String((error as NodeJS.ErrnoException).code));
 }
 
 export const isNoScript = (error: unknown): boolean =>
@@ -104,7 +137,11 @@ function replyCode(error: Error): string | null {
   // Before Redis 7 the error of a command inside a script stands behind the script's own.
   const [, code] =
     /^ERR Error running script .*?(?:: -| -)([A-Z]+) /.exec(message) ?? /^([A-Z]+)\b/.exec(message) ?? [];
-  if (/^ERR unknown command/i.test(message)) return "UNKNOWN";
+  if (/^ERR unknown (redis )?command/i.test(message)) return "UNKNOWN";
+  // Redis 7.0 says it so of a command inside a script.
+  if (/^ERR The user executing the script can't/.test(message)) return "NOPERM";
+  // A client that follows redirections is not the wrong one: it was sent to and fro by a move that is not over.
+  if (redirected !== undefined && (code === "MOVED" || code === "ASK")) return "TRYAGAIN";
   return code ?? "ERR";
 }
 

@@ -1,5 +1,6 @@
 /** Is this a Redis that keeps what it is given? Asked at every new connection, before the first script. */
 import { LeaseError } from "@lease/core";
+import type { Cluster } from "ioredis";
 import type { Client } from "./clients.js";
 import { mastersOf } from "./connection.js";
 
@@ -9,9 +10,11 @@ const LEAST_VERSION = [6, 2] as const;
  * @throws `BACKEND_INCOMPATIBLE` for a server that is too old, is one node of a cluster that the client does not know
  * of, or may evict leases
  */
-export async function inspect(client: Client, options: { readonly allowEviction: boolean }): Promise<void> {
-  const infos = await Promise.all(mastersOf(client).map((node) => node.info()));
-  for (const info of infos) {
+export async function inspect(
+  client: Client,
+  options: { readonly allowEviction: boolean; readonly withinMs: number },
+): Promise<void> {
+  for (const info of await infosOf(mastersOf(client), options.withinMs)) {
     const version = field(info, "redis_version");
     if (isTooOld(version)) {
       throw refused(`it is version ${version}, and the backend needs ${LEAST_VERSION.join(".")} or newer`);
@@ -27,6 +30,27 @@ export async function inspect(client: Client, options: { readonly allowEviction:
       );
     }
   }
+}
+
+/** Whether a connected server cannot be used yet. (Of a cluster, the nodes say so one by one.) */
+export async function isLoading(client: Client): Promise<boolean> {
+  return !client.isCluster && field(await client.info("persistence"), "loading") === "1";
+}
+
+/** Of those that answer in time: a master that has other namespaces must not keep us from ours. */
+async function infosOf(nodes: readonly Pick<Cluster, "info">[], withinMs: number): Promise<string[]> {
+  const answers = await Promise.allSettled(nodes.map((node) => within(withinMs, node.info())));
+  const infos = answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
+  const failed = answers.find((answer) => answer.status === "rejected");
+  if (infos.length === 0) throw failed?.reason ?? new Error("The cluster has no masters at present.");
+  return infos;
+}
+
+function within<T>(ms: number, answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("INFO was not answered in time.")), ms);
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 function field(info: string, name: string): string {

@@ -3,6 +3,9 @@ import type { Redis } from "ioredis";
 import { type ClientFactory, reconnectDelayMs } from "./clients.js";
 import type { Connection } from "./connection.js";
 
+/** Who says nothing may have nothing to say, or hang: asked this often, a server that owes the answer is given up. */
+const PULSE_MS = 2_000;
+
 export class Subscriber {
   readonly #clients: ClientFactory;
   readonly #connection: Connection;
@@ -11,6 +14,7 @@ export class Subscriber {
   readonly #onChange: () => void;
   #client: Redis | undefined;
   #retry: NodeJS.Timeout | undefined;
+  #pulse: NodeJS.Timeout | undefined;
   #failures = 0;
   #started = false;
   #closed = false;
@@ -37,12 +41,16 @@ export class Subscriber {
   start(): void {
     if (this.#started || this.#closed) return;
     this.#started = true;
+    this.#connection.onReplaced(() => {
+      if (this.generation > 0) this.#client?.disconnect();
+    });
     void this.#subscribe();
   }
 
   close(): void {
     this.#closed = true;
     clearTimeout(this.#retry);
+    clearInterval(this.#pulse);
     this.#client?.disconnect();
   }
 
@@ -65,6 +73,8 @@ export class Subscriber {
       this.#again();
       return;
     }
+    const subscribed = client;
+    this.#pulse = setInterval(() => void subscribed.ping().catch(() => {}), PULSE_MS);
     this.#failures = 0;
     this.#generations += 1;
     this.generation = this.#generations;
@@ -74,6 +84,7 @@ export class Subscriber {
   #lost(): void {
     if (this.generation === 0) return;
     this.generation = 0;
+    clearInterval(this.#pulse);
     this.#again();
     if (!this.#closed) this.#onChange();
   }

@@ -1,12 +1,12 @@
 /**
- * A process that does everything at once on the Redis of its first argument, until its input ends: holds and renews,
- * stands in line, follows the feed, asks and gives back. It catches what its own calls throw, and nothing else; then it
- * closes, and must end by itself.
+ * A process that does everything at once on the Redis of its first argument (`WorkerOptions` as JSON), until its input
+ * ends: holds and renews, stands in line, follows the feed, asks and gives back. It tells how many grants it got,
+ * catches what its own calls throw, and nothing else; then it closes, and must end by itself.
  */
 import { createJanitor, createLeaseManager } from "@lease/core";
-import { redisBackend } from "@lease/redis";
+import { open } from "./backend.worker.ts";
 
-const backend = redisBackend({ url: process.argv[2] as string, namespace: "busy", callTimeoutMs: 300 });
+const backend = open({ callTimeoutMs: 300, ...JSON.parse(process.argv[2] as string) });
 const leases = createLeaseManager({ backend, agentId: `agent-${process.pid}` });
 const janitor = createJanitor({ backend, intervalMs: 200, historyRetentionMs: 1_000 });
 const ending = new AbortController();
@@ -25,9 +25,8 @@ const works = [
   // Held and renewed all the time, and lost when the server is away for too long.
   untilTheEnd(async () => {
     const lease = await leases.acquire(`held/${process.pid}`, { ttlMs: 600, waitMs: 2_000 });
-    await new Promise<void>((resolve) => {
-      for (const signal of [lease.signal, ending.signal]) signal.addEventListener("abort", () => resolve());
-    });
+    const over = AbortSignal.any([lease.signal, ending.signal]);
+    if (!over.aborted) await new Promise((resolve) => over.addEventListener("abort", resolve));
     await lease.release();
   }),
   ...Array.from({ length: 4 }, () =>
@@ -38,6 +37,7 @@ const works = [
         signal: ending.signal,
       });
       grants += 1;
+      console.log(grants);
       await pause(5);
       await lease.release();
     }),
@@ -54,6 +54,6 @@ process.stdin.once("end", async () => {
   await janitor.stop();
   await leases.close();
   await backend.close();
-  console.log(JSON.stringify({ grants }));
+  console.log("closed");
 });
 console.log("ready");

@@ -85,3 +85,10 @@ export async function info(server: RedisServer, field: string): Promise<string> 
   const text = String(await server.command("INFO", "everything"));
   return new RegExp(`^${field}:(.*?)\\r?$`, "m").exec(text)?.[1] ?? "";
 }
+
+/** Waits until a replica has all that its master had when this was called. */
+export async function caughtUp(master: RedisServer, replica: RedisServer): Promise<void> {
+  const written = Number(await info(master, "master_repl_offset"));
+  const received = async () => Number(await info(replica, "slave_repl_offset"));
+  await expect.poll(received).toBeGreaterThanOrEqual(written);
+}

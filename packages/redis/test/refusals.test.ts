@@ -1,6 +1,7 @@
 /** What is not a Redis to keep leases in is refused, with the reason and the way out. */
-import { readFileSync } from "node:fs";
-import { startRedis, startRedisCluster } from "@lease/test-servers";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { startRedis } from "@lease/test-servers";
 import { expect, test } from "vitest";
 import { closing, hold, open, request, useServer } from "./helpers.js";
 
@@ -43,16 +44,6 @@ test("a read-only replica: BACKEND_UNAVAILABLE, and it works once the server is 
   expect(after.token).toBeGreaterThan(held.token);
 });
 
-test("a URL of one node of a cluster is refused, naming the cluster client", async () => {
-  const cluster = await startRedisCluster();
-  closing({ close: () => cluster.stop() });
-  const backend = open({ url: cluster.nodes[0]?.url as string });
-  await expect(backend.acquire(request("r"))).rejects.toMatchObject({
-    code: "BACKEND_INCOMPATIBLE",
-    message: expect.stringContaining("`Cluster` client"),
-  });
-});
-
 test("a wrong password is said at once, without repeating it", async () => {
   await server().command("ACL", "SETUSER", "app", "on", ">right", "~*", "&*", "+@all");
   const { port } = server();
@@ -64,6 +55,84 @@ test("a wrong password is said at once, without repeating it", async () => {
   expect(performance.now() - begun).toBeLessThan(2_000);
   expect(JSON.stringify(error, allProperties)).not.toContain("tr0ub4dor");
   expect((await open({ url: `redis://app:right@127.0.0.1:${port}` }).list({})).leases).toEqual([]);
+});
+
+test("no password where one is wanted is said, too", async () => {
+  const locked = await startRedis();
+  closing({ close: () => locked.stop() });
+  await locked.command("ACL", "SETUSER", "operator", "on", ">pw", "~*", "&*", "+@all");
+  await locked.command("ACL", "SETUSER", "default", "resetpass", ">secret");
+  const backend = open({ url: locked.url });
+  await expect(hold(backend, "r")).rejects.toMatchObject({
+    code: "BACKEND_INCOMPATIBLE",
+    message: expect.stringContaining("wants a password"),
+  });
+  const operator = open({ url: locked.url.replace("//", "//operator:pw@") });
+  await hold(operator, "r");
+});
+
+test("a permission that is taken away in the middle is named; given back, all goes on", async () => {
+  await server().command("ACL", "SETUSER", "worker", "on", ">pw", "~*", "&*", "+@all");
+  const backend = open({ url: server().url.replace("//", "//worker:pw@") });
+  const held = await hold(backend, "r");
+  await server().command("ACL", "SETUSER", "worker", "-xadd");
+  await expect(backend.renew([held])).rejects.toMatchObject({
+    code: "BACKEND_INCOMPATIBLE",
+    message: expect.stringMatching(/in part.*README/),
+  });
+  await server().command("ACL", "SETUSER", "worker", "-evalsha");
+  await expect(backend.list({})).rejects.toMatchObject({ code: "BACKEND_INCOMPATIBLE" });
+  await server().command("ACL", "SETUSER", "worker", "+@all");
+  expect(await backend.renew([held])).toMatchObject([{ status: "renewed" }]);
+  // A user that is deleted is thrown out; one of that name that comes back is let in.
+  await server().command("ACL", "DELUSER", "worker");
+  await expect
+    .poll(() => backend.list({}).catch(({ code }: { code: string }) => code))
+    .toBe("BACKEND_INCOMPATIBLE");
+  await server().command("ACL", "SETUSER", "worker", "on", ">pw", "~*", "&*", "+@all");
+  await expect.poll(() => backend.renew([held]).catch(() => [])).toMatchObject([{ status: "renewed" }]);
+});
+
+test.each(["EVALSHA", "XADD"])(
+  "a server without %s is refused, saying that it lacks a command",
+  async (command) => {
+    const bare = await startRedis({ args: ["--rename-command", command, ""] });
+    closing({ close: () => bare.stop() });
+    await expect(hold(open({ url: bare.url }), "r")).rejects.toMatchObject({
+      code: "BACKEND_INCOMPATIBLE",
+      message: expect.stringContaining("does not know a command"),
+    });
+  },
+);
+
+test("a master that may not write (too few replicas, no way to save): BACKEND_UNAVAILABLE, nothing done, and it passes", async () => {
+  const unsafe = await startRedis();
+  closing({ close: () => unsafe.stop() });
+  const backend = open({ url: unsafe.url });
+  const held = await hold(backend, "r");
+
+  await unsafe.command("CONFIG", "SET", "min-replicas-to-write", "1");
+  await refusesWrites("replicas");
+  await unsafe.command("CONFIG", "SET", "min-replicas-to-write", "0");
+  expect(await backend.renew([held])).toMatchObject([{ status: "renewed", lease: { renewals: 1 } }]);
+
+  // A folder that is not empty lies where its dump should.
+  mkdirSync(join(unsafe.folder, "dump.rdb", "in the way"), { recursive: true });
+  await unsafe.command("CONFIG", "SET", "save", "3600 1");
+  await unsafe.command("BGSAVE");
+  await expect
+    .poll(async () => String(await unsafe.command("INFO", "persistence")))
+    .toContain("rdb_last_bgsave_status:err");
+  await refusesWrites("cannot save");
+  await unsafe.command("CONFIG", "SET", "stop-writes-on-bgsave-error", "no");
+  expect(await backend.renew([held])).toMatchObject([{ status: "renewed", lease: { renewals: 2 } }]);
+
+  async function refusesWrites(why: string): Promise<void> {
+    const refusal = { code: "BACKEND_UNAVAILABLE", message: expect.stringContaining(why) };
+    await expect(backend.acquire(request("s"))).rejects.toMatchObject(refusal);
+    await expect(backend.renew([held])).rejects.toMatchObject(refusal);
+    expect((await backend.list({})).leases.map(({ id }) => id)).toEqual([held.id]);
+  }
 });
 
 test("the ACL of the README is enough", async () => {

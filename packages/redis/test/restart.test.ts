@@ -1,5 +1,7 @@
 /** A server that is killed and comes back: empty, or with its append-only file. */
-import { startRedis } from "@lease/test-servers";
+import { readdirSync, statSync, truncateSync } from "node:fs";
+import { join } from "node:path";
+import { type RedisServer, startRedis } from "@lease/test-servers";
 import { expect, test } from "vitest";
 import { closing, hold, open, request } from "./helpers.js";
 
@@ -67,6 +69,33 @@ test("restarted with its append-only file: the lease is still held, by the same 
   expect(await backend.renew([held])).toMatchObject([{ status: "renewed" }]);
 });
 
+test("killed with appendfsync everysec: what was answered is in the file, which the system keeps", async () => {
+  const server = await startRedis({ appendOnly: true, args: ["--appendfsync", "everysec"] });
+  closing({ close: () => server.stop() });
+  const backend = open({ url: server.url });
+  const held = await hold(backend, "r");
+  await server.restart();
+  expect(await backend.renew([held])).toMatchObject([{ status: "renewed" }]);
+});
+
+test("the end of the file is lost (a power cut before it was synced): what it told of is free again, by higher tokens", async () => {
+  const server = await start(true);
+  const backend = open({ url: server.url });
+  const kept = await hold(backend, "kept");
+  const before = fileOf(server);
+  const lost = await hold(backend, "lost");
+  await server.kill();
+  // Torn in the middle of what the last call wrote.
+  truncateSync(before.path, Math.floor((before.size + fileOf(server).size) / 2));
+  await server.restart();
+
+  expect((await backend.list({})).leases.map(({ id }) => id)).toEqual([kept.id]);
+  expect(await backend.renew([kept])).toMatchObject([{ status: "renewed", lease: { token: kept.token } }]);
+  expect(await backend.renew([lost])).toEqual([{ status: "not-found" }]);
+  const after = await hold(backend, "lost", { agentId: "bob" });
+  expect(after.token).toBeGreaterThan(lost.token);
+});
+
 test("a renewal under way through a restart is answered or fails with a code, and the next one works", async () => {
   const server = await start(true);
   const backend = open({ url: server.url });
@@ -86,6 +115,13 @@ test("a renewal under way through a restart is answered or fails with a code, an
   }
   expect(await backend.renew([held])).toMatchObject([{ status: "renewed" }]);
 });
+
+/** The append-only file that is written at present. */
+function fileOf({ folder }: RedisServer): { readonly path: string; readonly size: number } {
+  const files = readdirSync(join(folder, "appendonlydir"));
+  const path = join(folder, "appendonlydir", files.find((name) => name.includes(".incr.")) as string);
+  return { path, size: statSync(path).size };
+}
 
 async function history<T>(events: AsyncIterable<T>): Promise<T[]> {
   const told: T[] = [];
