@@ -1,4 +1,5 @@
 /** From what SQLite says to what a caller is told. */
+import { basename } from "node:path";
 import { isLeaseError, LeaseError } from "@lease/core";
 
 /** How far a call had come. After a failed commit nobody knows whether it was applied. */
@@ -114,7 +115,7 @@ export function closed(): LeaseError<"CLOSED"> {
 export function full(path: string, error?: unknown): LeaseError<"BACKEND_FULL"> {
   return new LeaseError(
     "BACKEND_FULL",
-    `There is no room left for ${JSON.stringify(path)}: free space on its disk, or sweep with a shorter historyRetentionMs.`,
+    `There is no room left for ${JSON.stringify(path)} and the 4 MiB beside it (${basename(path)}-reserve): free space on its disk, or sweep with a shorter historyRetentionMs.`,
     undefined,
     error === undefined ? undefined : { cause: error },
   );

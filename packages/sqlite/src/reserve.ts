@@ -33,11 +33,16 @@ export class Reserve {
   spend(): void {
     this.#isWhole = false;
     this.#triedAt = performance.now();
-    rmSync(this.#path, { force: true });
+    this.#remove();
   }
 
   #isThere(): boolean {
-    return (statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0) >= RESERVE_BYTES;
+    try {
+      const found = statSync(this.#path, { throwIfNoEntry: false });
+      return found?.isFile() === true && found.size >= RESERVE_BYTES;
+    } catch {
+      return false;
+    }
   }
 
   #fill(): boolean {
@@ -52,8 +57,16 @@ export class Reserve {
       }
       return true;
     } catch {
-      rmSync(this.#path, { force: true });
+      this.#remove();
       return false;
+    }
+  }
+
+  #remove(): void {
+    try {
+      rmSync(this.#path, { force: true });
+    } catch {
+      // Not ours to remove, such as a folder of that name: there is no reserve then, and new leases are refused.
     }
   }
 }

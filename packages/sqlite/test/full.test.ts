@@ -1,6 +1,6 @@
 /** A full disk stops new leases and nothing else. */
 import { execFileSync } from "node:child_process";
-import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { Lease, LeaseBackend } from "@lease/core";
 import { isLeaseError } from "@lease/core";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -107,6 +107,35 @@ test("a disk that is really full: new leases are refused, those held are renewed
     backend = undefined;
     execFileSync("/bin/umount", [folder.path]);
   }
+});
+
+test("where no reserve can be made, a lease is refused with a code, and what is held goes on", async () => {
+  let db: Connection | undefined;
+  const on = open({
+    onOpen: (opened) => {
+      db = opened;
+    },
+  });
+  const lease = await hold(on, "src/app.ts");
+  const reserve = folder.file("leases.db-reserve");
+  rmSync(reserve);
+  mkdirSync(reserve);
+  // The full disk spends a reserve that is not one.
+  db?.pragma(`max_page_count = ${Number(db.pragma("page_count", { simple: true }))}`);
+  const { id, agentId, token } = lease;
+  await expectError(
+    on.acquire(request("large.ts", { metadata: { blob: "x".repeat(4000) } })),
+    "BACKEND_FULL",
+    /no room/,
+  );
+  db?.pragma("max_page_count = 100000");
+  await pause(1100);
+  await expectError(on.acquire(request("b.ts")), "BACKEND_FULL", /leases\.db-reserve/);
+  expect(await on.renew([{ id, agentId, token }])).toMatchObject([{ status: "renewed" }]);
+  expect(await release(on, lease)).toBe("released");
+  rmdirSync(reserve);
+  await pause(1100);
+  await hold(on, "b.ts");
 });
 
 function mountSmallDisk(path: string): boolean {
