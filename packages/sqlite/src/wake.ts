@@ -2,8 +2,9 @@
  * Notices that another process committed, while somebody here waits for that and at no other time.
  *
  * A commit ends with a write to the log file, so the file is watched; but the event can come before SQLite lets the
- * commit be seen, so a few more looks follow it. A slow poll stands in for events that get lost, and a fast one for
- * a system that cannot watch. A look is `PRAGMA data_version`, which moves with other connections' commits only.
+ * commit be seen, mostly by microseconds, so a few more looks follow it, some at once and some later. A slow poll
+ * stands in for events that get lost, and a fast one for a system that cannot watch. A look is `PRAGMA data_version`,
+ * which moves with other connections' commits only.
  */
 import { type FSWatcher, watch } from "node:fs";
 import { isBusy } from "./errors.js";
@@ -20,7 +21,9 @@ export interface WakeOptions {
   readonly watchFile?: typeof watch;
 }
 
-/** Pauses before the looks that follow an event: 1, 3 and 8 ms after it. */
+/** Looks after an event in as many turns of the event loop, until one finds something. */
+const LOOKS_AT_ONCE = 4;
+/** Pauses before the looks that follow these: 1, 3 and 8 ms after the event. */
 const PAUSES_MS = [1, 2, 5] as const;
 const SLOW_POLL_MS = 100;
 const FAST_POLL_MS = 2;
@@ -33,6 +36,8 @@ export class Wake {
   #poll: NodeJS.Timeout | undefined;
   #next: NodeJS.Timeout | undefined;
   #looks = 0;
+  #immediate: NodeJS.Immediate | undefined;
+  #atOnce = 0;
 
   constructor(options: WakeOptions) {
     this.#options = options;
@@ -57,6 +62,8 @@ export class Wake {
     clearInterval(this.#poll);
     clearTimeout(this.#next);
     this.#next = undefined;
+    clearImmediate(this.#immediate);
+    this.#immediate = undefined;
   }
 
   #start(): void {
@@ -85,13 +92,22 @@ export class Wake {
   }
 
   #onEvent(): void {
-    // A busy log brings an event for every write: the first of them sets off a look that the others share.
+    // A commit brings an event for every page that it writes, and only after the last one can it be seen.
+    this.#atOnce = LOOKS_AT_ONCE;
+    if (this.#immediate === undefined) this.#lookAtOnce();
+    // In a busy log the later looks of the first event are those of the others too.
     if (this.#next !== undefined && this.#looks === 0) return;
-    this.#look();
     clearTimeout(this.#next);
     this.#looks = 0;
     this.#lookLater();
   }
+
+  readonly #lookAtOnce = (): void => {
+    this.#immediate = undefined;
+    this.#atOnce -= 1;
+    if (this.#look()) this.#atOnce = 0;
+    if (this.#atOnce > 0 && this.#waiting > 0) this.#immediate = setImmediate(this.#lookAtOnce);
+  };
 
   #lookLater(): void {
     this.#next = setTimeout(() => {
@@ -102,15 +118,17 @@ export class Wake {
     }, PAUSES_MS[this.#looks]);
   }
 
-  #look(): void {
+  /** Whether it found something. */
+  #look(): boolean {
     try {
       const version = this.#options.version();
-      if (version === this.#version) return;
+      if (version === this.#version) return false;
       this.#version = version;
     } catch (error) {
       // What is wrong with the file is for the next call of each waiter to say: wake them.
-      if (isBusy(error)) return;
+      if (isBusy(error)) return false;
     }
     this.#options.onForeignCommit();
+    return true;
   }
 }

@@ -105,6 +105,17 @@ describe("a watch", () => {
     stop();
   });
 
+  test("of a commit's events, the last one is looked after too, in the next turns of the event loop", () => {
+    const stop = wake().retain();
+    onEvent();
+    onEvent();
+    version = 2;
+    expect(commits).toBe(0);
+    vi.advanceTimersByTime(0);
+    expect(commits).toBe(1);
+    stop();
+  });
+
   test("an event that got lost costs a tenth of a second", () => {
     const stop = wake().retain();
     version = 2;
@@ -182,7 +193,9 @@ test("a process that waits for nobody ends by itself", async () => {
   await release(backend, holder);
   await turn;
   await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(process.getActiveResourcesInfo().filter((name) => name !== "Immediate").length).toBe(before);
+  const left = process.getActiveResourcesInfo().filter((name) => name !== "Immediate").length;
+  // Fewer where something that the test runner had under way ended meanwhile.
+  expect(left).toBeLessThanOrEqual(before);
   await backend.close();
   folder.remove();
 });
