@@ -24,6 +24,7 @@ import {
   checkSweep,
   checkTurn,
   type HistorySource,
+  isLeaseError,
   type LeaseBackend,
   LeaseError,
   type LeaseEvent,
@@ -34,7 +35,7 @@ import type { Connection } from "./driver.js";
 import type { FileSystemTypeOf } from "./file.js";
 import { Group } from "./group.js";
 import { boundsWithCursor, historyPage, lastSequence } from "./history.js";
-import { listLeases } from "./list.js";
+import { listLeases, wantsAgentIndex } from "./list.js";
 import { openDatabase } from "./open.js";
 import type { Migration } from "./schema.js";
 import { sweep, sweepIdle } from "./sweep.js";
@@ -143,6 +144,15 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
     }
   }
 
+  /** A list has its answer without it, so a failure is nobody's: the next list tries again. */
+  async function indexAgents(): Promise<void> {
+    try {
+      await group.write(({ database }) => database.indexAgents());
+    } catch (error) {
+      if (!isLeaseError(error)) throw error;
+    }
+  }
+
   return {
     kind: "sqlite",
     limits,
@@ -168,7 +178,12 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
     },
     async list(query) {
       checkQuery(query);
-      return group.read(({ database, head, at }) => listLeases(database.statements, head, query, at));
+      const { page, many } = await group.read(({ database: { statements }, at, head }) => ({
+        page: listLeases(statements, head, query, at),
+        many: wantsAgentIndex(statements, head, query),
+      }));
+      if (many) await indexAgents();
+      return page;
     },
     async sweep(options) {
       checkSweep(options);
@@ -177,8 +192,7 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
         sweepIdle(database.statements, options, at, head),
       );
       return (
-        idle ??
-        group.write(({ database, store, at, head }) => sweep(database.statements, store, options, at, head))
+        idle ?? group.write(({ database, store, at, head }) => sweep(database, store, options, at, head))
       );
     },
     changes,

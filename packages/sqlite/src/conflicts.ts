@@ -1,12 +1,13 @@
 /** Who stands in the way of a claim: found by keys, never by a scan. */
 import { type Claim, coveringSubtrees, subtreeBase } from "@lease/core";
-import { EXCLUSIVE } from "./codec.js";
-import type { ClaimRow, Statements } from "./statements.js";
+import { EXCLUSIVE, modeNumber } from "./codec.js";
+import { type ClaimRow, KIND, type Statements, type StoredClaim } from "./statements.js";
 
 /** A lease of which a claim was found. */
 export interface Holder {
   readonly token: number;
-  readonly id: string;
+  /** Its id, as `idKey` writes it. */
+  readonly key: string;
 }
 
 /**
@@ -19,24 +20,34 @@ export function conflictingHolders(
   claims: readonly Claim[],
   hasSubtrees: boolean,
 ): Holder[] {
+  if (claims.length > 1 && !hasSubtrees && nobodyClaims(statements, claims)) return [];
   const holders: Holder[] = [];
   for (const { resource, mode } of claims) {
     for (const row of claimsOver(statements, resource, hasSubtrees)) {
-      if (mode === "exclusive" || row.mode === EXCLUSIVE) holders.push({ token: row.token, id: row.body });
+      if (mode === "exclusive" || row.mode === EXCLUSIVE) holders.push({ token: row.token, key: row.body });
     }
   }
   return holders.length < 2 ? holders : inOrder(holders);
 }
 
-/** All leases with a claim that overlaps a resource, in the order of their tokens. */
-export function overlappingHolders(statements: Statements, resource: string): Holder[] {
-  return inOrder(claimsOver(statements, resource, true).map((row) => ({ token: row.token, id: row.body })));
+/** What is mostly so, in one look, where nobody claims a subtree. */
+function nobodyClaims(statements: Statements, claims: readonly Claim[]): boolean {
+  const resources = claims.map(({ resource }) => resource);
+  return resources.every((resource) => subtreeBase(resource) === null) && !statements.isAnyClaimed(resources);
 }
 
-/** What a claim on this resource is stored as. */
-export function claimKey(resource: string): { readonly kind: 1 | 2; readonly key: string } {
+/** All leases with a claim that overlaps a resource, in the order of their tokens. */
+export function overlappingHolders(statements: Statements, resource: string): Holder[] {
+  return inOrder(claimsOver(statements, resource, true).map((row) => ({ token: row.token, key: row.body })));
+}
+
+/** What a claim is stored as. */
+export function storedClaim({ resource, mode }: Claim): StoredClaim {
   const base = subtreeBase(resource);
-  return base === null ? { kind: 1, key: resource } : { kind: 2, key: base };
+  const number = modeNumber(mode);
+  return base === null
+    ? { kind: KIND.claim, key: resource, mode: number }
+    : { kind: KIND.subtree, key: base, mode: number };
 }
 
 /** All claims on a resource, on a subtree that contains it, and, if it is a subtree itself, on what is in it. */

@@ -8,21 +8,28 @@ import type { BootClock } from "./clock.js";
 import type { Connection } from "./driver.js";
 import { type FileIdentity, identify, isStill } from "./file.js";
 import { Reserve } from "./reserve.js";
-import { type Head, prepareStatements, type Statements } from "./statements.js";
+import { indexAgents } from "./schema.js";
+import { type Known, prepareStatements, type Statements } from "./statements.js";
 
 /** An open lease database. */
 export interface LeaseDatabase {
   readonly statements: Statements;
   readonly logPath: string;
   /**
-   * The head of the file, once it is sure that the file is still the one that was opened, in the same boot and
-   * schema.
+   * The head of the file, and with it what else is remembered, once it is sure that the file is still the one that
+   * was opened, in the same boot and schema. It is read anew only after another connection's commit or
+   * {@link forgetHead}: reading it costs as much as a step, and it stays true for exactly as long as what SQLite
+   * itself keeps of the file in memory.
    *
    * @throws `BACKEND_UNAVAILABLE` or `BACKEND_INCOMPATIBLE` when it is not
    */
-  check(): Head;
+  check(): Known;
+  /** Called by who changes more of the head than is changed in place. */
+  forgetHead(): void;
   /** Whether the file and its log are still those that were opened. */
   isInPlace(): boolean;
+  /** Makes the index of agents, in a write transaction. */
+  indexAgents(): void;
   /** Ends a transaction that failed; harmless when there is none. */
   rollback(): void;
   /** Runs several reads on one snapshot. */
@@ -71,6 +78,21 @@ export function leaseDatabase(db: Connection, options: DatabaseOptions): LeaseDa
       // Somebody reads or writes, or there is no room for it: another time.
     }
   };
+  let known: Known | undefined;
+  let knownVersion = 0;
+  const forgetHead = () => {
+    known = undefined;
+  };
+  const dataVersion = () => statements.dataVersion.get() as number;
+  const readHead = () => {
+    const version = dataVersion();
+    if (known === undefined || version !== knownVersion) {
+      const head = statements.head.get();
+      known = head && { ...head, rows: new Map() };
+      knownVersion = version;
+    }
+    return known;
+  };
   let lookedAt = Number.NEGATIVE_INFINITY;
   let logLookedAt = Number.NEGATIVE_INFINITY;
   const isInPlace = () => {
@@ -88,13 +110,19 @@ export function leaseDatabase(db: Connection, options: DatabaseOptions): LeaseDa
     check() {
       // The look at the end of each transaction does for the next, if that comes soon.
       if (performance.now() - lookedAt >= LOOK_AGAIN_MS && !isInPlace()) throw replaced(path);
-      const head = statements.head.get();
+      const head = readHead();
       if (head === undefined) throw damaged(path);
       if (head.boot_id !== bootId || clock.bootId() !== bootId) throw otherBoot(path);
       if (head.schema_version !== schemaVersion) throw otherSchema(path, head.schema_version);
       return head;
     },
+    forgetHead,
+    indexAgents() {
+      indexAgents(db);
+      forgetHead();
+    },
     rollback() {
+      forgetHead();
       try {
         if (db.inTransaction) statements.rollback.run();
       } catch {
@@ -115,9 +143,15 @@ export function leaseDatabase(db: Connection, options: DatabaseOptions): LeaseDa
       emptyLog();
     },
     tendLog() {
-      if ((statSync(logPath, { throwIfNoEntry: false })?.size ?? 0) > LOG_KEPT_BYTES) emptyLog();
+      let bytes = 0;
+      try {
+        bytes = statSync(logPath).size;
+      } catch {
+        // Gone or out of reach: the next transaction says so.
+      }
+      if (bytes > LOG_KEPT_BYTES) emptyLog();
     },
-    dataVersion: () => statements.dataVersion.get() as number,
+    dataVersion,
     close: () => db.close(),
   };
 }

@@ -133,7 +133,7 @@ export class Group {
   #open(): void {
     this.#options.open().then(
       (database) => {
-        this.#opened = { database, store: new Store(database.statements, database.hasRoom, this.#options) };
+        this.#opened = { database, store: new Store(database, this.#options) };
         this.#work();
       },
       (error: unknown) => {

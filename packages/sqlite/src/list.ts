@@ -1,4 +1,4 @@
-/** Live leases by token, a page at a time. Filters that name few leases, or those in line, are looked up by key. */
+/** Live leases by token, a page at a time. Looked up by key where a filter allows it; only a list of all scans. */
 import {
   DEFAULT_PAGE,
   formatCursor,
@@ -11,7 +11,7 @@ import {
   type PageStart,
   pageStart,
 } from "@lease/core";
-import { decode, type LeaseRow, type StoredLease, stateNumber } from "./codec.js";
+import { decode, idKey, type LeaseRow, type StoredLease, stateNumber } from "./codec.js";
 import { overlappingHolders } from "./conflicts.js";
 import { lastSequence } from "./history.js";
 import type { Head, Statements } from "./statements.js";
@@ -38,6 +38,16 @@ export function listLeases(statements: Statements, head: Head, query: LeaseQuery
   };
 }
 
+/** Whether a list of an agent's leases scanned so many that an index should be made for the next. */
+export function wantsAgentIndex(statements: Statements, head: Head, query: LeaseQuery): boolean {
+  const { ids, resource = "**", agentId } = query;
+  if (agentId === undefined || ids !== undefined || resource !== "**" || head.has_agents === 1) return false;
+  return statements.hasMoreThan.get(SCANNED_WITHOUT_INDEX) === 1;
+}
+
+/** A scan of as many takes about as long as two steps on the disk. */
+const SCANNED_WITHOUT_INDEX = 500;
+
 /** Leases after the start in order of their tokens: all that can match, and some that do not. */
 function* candidates(
   statements: Statements,
@@ -47,53 +57,30 @@ function* candidates(
   chunk: number,
 ): Generator<LeaseRow> {
   let position = start.token;
-  const named = leasesNamed(statements, query);
-  if (named !== undefined) {
-    yield* named.filter((row) => row.token > position).sort((a, b) => a.token - b.token);
+  const { ids, resource, agentId, state } = query;
+  if (ids !== undefined) {
+    const found = [...new Set(ids)].map((id) => statements.lease.get(idKey(id)));
+    const rows = found.filter((row) => row !== undefined && row.token > position) as LeaseRow[];
+    yield* rows.sort((a, b) => a.token - b.token);
+    return;
+  }
+  // Everything lies below `**`: other filters say more.
+  if (resource !== undefined && resource !== "**") {
+    for (const { token, key } of overlappingHolders(statements, resource)) {
+      const row = token > position ? statements.lease.get(key) : undefined;
+      if (row !== undefined) yield row;
+    }
     return;
   }
   for (;;) {
     const rows =
-      query.state === "pending"
-        ? inLine(statements, position, chunk)
-        : scan(statements, query, now, position, chunk);
+      agentId !== undefined
+        ? statements.ofAgent.all(agentId, position, chunk)
+        : state === "pending"
+          ? statements.inLine.all(position, chunk)
+          : statements.leasesAfter.all(position, now, chunk);
     yield* rows;
     if (rows.length < chunk) return;
     position = rows.at(-1)?.token as number;
   }
-}
-
-/** For filters that name few leases: all of them, in any order. */
-function leasesNamed(statements: Statements, { ids, resource }: LeaseQuery): LeaseRow[] | undefined {
-  if (ids !== undefined) return leasesOf(statements, [...new Set(ids)]);
-  if (resource === undefined) return undefined;
-  return leasesOf(
-    statements,
-    overlappingHolders(statements, resource).map(({ id }) => id),
-  );
-}
-
-/** The next of the line. */
-function inLine(statements: Statements, after: number, limit: number): LeaseRow[] {
-  return leasesOf(
-    statements,
-    statements.placesAfter.all(after, limit).map((place) => place.body),
-  );
-}
-
-function scan(
-  statements: Statements,
-  { state, agentId }: LeaseQuery,
-  now: number,
-  after: number,
-  limit: number,
-): LeaseRow[] {
-  const number = state === undefined ? null : stateNumber(state);
-  // As it stands in the body: this only leaves out most of the others.
-  const agent = agentId === undefined ? null : JSON.stringify(agentId);
-  return statements.leasesAfter.all(after, now, number, number, agent, agent, limit);
-}
-
-function leasesOf(statements: Statements, ids: readonly string[]): LeaseRow[] {
-  return ids.map((id) => statements.lease.get(id)).filter((row) => row !== undefined);
 }

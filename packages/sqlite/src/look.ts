@@ -4,14 +4,14 @@
  * then costs one thorough look.
  */
 import type { Claim, TurnLook } from "@lease/core";
-import { ACTIVE, decode } from "./codec.js";
+import { ACTIVE, decode, idKey } from "./codec.js";
 import { conflictingHolders } from "./conflicts.js";
 import type { Statements } from "./statements.js";
 
 interface Known {
   readonly token: number;
   readonly claims: readonly Claim[];
-  /** Id of a lease that stood in the way at the last look. */
+  /** A lease that stood in the way at the last look, by its id as `idKey` writes it. */
   blocker: string;
 }
 
@@ -24,11 +24,11 @@ export class Looker {
   }
 
   look(id: string, now: number): TurnLook {
-    const own = this.#statements.lease.get(id);
+    const own = this.#statements.lease.get(idKey(id));
     if (own === undefined || own.state === ACTIVE || now >= own.expires) return REACHED;
     let known = this.#known.get(id);
     if (known?.token !== own.token) {
-      known = { token: own.token, claims: decode(own).claims, blocker: "" };
+      known = { token: own.token, claims: decode(own, id).claims, blocker: NOBODY };
       this.#known.set(id, known);
     }
     const blockerExpires = this.#blockerExpires(known, now);
@@ -48,13 +48,14 @@ export class Looker {
     // The nearest in line: it is usually the last of them to go, so it need not be looked for again soon.
     for (const holder of conflictingHolders(this.#statements, known.claims, true).reverse()) {
       if (holder.token >= known.token) continue;
-      const found = this.#statements.expiresOf.get(holder.id);
+      const found = this.#statements.expiresOf.get(holder.key);
       if (found === undefined || now >= found) continue;
-      known.blocker = holder.id;
+      known.blocker = holder.key;
       return found;
     }
     return undefined;
   }
 }
 
+const NOBODY = "";
 const REACHED: TurnLook = Object.freeze({ reached: true, lookAgainAt: 0 });

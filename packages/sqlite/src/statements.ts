@@ -8,18 +8,30 @@ export interface Head {
   readonly boot_id: string;
   readonly schema_version: number;
   readonly pruned_through: number;
-  readonly last: number | null;
+  /** Changed in place by the step that adds to the history. */
+  last: number | null;
   /** Whether there is any claim on a subtree: mostly not, and then nobody needs to look for one. */
   readonly has_subtrees: number;
   /** Whether any ended id is remembered. */
   readonly has_ended: number;
+  /** Whether there is an index of agents. */
+  readonly has_agents: number;
 }
+
+/** What is remembered of the file from one step to the next, see `LeaseDatabase.check`. */
+export interface Known extends Head {
+  /** Rows of leases that steps of this connection wrote, by id. */
+  readonly rows: Map<string, LeaseRow>;
+}
+
+/** The `kind` column: what a row of `live` stands for. */
+export const KIND = Object.freeze({ lease: 0, claim: 1, subtree: 2, place: 3 });
 
 /** A row of `live` that stands for a claim. */
 export interface ClaimRow {
   readonly token: number;
   readonly mode: number;
-  /** Id of its lease. */
+  /** Id of its lease, as `idKey` writes it. */
   readonly body: string;
 }
 
@@ -32,6 +44,16 @@ export interface EndedRow {
   readonly forget_at: number;
 }
 
+/** A claim that is to be written. */
+export interface StoredClaim {
+  readonly kind: number;
+  readonly key: string;
+  readonly mode: number;
+}
+
+/** So many claims share a statement: each statement has its price, and each length of one is kept prepared. */
+const CLAIMS_AT_ONCE = 8;
+
 const LEASE = "key AS id, token, state, expires, given_ms, body";
 const CLAIM = "token, mode, body";
 const LIVE = "kind, key, token, mode, state, expires, given_ms, body";
@@ -40,7 +62,24 @@ export type Statements = ReturnType<typeof prepareStatements>;
 
 export function prepareStatements(db: Connection) {
   const prepare = <P extends unknown[], R = unknown>(sql: string) => db.prepare<P, R>(sql);
-  const subtreesByArity = new Map<number, Statement<string[], ClaimRow>>();
+  /** Statements that differ in how many keys they take, each made when first needed. */
+  const byCount = <R = unknown>(sql: (count: number) => string) => {
+    const made: Statement<unknown[], R>[] = [];
+    return (count: number) => (made[count] ??= prepare<unknown[], R>(sql(count)));
+  };
+  const subtreesOn = byCount<ClaimRow>((count) =>
+    repeat(`SELECT ${CLAIM} FROM live WHERE kind = 2 AND key = ?`, " UNION ALL ", count),
+  );
+  const anyClaimed = byCount(
+    (count) => `${repeat("SELECT 1 FROM live WHERE kind = 1 AND key = ?", " UNION ALL ", count)} LIMIT 1`,
+  );
+  const insertClaims = byCount(
+    (count) =>
+      `INSERT OR FAIL INTO live (${LIVE}) VALUES ${repeat("(?, ?, ?, ?, NULL, NULL, NULL, ?)", ", ", count)}`,
+  );
+  const removeClaims = byCount(
+    (count) => `DELETE FROM live WHERE kind = ? AND token = ? AND key IN (${repeat("?", ", ", count)})`,
+  );
 
   return {
     beginWrite: prepare<[]>("BEGIN IMMEDIATE"),
@@ -52,7 +91,8 @@ export function prepareStatements(db: Connection) {
       `SELECT epoch, boot_id, schema_version, pruned_through,
         (SELECT max(sequence) FROM history) AS last,
         EXISTS (SELECT 1 FROM live WHERE kind = 2) AS has_subtrees,
-        EXISTS (SELECT 1 FROM ended) AS has_ended
+        EXISTS (SELECT 1 FROM ended) AS has_ended,
+        EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'live_by_agent') AS has_agents
       FROM meta`,
     ),
 
@@ -64,22 +104,37 @@ export function prepareStatements(db: Connection) {
      * alone SQLite would copy every page first; a failure undoes the whole transaction anyway.
      */
     insertLease: prepare<
-      [string, number, number, number, number, string, number, string, number, number, string]
+      [
+        ...[id: string, token: number, state: number, expires: number, givenMs: number, body: string],
+        ...[agent: string, kind: number, key: string, token: number, mode: number, id: string],
+      ]
     >(
-      `INSERT OR FAIL INTO live (${LIVE}) VALUES (0, ?, ?, NULL, ?, ?, ?, ?), (?, ?, ?, ?, NULL, NULL, NULL, ?)`,
+      `INSERT OR FAIL INTO live (${LIVE}, agent) VALUES
+        (0, ?, ?, NULL, ?, ?, ?, ?, ?), (?, ?, ?, ?, NULL, NULL, NULL, ?, NULL)`,
     ),
-    insertClaim: prepare<[number, string, number, number, string]>(
-      `INSERT INTO live (${LIVE}) VALUES (?, ?, ?, ?, NULL, NULL, NULL, ?)`,
-    ),
+    /** Further claims of a lease. */
+    insertClaims(claims: readonly StoredClaim[], token: number, id: string): void {
+      for (const some of inChunks(claims)) {
+        insertClaims(some.length).run(some.flatMap(({ kind, key, mode }) => [kind, key, token, mode, id]));
+      }
+    },
     insertPlace: prepare<[number, string]>(
-      `INSERT INTO live (${LIVE}) VALUES (3, '', ?, NULL, NULL, NULL, NULL, ?)`,
+      `INSERT OR FAIL INTO live (${LIVE}) VALUES (3, '', ?, NULL, NULL, NULL, NULL, ?)`,
     ),
     updateLease: prepare<[number, number, number, string, string, number]>(
       "UPDATE live SET state = ?, expires = ?, given_ms = ?, body = ? WHERE kind = 0 AND key = ? AND token = ?",
     ),
     remove: prepare<[number, string, number]>("DELETE FROM live WHERE kind = ? AND key = ? AND token = ?"),
+    /** Several claims of one kind. */
+    removeClaims(kind: number, token: number, keys: readonly string[]): void {
+      for (const some of inChunks(keys)) removeClaims(some.length).run(kind, token, ...some);
+    },
 
     // Claims
+    /** Whether there is a claim on any of these resources themselves: a statement for several look-ups. */
+    isAnyClaimed(resources: readonly string[]): boolean {
+      return inChunks(resources).some((some) => anyClaimed(some.length).get(...some) !== undefined);
+    },
     claimsOn: prepare<[string], ClaimRow>(`SELECT ${CLAIM} FROM live WHERE kind = 1 AND key = ?`),
     claimsBetween: prepare<[string, string], ClaimRow>(
       `SELECT ${CLAIM} FROM live WHERE kind = 1 AND key >= ? AND key < ?`,
@@ -89,15 +144,7 @@ export function prepareStatements(db: Connection) {
     ),
     allClaims: prepare<[], ClaimRow>(`SELECT ${CLAIM} FROM live WHERE kind IN (1, 2)`),
     /** One look-up for each base: half the price of `key IN (…)`, which sorts them into a table first. */
-    subtreesOn(bases: readonly string[]): ClaimRow[] {
-      let statement = subtreesByArity.get(bases.length);
-      if (statement === undefined) {
-        const one = `SELECT ${CLAIM} FROM live WHERE kind = 2 AND key = ?`;
-        statement = prepare(bases.map(() => one).join(" UNION ALL "));
-        subtreesByArity.set(bases.length, statement);
-      }
-      return statement.all(...bases);
-    },
+    subtreesOn: (bases: readonly string[]) => subtreesOn(bases.length).all(...bases),
 
     // Ids that ended
     ended: prepare<[string], EndedRow>("SELECT agent, how, by, reason, forget_at FROM ended WHERE id = ?"),
@@ -117,17 +164,20 @@ export function prepareStatements(db: Connection) {
       "SELECT sequence - count + 1 FROM history WHERE sequence >= ? ORDER BY sequence LIMIT 1",
     ).pluck(),
 
-    // Lists, which scan unless a filter names few leases
-    leasesAfter: prepare<
-      [number, number, number | null, number | null, string | null, string | null, number],
-      LeaseRow
-    >(
-      `SELECT ${LEASE} FROM live WHERE kind = 0 AND token > ? AND expires > ?
-        AND (? IS NULL OR state = ?) AND (? IS NULL OR instr(body, ?)) ORDER BY token LIMIT ?`,
+    // Lists, of which those of all and, without its index, those of an agent scan
+    inLine: prepare<[after: number, limit: number], LeaseRow>(
+      `SELECT lease.key AS id, lease.token, lease.state, lease.expires, lease.given_ms, lease.body
+        FROM live AS place CROSS JOIN live AS lease ON lease.kind = 0 AND lease.key = place.body
+        WHERE place.kind = 3 AND place.key = '' AND place.token > ? ORDER BY place.token LIMIT ?`,
     ),
-    placesAfter: prepare<[number, number], ClaimRow>(
-      `SELECT ${CLAIM} FROM live WHERE kind = 3 AND key = '' AND token > ? ORDER BY token LIMIT ?`,
+    ofAgent: prepare<[agent: string, after: number, limit: number], LeaseRow>(
+      `SELECT ${LEASE} FROM live WHERE kind = 0 AND agent = ? AND token > ? ORDER BY token LIMIT ?`,
     ),
+    leasesAfter: prepare<[after: number, now: number, limit: number], LeaseRow>(
+      `SELECT ${LEASE} FROM live WHERE kind = 0 AND token > ? AND expires > ? ORDER BY token LIMIT ?`,
+    ),
+    /** Whether there are more leases than that. */
+    hasMoreThan: prepare<[number], number>("SELECT 1 FROM live WHERE kind = 0 LIMIT 1 OFFSET ?").pluck(),
 
     // Housekeeping, which scans
     dead: prepare<[number, number], LeaseRow>(
@@ -148,4 +198,15 @@ export function prepareStatements(db: Connection) {
     ),
     setPrunedThrough: prepare<[number]>("UPDATE meta SET pruned_through = ?"),
   };
+}
+
+function repeat(text: string, between: string, count: number): string {
+  return Array.from({ length: count }, () => text).join(between);
+}
+
+function inChunks<T>(items: readonly T[]): readonly (readonly T[])[] {
+  if (items.length <= CLAIMS_AT_ONCE) return items.length === 0 ? [] : [items];
+  const chunks: T[][] = [];
+  for (let at = 0; at < items.length; at += CLAIMS_AT_ONCE) chunks.push(items.slice(at, at + CLAIMS_AT_ONCE));
+  return chunks;
 }

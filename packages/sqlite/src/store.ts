@@ -25,19 +25,14 @@ import {
   type RenewResult,
   refusalOf,
   sameClaims,
+  subtreeBase,
 } from "@lease/core";
-import {
-  decode,
-  encode,
-  encodeEvent,
-  type LeaseRow,
-  modeNumber,
-  type StoredLease,
-  stateNumber,
-} from "./codec.js";
-import { claimKey, conflictingHolders } from "./conflicts.js";
+import { encodeEvent, type StoredLease } from "./codec.js";
+import { conflictingHolders } from "./conflicts.js";
+import type { LeaseDatabase } from "./database.js";
 import { full } from "./errors.js";
-import type { EndedRow, Head, Statements } from "./statements.js";
+import { LiveLeases } from "./live.js";
+import type { EndedRow, Known } from "./statements.js";
 
 export interface StoreOptions {
   /** For messages. */
@@ -46,25 +41,18 @@ export interface StoreOptions {
   readonly recordRenewals: boolean;
 }
 
-/** The `kind` column. */
-const LEASE = 0;
-const SUBTREE = 2;
-const PLACE = 3;
-
-/** Stands for a row that a claim points to and that is not there: decoding it says that the file is damaged. */
-const MISSING: LeaseRow = { id: "", token: 0, state: 0, expires: 0, given_ms: 0, body: "" };
-
 /** A live lease in the way of a request. */
 interface Obstacle {
-  readonly id: string;
+  readonly key: string;
   readonly expires: number;
 }
 
 export class Store {
-  readonly #statements: Statements;
+  readonly #database: Pick<LeaseDatabase, "statements" | "hasRoom" | "forgetHead">;
+  readonly #live: LiveLeases;
   readonly #options: StoreOptions;
-  readonly #hasRoom: () => boolean;
   #at: Moment = { now: 0, wallNow: 0 };
+  #head: Known | undefined;
   #last = 0;
   #hasSubtrees = false;
   #hasEnded = false;
@@ -74,16 +62,17 @@ export class Store {
   /** Since `begin`: a lease ended, or one whose turn came holds for another time than it waited. */
   moved = false;
 
-  /** @param hasRoom - whether new leases may be written; what ends or extends old ones always may */
-  constructor(statements: Statements, hasRoom: () => boolean, options: StoreOptions) {
-    this.#statements = statements;
-    this.#hasRoom = hasRoom;
+  constructor(database: LeaseDatabase, options: StoreOptions) {
+    this.#database = database;
+    this.#live = new LiveLeases(database.statements);
     this.#options = options;
   }
 
   /** Begins a transaction's steps, all of them at one moment. */
-  begin(at: Moment, head: Head): void {
+  begin(at: Moment, head: Known): void {
     this.#at = at;
+    this.#head = head;
+    this.#live.begin(head);
     this.#last = head.last ?? 0;
     this.#hasSubtrees = head.has_subtrees === 1;
     this.#hasEnded = head.has_ended === 1;
@@ -95,8 +84,9 @@ export class Store {
   /** Writes what the steps added to the history; call it before the commit. */
   flush(): void {
     const events = this.#unwritten;
-    if (events.length === 0) return;
-    this.#statements.record.run(this.#last, events.length, this.#at.wallNow, `[${events.join()}]`);
+    if (events.length === 0 || this.#head === undefined) return;
+    this.#database.statements.record.run(this.#last, events.length, this.#at.wallNow, `[${events.join()}]`);
+    this.#head.last = this.#last;
     this.#unwritten = [];
   }
 
@@ -134,7 +124,7 @@ export class Store {
     }
     if (existing !== undefined) {
       this.#extend(existing, this.#at.now + request.waitTtlMs);
-      this.#save(existing);
+      this.#live.save(existing);
       return { status: "refused", lease: this.#shown(existing), ...refusal };
     }
     const lease = this.#enter(request, "pending");
@@ -159,7 +149,7 @@ export class Store {
       lease.renewals = renewal;
       const expires = now + (request.ttlMs ?? lease.ttlMs);
       if (expires > lease.expires) this.#extend(lease, expires);
-      this.#change(lease);
+      this.#live.change(lease);
       if (this.#options.recordRenewals) this.#record("renewed", lease);
     }
     return { status: "renewed", lease: this.#shown(lease) };
@@ -187,33 +177,27 @@ export class Store {
 
   /** The lease of an id if it is live; a dead one is ended on the way. */
   #find(id: string): StoredLease | undefined {
-    const row = this.#statements.lease.get(id);
-    if (row === undefined) return undefined;
-    const lease = decode(row);
-    if (this.#at.now < lease.expires) return lease;
+    const lease = this.#live.find(id);
+    if (lease === undefined || this.#at.now < lease.expires) return lease;
     this.expire(lease);
     return undefined;
   }
 
-  /** A lease that a claim says is there. */
-  #lease(id: string): StoredLease {
-    return decode(this.#statements.lease.get(id) ?? MISSING);
-  }
-
   /** The earlier live leases that stand in the way, in order; dead ones, of any age, are ended on the way. */
   #inTheWay(claims: readonly Claim[], token: number): Obstacle[] {
+    const { statements } = this.#database;
     const obstacles: Obstacle[] = [];
-    for (const other of conflictingHolders(this.#statements, claims, this.#hasSubtrees)) {
-      const expires = this.#statements.expiresOf.get(other.id);
-      if (expires === undefined || this.#at.now >= expires) this.expire(this.#lease(other.id));
-      else if (other.token < token) obstacles.push({ id: other.id, expires });
+    for (const other of conflictingHolders(statements, claims, this.#hasSubtrees)) {
+      const expires = statements.expiresOf.get(other.key);
+      if (expires === undefined || this.#at.now >= expires) this.expire(this.#live.at(other.key));
+      else if (other.token < token) obstacles.push({ key: other.key, expires });
     }
     return obstacles;
   }
 
   /** Only those that are shown are read whole: there may be thousands. */
   #refusal(claims: readonly Claim[], blockers: readonly Obstacle[]): Refusal {
-    const shown = blockers.slice(0, MAX_BLOCKERS).map(({ id }) => this.#lease(id));
+    const shown = blockers.slice(0, MAX_BLOCKERS).map(({ key }) => this.#live.at(key));
     let soonest = Number.POSITIVE_INFINITY;
     for (const { expires } of blockers) soonest = Math.min(soonest, expires);
     return {
@@ -225,7 +209,7 @@ export class Store {
   }
 
   #enter(request: AcquireRequest, state: "pending" | "active"): StoredLease {
-    if (!this.#hasRoom()) throw full(this.#options.path);
+    if (!this.#database.hasRoom()) throw full(this.#options.path);
     const { now, wallNow } = this.#at;
     const token = mintToken(this.#last, wallNow);
     const givenMs = state === "active" ? request.ttlMs : request.waitTtlMs;
@@ -248,34 +232,20 @@ export class Store {
       givenMs,
       text: "",
     };
-    lease.text = encode(lease);
-    this.#insert(lease);
+    this.#live.insert(lease);
+    if (claimsSubtree(lease)) {
+      this.#hasSubtrees = true;
+      this.#database.forgetHead();
+    }
     return lease;
   }
 
-  #insert(lease: StoredLease): void {
-    const { insertLease, insertClaim, insertPlace } = this.#statements;
-    const { id, token, claims } = lease;
-    for (const [index, { resource, mode }] of claims.entries()) {
-      const { kind, key } = claimKey(resource);
-      const number = modeNumber(mode);
-      if (kind === SUBTREE) this.#hasSubtrees = true;
-      if (index > 0) insertClaim.run(kind, key, token, number, id);
-      else {
-        const state = stateNumber(lease.state);
-        const { expires, givenMs, text } = lease;
-        insertLease.run(id, token, state, expires, givenMs, text, kind, key, token, number, id);
-      }
-    }
-    if (lease.state === "pending") insertPlace.run(token, id);
-  }
-
   #promote(lease: StoredLease): StoredLease {
-    this.#statements.remove.run(PLACE, "", lease.token);
+    this.#live.leaveLine(lease);
     lease.state = "active";
     lease.acquiredWall = this.#at.wallNow;
     this.#extend(lease, this.#at.now + lease.ttlMs);
-    this.#change(lease);
+    this.#live.change(lease);
     this.moved = true;
     return lease;
   }
@@ -288,7 +258,7 @@ export class Store {
     const refusedFrom = this.#at.now + request.graceMs;
     if (lease.revoking === null || refusedFrom < lease.revoking.refusedFrom) {
       lease.revoking = { by: request.by, reason: request.reason, refusedFrom };
-      this.#change(lease);
+      this.#live.change(lease);
       this.#record("revoking", lease, request.by, request.reason);
     }
     return { status: "revoking" };
@@ -314,14 +284,8 @@ export class Store {
   }
 
   #end(lease: StoredLease, end: LeaseEnd, by: string | null = null, reason: string | null = null): void {
-    const { remove } = this.#statements;
-    const { token } = lease;
-    remove.run(LEASE, lease.id, token);
-    for (const { resource } of lease.claims) {
-      const { kind, key } = claimKey(resource);
-      remove.run(kind, key, token);
-    }
-    if (lease.state === "pending") remove.run(PLACE, "", token);
+    this.#live.remove(lease);
+    if (claimsSubtree(lease)) this.#database.forgetHead();
     lease.state = end;
     if (end === "expired" || end === "revoked") this.#bury(lease.id, lease.agentId, end, by, reason);
     this.#record(end, lease, by, reason);
@@ -330,7 +294,7 @@ export class Store {
 
   #ended(id: string): EndedRow | undefined {
     if (!this.#hasEnded) return undefined;
-    const ended = this.#statements.ended.get(id);
+    const ended = this.#database.statements.ended.get(id);
     return ended !== undefined && this.#at.now < ended.forget_at ? ended : undefined;
   }
 
@@ -342,30 +306,15 @@ export class Store {
     reason: string | null = null,
   ): void {
     const forgetAt = this.#at.now + this.#options.endMemoryMs;
-    this.#statements.bury.run(id, agentId, end, by, reason, forgetAt);
+    this.#database.statements.bury.run(id, agentId, end, by, reason, forgetAt);
+    if (this.#hasEnded) return;
     this.#hasEnded = true;
+    this.#database.forgetHead();
   }
 
   #extend(lease: StoredLease, expires: number): void {
     lease.expires = expires;
     lease.givenMs = expires - this.#at.now;
-  }
-
-  /** Writes a lease whose record changed. */
-  #change(lease: StoredLease): void {
-    lease.text = encode(lease);
-    this.#save(lease);
-  }
-
-  #save(lease: StoredLease): void {
-    this.#statements.updateLease.run(
-      stateNumber(lease.state),
-      lease.expires,
-      lease.givenMs,
-      lease.text,
-      lease.id,
-      lease.token,
-    );
   }
 
   #shown(lease: StoredLease) {
@@ -392,4 +341,8 @@ export class Store {
     const byClock = Math.floor(this.#at.wallNow * 1000);
     return Number.isSafeInteger(byClock) ? Math.max(this.#last + 1, byClock) : this.#last + 1;
   }
+}
+
+function claimsSubtree({ claims }: StoredLease): boolean {
+  return claims.some(({ resource }) => subtreeBase(resource) !== null);
 }

@@ -1,6 +1,7 @@
 /** Housekeeping, in bounded steps: ends what is past its time, forgets ends, prunes history. */
 import { DEFAULT_SWEEP_LIMIT, leaseOf, type Moment, type SweepOptions, type SweepResult } from "@lease/core";
 import { decode } from "./codec.js";
+import type { LeaseDatabase } from "./database.js";
 import type { Head, Statements } from "./statements.js";
 import type { Store } from "./store.js";
 
@@ -22,15 +23,16 @@ export function sweepIdle(
 }
 
 export function sweep(
-  statements: Statements,
+  { statements, forgetHead }: Pick<LeaseDatabase, "statements" | "forgetHead">,
   store: Store,
   options: SweepOptions,
   at: Moment,
   head: Head,
 ): SweepResult {
-  const dead = statements.dead.all(at.now, options.limit ?? DEFAULT_SWEEP_LIMIT).map(decode);
+  const dead = statements.dead.all(at.now, options.limit ?? DEFAULT_SWEEP_LIMIT).map((row) => decode(row));
   for (const lease of dead) store.expire(lease);
   statements.forget.run(at.now);
+  forgetHead();
 
   const { n, through } = prunable(statements, options, at, head);
   if (through !== null) {

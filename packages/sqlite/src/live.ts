@@ -1,0 +1,99 @@
+/** Live leases as rows of `live`: how one is found, and what is written when it is entered, changed and taken out. */
+import { decode, encode, idKey, type LeaseRow, type StoredLease, stateNumber } from "./codec.js";
+import { storedClaim } from "./conflicts.js";
+import { KIND, type Known, type Statements, type StoredClaim } from "./statements.js";
+
+/** Stands for a row that a claim points to and that is not there: decoding it says that the file is damaged. */
+const MISSING: Omit<LeaseRow, "id"> = { token: 0, state: 0, expires: 0, given_ms: 0, body: "" };
+
+/** So many rows are remembered, the newest. */
+const MAX_ROWS = 10_000;
+
+export class LiveLeases {
+  readonly #statements: Statements;
+  #rows: Known["rows"] = new Map();
+
+  constructor(statements: Statements) {
+    this.#statements = statements;
+  }
+
+  begin({ rows }: Known): void {
+    this.#rows = rows;
+  }
+
+  /** The lease of an id, live or dead. */
+  find(id: string): StoredLease | undefined {
+    const row = this.#rows.get(id) ?? this.#statements.lease.get(idKey(id));
+    return row && decode(row, id);
+  }
+
+  /** A lease that a claim says is there. @throws `BACKEND_CORRUPT` when it is not */
+  at(key: string): StoredLease {
+    return decode(this.#statements.lease.get(key) ?? { ...MISSING, id: key });
+  }
+
+  insert(lease: StoredLease): void {
+    const { insertLease, insertClaims, insertPlace } = this.#statements;
+    lease.text = encode(lease);
+    const id = idKey(lease.id);
+    const { agentId, token, expires, givenMs, text } = lease;
+    const state = stateNumber(lease.state);
+    const [first, ...others] = lease.claims.map(storedClaim);
+    if (first === undefined) return;
+    const { kind, key, mode } = first;
+    insertLease.run(id, token, state, expires, givenMs, text, agentId, kind, key, token, mode, id);
+    insertClaims(others, token, id);
+    this.#remember(lease, id);
+    if (lease.state === "pending") insertPlace.run(token, id);
+  }
+
+  /** Writes a lease whose record changed. */
+  change(lease: StoredLease): void {
+    lease.text = encode(lease);
+    this.save(lease);
+  }
+
+  /** Writes a lease of which only the time changed. */
+  save(lease: StoredLease): void {
+    const { token, state, expires, givenMs, text } = lease;
+    const id = idKey(lease.id);
+    this.#statements.updateLease.run(stateNumber(state), expires, givenMs, text, id, token);
+    this.#remember(lease, id);
+  }
+
+  leaveLine(lease: StoredLease): void {
+    this.#statements.remove.run(KIND.place, "", lease.token);
+  }
+
+  remove(lease: StoredLease): void {
+    const { remove } = this.#statements;
+    const { token } = lease;
+    remove.run(KIND.lease, idKey(lease.id), token);
+    this.#rows.delete(lease.id);
+    this.#removeClaims(lease.claims.map(storedClaim), token);
+    if (lease.state === "pending") this.leaveLine(lease);
+  }
+
+  /** A holder comes back to renew and release: its row need not be read again then. */
+  #remember({ id, token, state, expires, givenMs, text }: StoredLease, key: string): void {
+    this.#rows.set(id, { id: key, token, state: stateNumber(state), expires, given_ms: givenMs, body: text });
+    if (this.#rows.size <= MAX_ROWS) return;
+    for (const oldest of this.#rows.keys()) {
+      this.#rows.delete(oldest);
+      break;
+    }
+  }
+
+  #removeClaims(claims: readonly StoredClaim[], token: number): void {
+    const { remove, removeClaims } = this.#statements;
+    const [only] = claims;
+    if (claims.length === 1 && only !== undefined) {
+      remove.run(only.kind, only.key, token);
+      return;
+    }
+    for (const kind of [KIND.claim, KIND.subtree]) {
+      const keys = claims.filter((claim) => claim.kind === kind).map(({ key }) => key);
+      removeClaims(kind, token, keys);
+    }
+  }
+}
