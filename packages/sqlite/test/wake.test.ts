@@ -180,22 +180,19 @@ describe("a watch", () => {
   });
 });
 
-test("a process that waits for nobody ends by itself", async () => {
+test("a process that waits for nobody keeps no watch, which would keep it from ending", async () => {
   const folder = newFolder();
   const backend = sqliteBackend({ path: folder.file() });
-  const before = process.getActiveResourcesInfo().filter((name) => name !== "Immediate").length;
+  const watches = () => process.getActiveResourcesInfo().filter((name) => name === "FSEventWrap").length;
+  const before = watches();
   const holder = await hold(backend, "src/app.ts");
   const waiting = request("src/app.ts", { agentId: "bob", wait: true });
   await backend.acquire(waiting);
   const turn = backend.turn({ id: waiting.id, timeoutMs: 20_000 });
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(process.getActiveResourcesInfo().length).toBeGreaterThan(before);
+  await vi.waitFor(() => expect(watches()).toBe(before + 1));
   await release(backend, holder);
   await turn;
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  const left = process.getActiveResourcesInfo().filter((name) => name !== "Immediate").length;
-  // Fewer where something that the test runner had under way ended meanwhile.
-  expect(left).toBeLessThanOrEqual(before);
+  await vi.waitFor(() => expect(watches()).toBe(before));
   await backend.close();
   folder.remove();
 });
