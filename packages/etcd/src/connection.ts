@@ -14,12 +14,30 @@ export interface Endpoint {
 type CallOptions = NonNullable<Parameters<Etcd3["kv"]["txn"]>[1]>;
 type Call<T> = (endpoint: Endpoint, options: CallOptions) => Promise<T>;
 
+interface Stream {
+  on(event: "error", listener: (error: Error) => void): unknown;
+  end(): unknown;
+  cancel(): void;
+}
+
+/**
+ * Ends a stream that is not needed any more. Cancelled while it can be written to, it counts as failed for the library,
+ * which then closes the connection that all other calls and streams of this member share.
+ */
+export function endStream(stream: Stream): void {
+  // What it says after its end concerns nobody.
+  stream.on("error", () => {});
+  stream.end();
+  stream.cancel();
+}
+
 /** Two members that hang leave time for the third. */
 const LEAST_ATTEMPT_MS = 500;
 
 export class Connection {
   readonly #endpoints: readonly Endpoint[];
-  readonly #timeoutMs: number;
+  /** When a call gives up. */
+  readonly timeoutMs: number;
   readonly #ownsClients: boolean;
   readonly #onSwitch = new Set<(failed: Endpoint) => void>();
   #current = 0;
@@ -31,7 +49,7 @@ export class Connection {
     options: { readonly timeoutMs: number; readonly ownsClients: boolean },
   ) {
     this.#endpoints = clients.map((client) => ({ client }));
-    this.#timeoutMs = options.timeoutMs;
+    this.timeoutMs = options.timeoutMs;
     this.#ownsClients = options.ownsClients;
   }
 
@@ -83,7 +101,7 @@ export class Connection {
   }
 
   async #call<T>(run: Call<T>, repeatable: boolean): Promise<T> {
-    const until = performance.now() + this.#timeoutMs;
+    const until = performance.now() + this.timeoutMs;
     for (let attempt = 1; ; attempt += 1) {
       if (this.#closed) throw closed();
       const { endpoint } = this;
@@ -92,6 +110,7 @@ export class Connection {
       try {
         return await run(endpoint, { deadline: Date.now() + Math.max(1, boundMs) });
       } catch (error) {
+        if (this.#closed) throw closed();
         const failure = failureOf(error);
         if (failure !== "refused") this.failed(endpoint);
         const isOver = attempt >= this.#endpoints.length || until - performance.now() < 1;

@@ -94,6 +94,24 @@ export function toLeaseError(error: unknown, failure: Failure): unknown {
   return new LeaseError("BACKEND_UNAVAILABLE", `etcd cannot be used at present: ${said}`, undefined, cause);
 }
 
+/** etcd ended a watch for a reason that asking again does not change. */
+export function refused(reason: string): LeaseError<"BACKEND_INCOMPATIBLE"> {
+  return new LeaseError("BACKEND_INCOMPATIBLE", `etcd refuses this client or its request: ${reason}`);
+}
+
+/** All steps of a call together took too long. Some of them may have been applied. */
+export function tooSlow(): LeaseError<"OUTCOME_UNKNOWN"> {
+  return new LeaseError("OUTCOME_UNKNOWN", "etcd answers too slowly: ask again with the same id.");
+}
+
+/** A reading that has an end does not get there. */
+export function silent(): LeaseError<"BACKEND_UNAVAILABLE"> {
+  return new LeaseError(
+    "BACKEND_UNAVAILABLE",
+    "etcd stopped in the middle of the history: read on from the last cursor.",
+  );
+}
+
 /** Every call after `close()`. */
 export function closed(): LeaseError<"CLOSED"> {
   return new LeaseError("CLOSED", "This etcd backend was closed.");

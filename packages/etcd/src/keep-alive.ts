@@ -1,7 +1,7 @@
 /** Keep-alives of etcd leases, all over one stream a member; the library would open one stream a lease. */
 import type { ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from "etcd3";
 import { castGrpcError, type Etcd3, GRPCDeadlineExceededError } from "etcd3";
-import type { Connection, Endpoint } from "./connection.js";
+import { type Connection, type Endpoint, endStream } from "./connection.js";
 
 /** An idle stream keeps the process alive, so it is not kept for long. */
 const IDLE_MS = 2000;
@@ -109,13 +109,6 @@ class KeepAliveStream {
     clearTimeout(this.#idleTimer);
     for (const waiting of this.#waiting.values()) for (const { reject } of waiting) reject(error);
     this.#waiting.clear();
-    this.#opening.then(
-      (stream) => {
-        // What it says after its end concerns nobody.
-        stream.on("error", () => {});
-        stream.cancel();
-      },
-      () => {},
-    );
+    this.#opening.then(endStream, () => {});
   }
 }

@@ -10,7 +10,7 @@ import type { Context, Place } from "./context.js";
 import { inTheWay } from "./keys.js";
 import { lookAt, placeOf } from "./look.js";
 import { get } from "./ops.js";
-import { decodeLease } from "./record.js";
+import { decodeLease, type FoundLease } from "./record.js";
 
 export function turn(context: Context, { id, timeoutMs, signal }: TurnRequest): Promise<void> {
   if (signal?.aborted) return Promise.resolve();
@@ -77,9 +77,9 @@ class Waiting {
     const common = {
       from: () => null,
       deletesOnly: true,
+      // Also when the place was looked at anew meanwhile: by then what is watched may have ended already.
       onWatching: (revision: number) => {
-        const known = this.#context.known.place(this.#id);
-        if (known === undefined || revision > known.revision) this.#look();
+        if (this.#context.known.place(this.#id) !== place || revision > place.revision) this.#look();
       },
       onClosed: (error: Error) => this.#settle(error),
     };
@@ -102,16 +102,20 @@ class Waiting {
     });
   }
 
+  /**
+   * What leaves the place's list is not looked at again before the promotion, so it must surely have ended: this life
+   * of that id, and not one before or after it.
+   */
   #onEnded(nearest: BlockerKey, events: readonly IEvent[]): void {
     const place = this.#context.known.place(this.#id);
-    if (place === undefined) {
+    const end = events.find(({ kv }) => Number(kv.mod_revision) > nearest.token);
+    if (end === undefined || place?.blockers.get(nearest.id)?.token !== nearest.token) {
       this.#look();
       return;
     }
     place.blockers.delete(nearest.id);
     // Whoever held it was granted when everybody before it who conflicts with it was gone.
-    const before = events[0]?.prev_kv;
-    const ended = before && before.value.length > 0 ? decodeLease(before, nearest.id) : null;
+    const ended = endedLease(end, nearest);
     if (ended?.state === "active") {
       for (const [id, { token, claims }] of place.blockers) {
         if (token < nearest.token && claims.some((claim) => inTheWay(ended.claims, claim)))
@@ -126,16 +130,15 @@ class Waiting {
     this.#lookAgain = true;
     if (this.#looking || this.#over) return;
     this.#looking = true;
-    void this.#lookNow().then(
-      (place) => {
+    void this.#lookNow()
+      .then((place) => {
         this.#looking = false;
         if (this.#over) return;
         if (place === null) this.#settle();
         else if (this.#lookAgain) this.#look();
         else this.#watch(place);
-      },
-      (error: unknown) => this.#settle(error),
-    );
+      })
+      .catch((error: unknown) => this.#settle(error));
   }
 
   /** Where the request stands now; `null` when it does not wait any more. */
@@ -154,9 +157,8 @@ class Waiting {
       known.forget(this.#id);
       return null;
     }
-    const place = placeOf(look.lease, look);
-    known.onPlaced(place);
-    return place;
+    known.onPlaced(placeOf(look.lease, look));
+    return known.place(this.#id) ?? null;
   }
 }
 
@@ -165,4 +167,15 @@ function nearestOf({ blockers }: Place): BlockerKey {
   for (const blocker of blockers.values())
     if (nearest === undefined || blocker.token > nearest.token) nearest = blocker;
   return nearest as BlockerKey;
+}
+
+/** What the record said, if it can be read: it need not, whoever is unsure looks. */
+function endedLease({ prev_kv }: IEvent, { id, token }: BlockerKey): FoundLease | null {
+  if (prev_kv === null || prev_kv.value.length === 0 || Number(prev_kv.create_revision) !== token)
+    return null;
+  try {
+    return decodeLease(prev_kv, id);
+  } catch {
+    return null;
+  }
 }

@@ -2,9 +2,10 @@
  * Watches, all over one stream. The library's own watcher goes on from the wrong revision after a break and does not
  * tell what was compacted, so this speaks to the raw stream.
  */
+import { isLeaseError } from "@lease/core";
 import { castGrpcError, type Etcd3, type IEvent, type IWatchResponse } from "etcd3";
-import type { Connection, Endpoint } from "./connection.js";
-import { closed } from "./errors.js";
+import { type Connection, type Endpoint, endStream } from "./connection.js";
+import { closed, refused } from "./errors.js";
 
 export interface WatchRequest {
   readonly key: Buffer;
@@ -19,16 +20,34 @@ export interface WatchRequest {
   readonly onEvents: (events: readonly IEvent[]) => void;
   /** What it should begin with was compacted away. The watch is over. */
   readonly onCompacted?: (compactRevision: number) => void;
-  /** The backend was closed. The watch is over. */
+  /** Everything up to this revision was told. */
+  readonly onProgress?: (revision: number) => void;
+  /** The backend was closed, or etcd refuses to let this client watch. The watch is over. */
   readonly onClosed: (error: Error) => void;
 }
 
 type Duplex = Awaited<ReturnType<Etcd3["watchClient"]["watch"]>>;
+type CallOptions = NonNullable<Parameters<Etcd3["watchClient"]["watch"]>[0]>;
+type Interceptor = NonNullable<CallOptions["interceptors"]>[number];
+
+/** A member that is cut off from the leader would keep a watch and tell nothing; asked like this, it ends it. */
+const requireLeader: Interceptor = (options, nextCall) => {
+  const call = nextCall(options);
+  const start = call.start.bind(call);
+  call.start = (metadata, listener) => {
+    const own = metadata.clone();
+    own.set("hasleader", "true");
+    start(own, listener);
+  };
+  return call as ReturnType<Interceptor>;
+};
 
 const RETRY_FIRST_MS = 50;
 const RETRY_MOST_MS = 1000;
 /** An idle stream keeps the process alive, so it is not kept for long. */
 const IDLE_MS = 1000;
+/** A watch that is refused this often on streams of their own, though its keys can be read, is refused for good. */
+const MAX_REFUSALS = 3;
 
 export class Watches {
   readonly #connection: Connection;
@@ -36,6 +55,10 @@ export class Watches {
   #stream: { readonly endpoint: Endpoint; readonly duplex: Promise<Duplex> } | null = null;
   #lastId = 0;
   #failures = 0;
+  /** How often each watch was refused since it last worked. */
+  readonly #refusals = new Map<string, number>();
+  /** Asked for on this stream, and not answered yet: etcd answers in the order of asking. */
+  readonly #creating = new Set<string>();
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -84,14 +107,16 @@ export class Watches {
     };
     stream.then(
       (duplex) => {
-        if (this.#watches.has(id) && this.#stream?.duplex === stream) duplex.write({ create_request });
+        if (!this.#watches.has(id) || this.#stream?.duplex !== stream) return;
+        this.#creating.add(id);
+        duplex.write({ create_request });
       },
       () => {},
     );
   }
 
   #cancel(id: string): void {
-    if (!this.#watches.delete(id)) return;
+    if (!this.#forget(id)) return;
     // Whoever stops watching because its turn has come has a more urgent message to send first.
     setImmediate(() => {
       this.#stream?.duplex.then(
@@ -112,7 +137,7 @@ export class Watches {
     if (this.#stream !== null) return this.#stream.duplex;
     if (this.#retryTimer !== undefined) return null;
     const { endpoint } = this.#connection;
-    const duplex = endpoint.client.watchClient.watch();
+    const duplex = endpoint.client.watchClient.watch({ interceptors: [requireLeader] });
     const stream = { endpoint, duplex };
     this.#stream = stream;
     const isCurrent = () => this.#stream === stream;
@@ -136,20 +161,55 @@ export class Watches {
   }
 
   #onResponse(response: IWatchResponse): void {
-    const watch = this.#watches.get(response.watch_id);
+    // Some versions do not say which watch it was that they refused to make.
+    const [asked] = this.#creating;
+    const isNameless = response.created && response.watch_id === "-1" && asked !== undefined;
+    const id = isNameless ? asked : response.watch_id;
+    if (response.created) this.#creating.delete(id);
+    const watch = this.#watches.get(id);
     if (watch === undefined) return;
     if (response.canceled) {
-      this.#watches.delete(response.watch_id);
-      const compacted = Number(response.compact_revision);
-      if (compacted > 0 && watch.onCompacted !== undefined) watch.onCompacted(compacted);
-      else this.open(watch);
+      this.#onCanceled(id, watch, response);
       return;
     }
+    const revision = Number(response.header.revision);
     if (response.created) {
       this.#failures = 0;
-      watch.onWatching(Number(response.header.revision));
+      this.#refusals.delete(id);
+      watch.onWatching(revision);
     }
     if (response.events.length > 0) watch.onEvents(response.events);
+    else if (!response.created) watch.onProgress?.(revision);
+  }
+
+  #onCanceled(id: string, watch: WatchRequest, { compact_revision, cancel_reason }: IWatchResponse): void {
+    const compacted = Number(compact_revision);
+    if (compacted > 0 && watch.onCompacted !== undefined) {
+      this.#forget(id);
+      watch.onCompacted(compacted);
+      return;
+    }
+    const refusals = (this.#refusals.get(id) ?? 0) + 1;
+    this.#refusals.set(id, refusals);
+    const { key, range_end } = watch;
+    // A stream keeps the token that it was opened with. Where that has run out, a read gets a new one for the next
+    // stream; where this client may not read either, it is told why.
+    const read = { key, ...(range_end === undefined ? {} : { range_end }), limit: 1, keys_only: true };
+    void this.#connection
+      .range(read)
+      .catch((error: unknown) => (isLeaseError(error, "BACKEND_INCOMPATIBLE") ? error : null))
+      .then((error) => {
+        if (!this.#watches.has(id)) return;
+        const isForGood = error instanceof Error || refusals >= MAX_REFUSALS;
+        if (!isForGood) return this.#onBroken(null);
+        this.#forget(id);
+        watch.onClosed(error instanceof Error ? error : refused(cancel_reason));
+      });
+  }
+
+  #forget(id: string): boolean {
+    this.#refusals.delete(id);
+    return this.#watches.delete(id);
   }
 
   /** Every watch is made anew, with another member if there is one. */
@@ -179,13 +239,7 @@ export class Watches {
     clearTimeout(this.#idleTimer);
     const stream = this.#stream;
     this.#stream = null;
-    stream?.duplex.then(
-      (duplex) => {
-        // What it says after its end concerns nobody.
-        duplex.on("error", () => {});
-        duplex.cancel();
-      },
-      () => {},
-    );
+    this.#creating.clear();
+    stream?.duplex.then(endStream, () => {});
   }
 }

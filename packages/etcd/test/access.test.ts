@@ -8,9 +8,11 @@ import { join } from "node:path";
 import { createServer } from "node:tls";
 import { promisify } from "node:util";
 import { startEtcd } from "@lease/test-servers";
+import { noop } from "cockatiel";
+import { Etcd3 } from "etcd3";
 import { expect, test } from "vitest";
 import { etcdBackend } from "../src/index.js";
-import { hold, plainClient, release, renew, request } from "./helpers.js";
+import { hold, plainClient, release, renew, request, until, watchers } from "./helpers.js";
 
 const run = promisify(execFile);
 
@@ -51,6 +53,58 @@ test("with user and password it works, for a role that may use no more than the 
       await expect(stranger.acquire(request("r"))).rejects.toMatchObject({ code: "BACKEND_INCOMPATIBLE" });
       await stranger.close();
     }
+  } finally {
+    root.close();
+    await etcd.stop();
+  }
+});
+
+test("a token that etcd forgot: watches go on with a new one; who may not watch any more is told so", async () => {
+  const etcd = await startEtcd();
+  const root = plainClient(etcd.endpoints);
+  try {
+    for (const name of ["root", "agents"]) await root.auth.userAdd({ name, password: "pw" });
+    for (const name of ["root", "leases"]) await root.auth.roleAdd({ name });
+    await root.auth.userGrantRole({ user: "root", role: "root" });
+    const range = { key: Buffer.from("lease\0"), range_end: Buffer.from("lease\x01") };
+    await root.auth.roleGrantPermission({ name: "leases", perm: { permType: "Readwrite", ...range } });
+    await root.auth.userGrantRole({ user: "agents", role: "leases" });
+    await root.auth.authEnable();
+
+    const admin = new Etcd3({
+      hosts: [...etcd.endpoints],
+      auth: { username: "root", password: "pw" },
+      faultHandling: { host: () => noop, global: noop },
+    });
+    const backend = etcdBackend({ url: `etcd://agents:pw@${etcd.endpoints[0]}` });
+    const feed = backend.changes({ after: "end", follow: true })[Symbol.asyncIterator]();
+    const seen = [feed.next(), feed.next(), feed.next()];
+    await until(async () => ((await watchers(etcd)) === 1 ? true : undefined), 5000);
+    // etcd forgets the tokens of a user whose roles change; the stream of the feed has such a one.
+    await admin.auth.userRevokeRole({ name: "agents", role: "leases" });
+    await admin.auth.userGrantRole({ user: "agents", role: "leases" });
+    const held = await hold(backend, "r");
+    const asked = request("r", { agentId: "bob", wait: true });
+    await backend.acquire(asked);
+    const turn = backend.turn({ id: asked.id, timeoutMs: 60_000 });
+    await until(async () => ((await watchers(etcd)) === 3 ? true : undefined), 5000);
+    await release(backend, held);
+    await turn;
+    expect((await Promise.all(seen)).map(({ value }) => value.type)).toEqual([
+      "acquired",
+      "queued",
+      "released",
+    ]);
+
+    const last = request("r", { agentId: "carol", wait: true });
+    expect((await backend.acquire(asked)).status).toBe("granted");
+    await backend.acquire(last);
+    await admin.auth.userRevokeRole({ name: "agents", role: "leases" });
+    await expect(backend.turn({ id: last.id, timeoutMs: 60_000 })).rejects.toMatchObject({
+      code: "BACKEND_INCOMPATIBLE",
+    });
+    admin.close();
+    await backend.close();
   } finally {
     root.close();
     await etcd.stop();

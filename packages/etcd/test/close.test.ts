@@ -1,9 +1,10 @@
 /** What is left after close(): no etcd lease without a lease on it, no watch, no timer, no connection. */
+import { readFileSync } from "node:fs";
 import { type EtcdCluster, startEtcd } from "@lease/test-servers";
 import type { Etcd3 } from "etcd3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { etcdBackend } from "../src/index.js";
-import { history, hold, pause, plainClient, release, renew, request } from "./helpers.js";
+import { history, hold, pause, plainClient, release, renew, request, until, watchers } from "./helpers.js";
 
 let etcd: EtcdCluster;
 let client: Etcd3;
@@ -20,11 +21,6 @@ afterAll(async () => {
 async function etcdLeases(): Promise<string[]> {
   const { leases } = await client.leaseClient.leaseLeases();
   return leases.map(({ ID }) => ID);
-}
-
-async function watchers(): Promise<number> {
-  const metrics = await (await fetch(`http://${etcd.endpoints[0]}/metrics`)).text();
-  return Number(/^etcd_debugging_mvcc_watcher_total (\d+)/m.exec(metrics)?.[1]);
 }
 
 const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
@@ -47,7 +43,7 @@ test("after much was going on nothing is left: etcd leases, watches, timers, con
     })(),
   ).rejects.toMatchObject({ code: "CLOSED" });
   await pause(200);
-  expect(await watchers()).toBeGreaterThan(0);
+  expect(await watchers(etcd)).toBeGreaterThan(0);
   expect((await etcdLeases()).length).toBeGreaterThan(5);
   for (const lease of held.slice(1)) await release(backend, lease);
   await backend.close();
@@ -63,7 +59,7 @@ test("after much was going on nothing is left: etcd leases, watches, timers, con
     expect((await client.leaseClient.leaseTimeToLive({ ID, keys: true })).keys).toEqual([]);
     await client.leaseClient.leaseRevoke({ ID });
   }
-  expect(await watchers()).toBe(0);
+  expect(await watchers(etcd)).toBe(0);
   await expect.poll(timers, { timeout: 5000 }).toBeLessThanOrEqual(before);
 });
 
@@ -93,6 +89,29 @@ test("what is held stays, on the etcd leases that carry it, and nothing else", a
   expect(await release(other, lease)).toBe("released");
   expect((await history(other)).at(-1)?.type).toBe("released");
   await other.close();
+});
+
+test("a stream that idles ends alone: the connection that all others share stays", async () => {
+  const [, port] = (etcd.endpoints[0] ?? "").split(":");
+  const remote = `0100007F:${Number(port).toString(16).toUpperCase().padStart(4, "0")} 01`;
+  const connections = () => readFileSync("/proc/self/net/tcp", "utf8").split(` ${remote}`).length - 1;
+  const keptAlive = async () => {
+    const metrics = await (await fetch(`http://${etcd.endpoints[0]}/metrics`)).text();
+    const handled = /^grpc_server_handled_total{grpc_code="\w+",grpc_method="LeaseKeepAlive".* ([1-9]\d*)$/gm;
+    return [...metrics.matchAll(handled)].reduce((sum, [, count]) => sum + Number(count), 0);
+  };
+  const backend = etcdBackend({ hosts: etcd.endpoints, namespace: "idle" });
+  const before = await keptAlive();
+  const follow = backend.changes({ after: "end", follow: true })[Symbol.asyncIterator]();
+  const first = follow.next();
+  await until(async () => ((await watchers(etcd)) === 1 ? true : undefined), 5000);
+  await renew(backend, await hold(backend, "r"));
+  const open = connections();
+  await until(async () => ((await keptAlive()) > before ? true : undefined), 10_000);
+  await backend.list({});
+  expect((await first).value.type).toBe("acquired");
+  expect(connections()).toBe(open);
+  await backend.close();
 });
 
 test("a backend that was never used asks etcd nothing", async () => {

@@ -14,6 +14,7 @@ import {
   request,
   until,
   untilGranted,
+  watchers,
 } from "./helpers.js";
 
 let etcd: EtcdCluster;
@@ -154,6 +155,26 @@ test("a follower stopped (SIGSTOP): what it hung is asked elsewhere, and holders
     await backend.close();
   }
 }, 30_000);
+
+test("a member that has lost its leader: its watch is left, not believed, and the feed goes on elsewhere", async () => {
+  const namespace = newNamespace();
+  const [, ...others] = etcd.members;
+  const backend = backendOn(namespace);
+  const feed = backend.changes({ after: "end", follow: true })[Symbol.asyncIterator]();
+  const next = feed.next();
+  await until(async () => ((await watchers(etcd)) === 1 ? true : undefined), 5000);
+  for (const member of others) member.pause();
+  try {
+    // It answers metrics and takes calls, but would tell of nothing that the others do.
+    await until(async () => ((await watchers(etcd)) === 0 ? true : undefined), 10_000);
+  } finally {
+    for (const member of others) member.resume();
+  }
+  const writer = backendOn(namespace);
+  const { lease } = await untilGranted(writer, request("r"), 15_000);
+  expect((await next).value.lease.id).toBe(lease.id);
+  await Promise.all([backend.close(), writer.close()]);
+}, 40_000);
 
 test("leader stopped past the TTL and resumed: whoever lost by it hears at once, and fencing refuses it", async () => {
   const namespace = newNamespace();

@@ -1,5 +1,6 @@
 /** Short words for what most tests ask for. */
 import type { AcquireRequest, AcquireResult, Lease, LeaseBackend, LeaseEvent } from "@lease/core";
+import type { EtcdCluster } from "@lease/test-servers";
 import { acquireRequest as request } from "@lease/testing";
 import { noop } from "cockatiel";
 import { Etcd3 } from "etcd3";
@@ -72,4 +73,16 @@ export function plainClient(hosts: string | readonly string[]): Etcd3 {
     hosts: typeof hosts === "string" ? hosts : [...hosts],
     faultHandling: { host: () => noop, global: noop },
   });
+}
+
+/** Compacts away all that is over by now. */
+export async function compact(client: Etcd3): Promise<void> {
+  const { header } = await client.kv.range({ key: Buffer.from("any") });
+  await client.kv.compact({ revision: header.revision, physical: true });
+}
+
+/** The watches that a member has, by its own account. */
+export async function watchers({ endpoints }: EtcdCluster, member = 0): Promise<number> {
+  const metrics = await (await fetch(`http://${endpoints[member]}/metrics`)).text();
+  return Number(/^etcd_debugging_mvcc_watcher_total (\d+)/m.exec(metrics)?.[1]);
 }
