@@ -8,10 +8,11 @@ import {
   type LeaseEvent,
   positionAfter,
 } from "@lease/core";
-import type { IEvent, IResponseHeader } from "etcd3";
+import type { IResponseHeader } from "etcd3";
 import type { Context } from "./context.js";
 import { eventOf, LOST, passes, transitionsIn } from "./history.js";
 import { get, isMissing, put } from "./ops.js";
+import { Reading } from "./reading.js";
 
 /** Where nothing can be written to mark the end, it is where nothing came for this long. */
 const QUIET_MS = 400;
@@ -50,6 +51,7 @@ export async function* readOn(
     isBegun: after === undefined,
     isLive: position >= bounds.last,
     quietMs: stopAt === "quiet" ? QUIET_MS : null,
+    boundMs: follow ? null : 2 * context.connection.timeoutMs,
     signal,
   });
   // An end that etcd made by itself bears no time: it came after what came before it, and now if it comes live.
@@ -121,96 +123,5 @@ async function markEnd({ connection, keys }: Context): Promise<number | "quiet">
   } catch {
     // No space, or no right to write: reading needs neither.
     return "quiet";
-  }
-}
-
-interface ReadingOptions {
-  /** From the oldest entry there is: what is compacted away is no gap. */
-  readonly isBegun: boolean;
-  /** The position is the present end. */
-  readonly isLive: boolean;
-  readonly quietMs: number | null;
-  readonly signal: AbortSignal | undefined;
-}
-
-/** One watch as a queue of its events. */
-class Reading {
-  readonly #queue: IEvent[][] = [];
-  readonly #options: ReadingOptions;
-  #stopWatch = () => {};
-  #position: number;
-  #hasRead = false;
-  #isLive: boolean;
-  #wake = () => {};
-  #failure: Error | undefined;
-  #over = false;
-
-  constructor(context: Context, position: number, options: ReadingOptions) {
-    this.#options = options;
-    this.#position = position;
-    this.#isLive = options.isLive;
-    options.signal?.addEventListener("abort", this.stop);
-    this.#open(context);
-  }
-
-  /** The next events, or `null` at the end. */
-  async next(): Promise<readonly IEvent[] | null> {
-    const { quietMs } = this.#options;
-    for (;;) {
-      const events = this.#queue.shift();
-      if (events !== undefined) return events;
-      if (this.#failure !== undefined) throw this.#failure;
-      if (this.#over) return null;
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-        if (quietMs !== null) timer = setTimeout(this.stop, quietMs);
-      });
-      clearTimeout(timer);
-    }
-  }
-
-  readonly stop = (): void => {
-    if (this.#over) return;
-    this.#over = true;
-    this.#options.signal?.removeEventListener("abort", this.stop);
-    this.#stopWatch();
-    this.#wake();
-  };
-
-  #open(context: Context): void {
-    this.#stopWatch = context.watches.open({
-      ...context.keys.feed,
-      // From the position itself, whose events are passed over: what follows it is then surely not compacted away.
-      // The present end is not: and from there on, etcd sends at once and not after its next round of 100 ms.
-      from: () => Math.max(1, this.#isLive ? this.#position + 1 : this.#position),
-      withBefore: true,
-      onWatching: () => {
-        this.#isLive = false;
-      },
-      onEvents: (events) => {
-        const fresh = events.filter((event) => Number(event.kv.mod_revision) > this.#position);
-        const last = fresh.at(-1);
-        if (last === undefined) return;
-        this.#position = Number(last.kv.mod_revision);
-        this.#hasRead = true;
-        this.#queue.push(fresh);
-        this.#wake();
-      },
-      onCompacted: (revision) => {
-        if (this.#options.isBegun && !this.#hasRead) {
-          this.#position = revision;
-          this.#open(context);
-        } else {
-          this.#fail(cursorExpired("entries after it were compacted away by etcd"));
-        }
-      },
-      onClosed: (error) => this.#fail(error),
-    });
-  }
-
-  #fail(error: Error): void {
-    this.#failure = error;
-    this.#wake();
   }
 }

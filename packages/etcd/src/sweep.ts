@@ -11,12 +11,14 @@ import { isMissing, isWrittenAt, put } from "./ops.js";
 export async function sweep(context: Context, { historyRetentionMs }: SweepOptions): Promise<SweepResult> {
   if (historyRetentionMs === undefined) return { expired: [], pruned: 0 };
   const keepFrom = Date.now() - historyRetentionMs;
+  // A long history is pruned in several sweeps, each as far as it gets in its time.
+  const until = performance.now() + context.connection.timeoutMs;
   const bounds = await readBounds(context);
   let pruned = 0;
   let through = bounds.prunedThrough;
   // What cannot be read any more needs no pruning, so the reading begins like one of the whole history.
   for await (const { revision, event } of readOn(context, bounds, through, {})) {
-    if (Date.parse(event.at) >= keepFrom) break;
+    if (Date.parse(event.at) >= keepFrom || performance.now() > until) break;
     pruned += 1;
     through = revision;
   }
