@@ -30,7 +30,7 @@ import { acquire } from "./acquire.js";
 import { changes } from "./changes.js";
 import { Connection } from "./connection.js";
 import { type Context, Known } from "./context.js";
-import { closed } from "./errors.js";
+import { closed, tooSlow } from "./errors.js";
 import { EtcdLeases } from "./etcd-leases.js";
 import { KeepAlives } from "./keep-alive.js";
 import { Keys } from "./keys.js";
@@ -84,14 +84,22 @@ export function etcdBackend(given: EtcdBackendOptions): LeaseBackend {
   const refusals = new Set<(error: Error) => void>();
   let closingDone: Promise<void> | undefined;
 
-  /** What is under way at `close()` ends with `CLOSED`, and is awaited before etcd leases are given back. */
-  function call<T>(run: () => Promise<T>): Promise<T> {
+  /**
+   * What is under way at `close()` ends with `CLOSED`, and is awaited before etcd leases are given back.
+   *
+   * @param boundMs - its steps are bounded one by one; this is the bound of all together
+   */
+  function call<T>(run: () => Promise<T>, boundMs = 2 * timeoutMs): Promise<T> {
     if (closingDone !== undefined) return Promise.reject(closed());
     const running = run();
     underWay.add(running);
     return new Promise((resolve, reject) => {
       refusals.add(reject);
+      const timer = Number.isFinite(boundMs)
+        ? setTimeout(() => reject(tooSlow()), Math.min(boundMs, 2 ** 31 - 1))
+        : undefined;
       const settled = () => {
+        clearTimeout(timer);
         underWay.delete(running);
         refusals.delete(reject);
       };
@@ -128,7 +136,7 @@ export function etcdBackend(given: EtcdBackendOptions): LeaseBackend {
     },
     async turn(wait) {
       checkTurn(wait);
-      return call(() => turn(context, wait));
+      return call(() => turn(context, wait), Number.POSITIVE_INFINITY);
     },
     async renew(requests) {
       checkRenew(requests, limits);

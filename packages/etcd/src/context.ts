@@ -2,7 +2,7 @@
 import type { Claim } from "@lease/core";
 import type { BlockerKey } from "./blockers.js";
 import type { Connection } from "./connection.js";
-import type { EtcdLease, EtcdLeases } from "./etcd-leases.js";
+import type { EtcdLease, EtcdLeases, MemoryLease } from "./etcd-leases.js";
 import type { Keys } from "./keys.js";
 import type { FoundLease } from "./record.js";
 import type { Watches } from "./watches.js";
@@ -24,8 +24,8 @@ export interface Held {
   readonly isBeside: boolean;
   /** The etcd lease that this client put it on, back in the pool once nothing is on it. */
   readonly etcdLease: EtcdLease;
-  /** An acquire of this id was never answered: a copy of it may still arrive, so its end must be remembered. */
-  readonly ambiguous: boolean;
+  /** What remembers its id, if this client put it there. */
+  readonly memory?: MemoryLease | undefined;
 }
 
 /** A request in line, as this client last saw it. */
@@ -33,7 +33,8 @@ export interface Place {
   readonly lease: FoundLease;
   /** What stood in its way at `revision`. Nobody can come before it any more, so the list only gets shorter. */
   readonly blockers: Map<string, BlockerKey>;
-  revision: number;
+  readonly revision: number;
+  readonly memory?: MemoryLease | undefined;
 }
 
 const LOOK_THROUGH_AT = 4096;
@@ -43,7 +44,6 @@ export class Known {
   readonly #held = new Map<string, Held>();
   readonly #places = new Map<string, Place>();
   readonly #etcdLeases = new Map<string, EtcdLease>();
-  readonly #ambiguous = new Set<string>();
   #lookThroughAt = LOOK_THROUGH_AT;
 
   held(id: string): Held | undefined {
@@ -59,31 +59,26 @@ export class Known {
     return this.#etcdLeases.get(leaseId);
   }
 
-  onGranted(lease: Omit<Held, "ambiguous">): void {
-    this.#places.delete(lease.id);
-    const { id, agentId, token, claims, isBeside, etcdLease } = lease;
-    const ambiguous = this.#ambiguous.has(id);
-    this.#held.set(id, { id, agentId, token, claims, isBeside, etcdLease, ambiguous });
-    this.use(lease.etcdLease);
+  onGranted({ id, agentId, token, claims, isBeside, etcdLease, memory = this.memory(id) }: Held): void {
+    this.#places.delete(id);
+    this.#held.set(id, { id, agentId, token, claims, isBeside, etcdLease, memory });
+    this.use(etcdLease);
   }
 
   onPlaced(place: Place): void {
-    this.#places.set(place.lease.id, place);
+    const { id } = place.lease;
+    this.#places.set(id, { ...place, memory: place.memory ?? this.memory(id) });
   }
 
-  onAmbiguous(id: string): void {
-    this.#ambiguous.add(id);
-  }
-
-  isAmbiguous(id: string): boolean {
-    return this.#ambiguous.has(id);
+  /** What remembers this id, if this client put it there. */
+  memory(id: string): MemoryLease | undefined {
+    return this.#held.get(id)?.memory ?? this.#places.get(id)?.memory;
   }
 
   /** The id is over, or not what this client thought. */
   forget(id: string): void {
     this.#held.delete(id);
     this.#places.delete(id);
-    this.#ambiguous.delete(id);
   }
 
   /** The etcd lease carries nothing any more. Gives it, if this client made it. */

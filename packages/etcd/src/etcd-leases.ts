@@ -36,6 +36,8 @@ const DYING_MS = 500;
 const MAX_KEYS = 500;
 /** A remaining time looked up is good for this long: a burst of refusals asks once. */
 const LOOK_AGAIN_MS = 250;
+/** With so many etcd leases made, those that are dead are forgotten; later again at twice what then was left. */
+const LOOK_THROUGH_AT = 2048;
 
 export class EtcdLeases {
   readonly #connection: Connection;
@@ -45,6 +47,8 @@ export class EtcdLeases {
   /** All that this client made and that may still live, with the moment after which they surely do not. */
   readonly #made = new Map<string, number>();
   readonly #memories = new Map<number, MemoryLease>();
+  readonly #nextMemories = new Map<number, Promise<MemoryLease>>();
+  #lookThroughAt = LOOK_THROUGH_AT;
   readonly #keptAlive = new Map<string, number>();
   readonly #looked = new Map<string, { readonly at: number; readonly remaining: Promise<number> }>();
 
@@ -72,8 +76,9 @@ export class EtcdLeases {
 
   /** Makes sure that the lease has its whole term from now on; `false` when it is gone. */
   async freshen(lease: EtcdLease): Promise<boolean> {
-    if (isFresh(lease)) return true;
-    return (await this.keepAlive(lease)) > 0;
+    if (isFresh(lease) || (await this.keepAlive(lease)) > 0) return true;
+    this.distrust();
+    return false;
   }
 
   /** Keeps an etcd lease alive, also one of another client. Gives the term from now on in seconds, 0 when it is gone. */
@@ -105,23 +110,36 @@ export class EtcdLeases {
     return remaining;
   }
 
-  /** An etcd lease for the memory of ids whose leases have at most this term. */
-  async memory(termS: number): Promise<MemoryLease> {
+  /**
+   * An etcd lease for the memory of an id whose lease has at most this term. It counts as one key on it, until
+   * {@link forget} says that it is not.
+   */
+  memory(termS: number): MemoryLease | Promise<MemoryLease> {
     const classS = termS === 0 ? 0 : 2 ** Math.ceil(Math.log2(termS));
     const known = this.#memories.get(classS);
-    if (known !== undefined && known.keys < MAX_KEYS && (await this.#remember(known))) return known;
-    const sentAt = performance.now();
-    const lease = await this.#grantFor(2 * (classS + this.#endMemoryS));
-    const memory: MemoryLease = { id: lease.id, termS: classS, sentAt, keys: 0 };
-    this.#memories.set(classS, memory);
-    return memory;
+    if (known !== undefined && known.keys < MAX_KEYS && this.#remembers(known)) return withKey(known);
+    // Many may ask at once: one of them gets it for all, and those for whom it has no room get the next one.
+    let next = this.#nextMemories.get(classS);
+    if (next === undefined) {
+      next = this.#nextMemory(classS, known).finally(() => this.#nextMemories.delete(classS));
+      this.#nextMemories.set(classS, next);
+    }
+    return next.then((memory) => (memory.keys < MAX_KEYS ? withKey(memory) : this.memory(termS)));
   }
 
-  /** The same where it can be had at once. */
-  memoryAtOnce(termS: number): MemoryLease | null {
-    const classS = termS === 0 ? 0 : 2 ** Math.ceil(Math.log2(termS));
-    const known = this.#memories.get(classS);
-    return known !== undefined && known.keys < MAX_KEYS && this.#remembers(known) ? known : null;
+  /** The memory of an id is not on it, or not any more. */
+  forget(memory: MemoryLease): void {
+    memory.keys -= 1;
+  }
+
+  /**
+   * An etcd lease that should live is gone: revoked by hand, or ended by a server's fault. Others may have gone with it,
+   * so none that is kept for later is used again.
+   */
+  distrust(): void {
+    this.#idle.clear();
+    this.#memories.clear();
+    this.#keptAlive.clear();
   }
 
   /** Keeps alive what remembers an id for as long as its lease is renewed; `false` when it is gone. */
@@ -173,7 +191,7 @@ export class EtcdLeases {
     const { ID, TTL } = await this.#connection.repeatable(({ client }, options) =>
       client.leaseClient.leaseGrant({ TTL: seconds }, options),
     );
-    if (this.#made.size > 2000) this.#forgetDead();
+    if (this.#made.size >= this.#lookThroughAt) this.#forgetDead();
     this.#made.set(ID, sentAt + Number(TTL) * 1000);
     return { id: ID, termS: Number(TTL) - 1, askedS: seconds - 1, sentAt };
   }
@@ -181,15 +199,31 @@ export class EtcdLeases {
   #forgetDead(): void {
     const now = performance.now();
     for (const [id, until] of this.#made) if (until <= now) this.#made.delete(id);
+    for (const [termS, idle] of this.#idle) {
+      const alive = idle.filter(({ id }) => this.#made.has(id));
+      if (alive.length > 0) this.#idle.set(termS, alive);
+      else this.#idle.delete(termS);
+    }
+    this.#lookThroughAt = Math.max(LOOK_THROUGH_AT, this.#made.size * 2);
+  }
+
+  async #nextMemory(classS: number, known: MemoryLease | undefined): Promise<MemoryLease> {
+    if (known !== undefined && known.keys < MAX_KEYS && (await this.keepAlive(known)) > 0) return known;
+    const sentAt = performance.now();
+    const { id } = await this.#grantFor(2 * (classS + this.#endMemoryS));
+    const memory: MemoryLease = { id, termS: classS, sentAt, keys: 0 };
+    this.#memories.set(classS, memory);
+    return memory;
   }
 
   #remembers(memory: MemoryLease): boolean {
     return performance.now() - memory.sentAt < (memory.termS + this.#endMemoryS * 0.8) * 1000;
   }
+}
 
-  async #remember(memory: MemoryLease): Promise<boolean> {
-    return this.#remembers(memory) || (await this.keepAlive(memory)) > 0;
-  }
+function withKey(memory: MemoryLease): MemoryLease {
+  memory.keys += 1;
+  return memory;
 }
 
 /** Whether who takes the lease now has its whole term. */

@@ -29,8 +29,8 @@ export interface ClaimKey {
   readonly claim: Claim;
 }
 
-/** More ranges than this are not compared one by one: etcd takes 128 operations a transaction. */
-const MAX_RANGES = 40;
+/** More ranges than this are not compared one by one: etcd takes 128 operations a transaction, nested ones among them. */
+const MAX_RANGES = 60;
 
 export class Keys {
   readonly end: Buffer;

@@ -1,6 +1,6 @@
 /** The etcd leases of a request: taken before a transaction puts keys on them, given back when nothing is on them. */
 import { type AcquireRequest, LeaseError } from "@lease/core";
-import type { ITxnResponse } from "etcd3";
+import type { ITxnRequest, ITxnResponse } from "etcd3";
 import { type Context, seconds } from "./context.js";
 import { isLeaseGone } from "./errors.js";
 import { type EtcdLease, isFresh, type MemoryLease } from "./etcd-leases.js";
@@ -8,6 +8,7 @@ import { type EtcdLease, isFresh, type MemoryLease } from "./etcd-leases.js";
 /** The etcd leases that a request may be put on. */
 export interface Lines {
   readonly active: EtcdLease;
+  /** For its place in line: the same one where both terms are the same, for it is granted or queued. */
   readonly waiting: EtcdLease | null;
   readonly memory: MemoryLease;
 }
@@ -18,12 +19,18 @@ export const AGAIN = Symbol("again");
 export async function takeLines({ leases }: Context, request: AcquireRequest): Promise<Lines> {
   const termS = seconds(request.ttlMs);
   const waitS = seconds(request.waitTtlMs);
-  const memoryS = Math.max(termS, waitS);
-  return {
-    active: await leases.take(termS),
-    waiting: request.wait ? await leases.take(waitS) : null,
-    memory: leases.memoryAtOnce(memoryS) ?? (await leases.memory(memoryS)),
-  };
+  const active = await leases.take(termS);
+  let waiting: EtcdLease | null = null;
+  if (request.wait) waiting = waitS === termS ? active : await leases.take(waitS);
+  return { active, waiting, memory: await leases.memory(Math.max(termS, waitS)) };
+}
+
+/** What of these etcd leases carries nothing goes back. */
+export function giveBack({ leases }: Context, lines: Lines, used: EtcdLease | null): void {
+  for (const lease of new Set([lines.active, lines.waiting])) {
+    if (lease !== null && lease !== used) leases.give(lease);
+  }
+  if (used === null) leases.forget(lines.memory);
 }
 
 /** What a lease stood on before it was moved: this client may use it again, if it made it. */
@@ -32,47 +39,49 @@ export function giveUp({ leases, known }: Context, leaseId: string): void {
   if (lease !== undefined) leases.give(lease);
 }
 
-export function send(
-  context: Context,
-  request: AcquireRequest,
-  { active, waiting }: Lines,
-  write: () => Promise<ITxnResponse>,
+/** A transaction that puts keys on etcd leases; `AGAIN` when one of them is gone, for then nothing was applied. */
+export async function writeOn(
+  { connection, leases }: Context,
+  txn: ITxnRequest,
 ): Promise<ITxnResponse | typeof AGAIN> {
-  return sendOn(context, request, waiting === null ? [active] : [active, waiting], write);
+  try {
+    return await connection.write(txn);
+  } catch (error) {
+    if (!isLeaseGone((error as { cause?: unknown }).cause)) throw error;
+    leases.distrust();
+    return AGAIN;
+  }
 }
 
 /**
- * Sends a transaction that puts keys on the first of these etcd leases, and beside it a keep-alive, so that the lease
- * has its whole term. An etcd lease whose use is in doubt is never used again.
+ * The same beside a keep-alive of the etcd lease that gets the keys, so that it has its whole term. An etcd lease whose
+ * use is in doubt is never used again.
+ *
+ * @param giveBack - what goes back if surely nothing was applied
  */
 export async function sendOn(
   context: Context,
-  request: AcquireRequest,
-  etcdLeases: readonly EtcdLease[],
-  write: () => Promise<ITxnResponse>,
+  lease: EtcdLease,
+  giveBack: () => void,
+  txn: ITxnRequest,
 ): Promise<ITxnResponse | typeof AGAIN> {
-  const { leases, known } = context;
-  const active = etcdLeases[0] as EtcdLease;
-  const freshened = isFresh(active) ? null : leases.freshen(active);
+  const freshened = isFresh(lease) ? null : context.leases.freshen(lease);
   // It is awaited below, unless the transaction fails first.
   freshened?.catch(() => {});
-  let answer: ITxnResponse;
+  let answer: ITxnResponse | typeof AGAIN;
   try {
-    answer = await write();
+    answer = await writeOn(context, txn);
   } catch (error) {
-    const { code, cause } = error as { code?: string; cause?: unknown };
-    if (isLeaseGone(cause ?? error)) return AGAIN;
-    if (code === "OUTCOME_UNKNOWN" || code === "CLOSED") known.onAmbiguous(request.id);
-    else for (const lease of etcdLeases) leases.give(lease);
+    const { code } = error as { code?: string };
+    if (code !== "OUTCOME_UNKNOWN" && code !== "CLOSED") giveBack();
     throw error;
   }
-  if (freshened === null || !answer.succeeded) return answer;
+  if (answer === AGAIN || freshened === null || !answer.succeeded) return answer;
   try {
     if (await freshened) return answer;
   } catch {
     // Granted, but for how long is not known. Asked again with this id, etcd tells.
   }
-  known.onAmbiguous(request.id);
   throw new LeaseError(
     "OUTCOME_UNKNOWN",
     "etcd did not confirm how long this lease lives: ask again with the same id.",

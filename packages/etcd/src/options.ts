@@ -26,7 +26,7 @@ export interface EtcdBackendOptions {
     | undefined;
   /** User and password, where etcd asks for them. */
   readonly auth?: { readonly username: string; readonly password: string } | undefined;
-  /** When a call gives up, whatever etcd does. Default 5000 ms. */
+  /** When a call to etcd gives up. All calls of one operation together end within twice this. Default 5000 ms. */
   readonly timeoutMs?: number | undefined;
   /** How long an id that ended by force or by time is remembered. Default 60 000 ms, at least 1000. */
   readonly endMemoryMs?: number | undefined;

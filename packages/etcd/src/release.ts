@@ -4,7 +4,7 @@ import { type Context, type Held, seconds } from "./context.js";
 import { type Ending, endLease, endLeaseWithoutSpace } from "./end.js";
 import { isNoSpace } from "./errors.js";
 import type { MemoryLease } from "./etcd-leases.js";
-import { giveUp } from "./lines.js";
+import { AGAIN, giveUp, writeOn } from "./lines.js";
 import { get, isMissing, isWrittenAt, put } from "./ops.js";
 import {
   decodeLease,
@@ -15,8 +15,6 @@ import {
   type FoundMemory,
 } from "./record.js";
 
-/** Nothing was applied because of what others did in between: look again. */
-const AGAIN = Symbol("again");
 type Tried = ReleaseResult | typeof AGAIN;
 
 type Revoke = ReleaseRequest & { readonly kind: "revoke" };
@@ -25,7 +23,7 @@ export async function release(context: Context, request: ReleaseRequest): Promis
   // What this client granted itself it need not read: who owns it, what it claims and its token never change.
   const held = context.known.held(request.id);
   if (request.kind !== "revoke" && held !== undefined && owns(request, held)) {
-    const tried = await end(context, held, endingOf(request, held.ambiguous, "active"));
+    const tried = await end(context, held, endingOf(request, "active"));
     if (tried !== AGAIN) return tried;
   }
   for (;;) {
@@ -54,51 +52,56 @@ async function onFound(
       : end(context, lease, { end: "revoked", by: request.by, reason: request.reason });
   }
   if (!owns(request, lease)) return { status: "not-owner" };
-  return end(context, lease, endingOf(request, context.known.isAmbiguous(request.id), lease.state));
+  return end(context, lease, endingOf(request, lease.state));
 }
 
-function endingOf(request: ReleaseRequest, isAmbiguous: boolean, state: FoundLease["state"]): Ending {
-  const end = state === "pending" ? "cancelled" : "released";
-  return { end, isRemembered: request.kind === "abandon" || isAmbiguous };
+function endingOf({ kind }: ReleaseRequest, state: FoundLease["state"]): Ending {
+  return { end: state === "pending" ? "cancelled" : "released", isRemembered: kind === "abandon" };
 }
 
 /** Ends what has this token, pending or active. */
 async function end(context: Context, lease: FoundLease | Held, ending: Ending): Promise<Tried> {
-  const { connection, keys, leases, known } = context;
+  const { keys, leases, known } = context;
   const isRemembered = ending.end === "revoked" || ending.isRemembered;
   let memory: MemoryLease | undefined;
   const answer = await (async () => {
-    if (isRemembered) memory = leases.memoryAtOnce(0) ?? (await leases.memory(0));
-    return await connection.write(endLease(keys, lease, ending, memory?.id));
+    if (isRemembered) memory = await leases.memory(0);
+    return await writeOn(context, endLease(keys, lease, ending, memory?.id));
   })().catch((error: { cause?: unknown }) => {
     if (!isNoSpace(error.cause)) throw error;
-    memory = undefined;
-    return connection.write(endLeaseWithoutSpace(keys, lease, ending));
+    return writeOn(context, endLeaseWithoutSpace(keys, lease, ending));
   });
+  if (answer === AGAIN) return AGAIN;
+  const before = known.memory(lease.id);
   known.forget(lease.id);
-  if (!answer.succeeded) return AGAIN;
-  if (memory !== undefined) memory.keys += 1;
+  if (!answer.succeeded) {
+    if (memory !== undefined) leases.forget(memory);
+    return AGAIN;
+  }
+  if (before !== undefined) leases.forget(before);
   const { etcdLease } = lease;
   giveUp(context, typeof etcdLease === "string" ? etcdLease : etcdLease.id);
   return { status: ending.end };
 }
 
 async function buryUnknown(
-  { connection, keys, leases }: Context,
+  context: Context,
   request: ReleaseRequest & { readonly kind: "abandon" },
 ): Promise<Tried> {
-  const memory = leases.memoryAtOnce(0) ?? (await leases.memory(0));
+  const { keys, leases } = context;
+  const memory = await leases.memory(0);
   const key = keys.memory(request.id);
   const value = encodeMemory({ agentId: request.agentId, end: "cancelled" });
-  const answer = await connection.write({ compare: [isMissing(key)], success: [put(key, value, memory.id)] });
-  if (!answer.succeeded) return AGAIN;
-  memory.keys += 1;
-  return { status: "not-found" };
+  const answer = await writeOn(context, { compare: [isMissing(key)], success: [put(key, value, memory.id)] });
+  if (answer === AGAIN) return AGAIN;
+  if (answer.succeeded) return { status: "not-found" };
+  leases.forget(memory);
+  return AGAIN;
 }
 
 /** Starts a grace, or shortens the one that runs. */
 async function revokeSoftly(context: Context, request: Revoke, lease: FoundLease): Promise<Tried> {
-  const { connection, keys, leases } = context;
+  const { keys, leases } = context;
   const { id, agentId, revoking } = lease;
   if (revoking !== null) {
     const left = await leases.remaining(revoking.graceLease, 0);
@@ -118,16 +121,16 @@ async function revokeSoftly(context: Context, request: Revoke, lease: FoundLease
     leftMs: Math.max(0, left - 1) * 1000,
     told: "revoking" as const,
   };
-  const answer = await connection.write({
+  const answer = await writeOn(context, {
     compare: [isWrittenAt(keys.record(id), lease.revision)],
     success: [
       put(keys.record(id), encodeLease(record), lease.etcdLease),
       put(keys.memory(id), encodeMemory({ agentId, by, reason }), memory.id),
     ],
   });
-  if (!answer.succeeded) return AGAIN;
-  memory.keys += 1;
-  return { status: "revoking" };
+  if (answer !== AGAIN && answer.succeeded) return { status: "revoking" };
+  if (answer !== AGAIN) leases.forget(memory);
+  return AGAIN;
 }
 
 async function read({ connection, keys }: Context, id: string) {

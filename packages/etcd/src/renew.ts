@@ -4,10 +4,9 @@
  * consensus write. A renewal that is counted, or for another TTL, moves the lease to a fresh etcd lease in one
  * transaction with its count, so that a lost reply neither eats a renewal nor gives one for nothing.
  */
-import { leaseOf, owns, type RenewRequest, type RenewResult } from "@lease/core";
+import { isLeaseError, LeaseError, leaseOf, owns, type RenewRequest, type RenewResult } from "@lease/core";
 import { type Context, seconds } from "./context.js";
-import { isLeaseGone } from "./errors.js";
-import { giveUp } from "./lines.js";
+import { AGAIN, giveUp, writeOn } from "./lines.js";
 import { get, isWrittenAt, put } from "./ops.js";
 import {
   decodeLease,
@@ -38,7 +37,11 @@ export async function renew(context: Context, requests: readonly RenewRequest[])
   for (let tries = 0; open.length > 0 && tries < MAX_TRIES; tries += 1) {
     const found = await readAll(context, open);
     const acted = await Promise.all(
-      open.map((request) => act(context, request, found.get(request.id) as Found)),
+      open.map((request) => {
+        const one = found.get(request.id) as Found;
+        const acting = act(context, request, one);
+        return requests.length === 1 ? acting : acting.catch((error) => withoutSpace(context, one, error));
+      }),
     );
     const again: RenewRequest[] = [];
     const confirm: { request: RenewRequest; kept: Kept }[] = [];
@@ -59,10 +62,13 @@ export async function renew(context: Context, requests: readonly RenewRequest[])
     }
     open = again;
   }
-  return requests.map((request) => results.get(request) ?? { status: "not-found" });
+  if (open.length > 0) {
+    const message = "Others write these leases so fast that they cannot be renewed: ask again.";
+    throw new LeaseError("BACKEND_UNAVAILABLE", message);
+  }
+  return requests.map((request) => results.get(request) as RenewResult);
 }
 
-const AGAIN = Symbol("again");
 /** Kept alive for so long; whether it was still there is yet to be seen. */
 interface Kept {
   readonly lease: FoundLease;
@@ -70,6 +76,16 @@ interface Kept {
   readonly graceInMs: number;
 }
 type Acted = RenewResult | Kept | typeof AGAIN;
+
+/**
+ * A renewal that is counted needs space. Where there is none, it must not take the others of its batch with it: this
+ * one is told what it has left, and neither counted nor extended.
+ */
+async function withoutSpace(context: Context, { lease }: Found, error: unknown): Promise<Acted> {
+  if (!isLeaseError(error, "BACKEND_FULL") || lease === null) throw error;
+  const [leftMs, graceInMs] = await Promise.all([holderLeftMs(context, lease), graceLeftMs(context, lease)]);
+  return leftMs === null ? AGAIN : { lease, leftMs, graceInMs };
+}
 
 async function act(context: Context, request: RenewRequest, { lease, memory }: Found): Promise<Acted> {
   if (lease === null) return endedResult(request, memory);
@@ -112,14 +128,14 @@ async function act(context: Context, request: RenewRequest, { lease, memory }: F
 
 /** Writes the count alone. */
 async function count(context: Context, lease: FoundLease, renewals: number, leftMs: number): Promise<Acted> {
-  const { connection, keys } = context;
+  const { keys } = context;
   const record = { ...lease, renewals, wall: Date.now(), leftMs, told: null };
   const key = keys.record(lease.id);
-  const answer = await connection.write({
+  const answer = await writeOn(context, {
     compare: [isWrittenAt(key, lease.revision)],
     success: [put(key, encodeLease(record), lease.etcdLease)],
   });
-  if (!answer.succeeded) return AGAIN;
+  if (answer === AGAIN || !answer.succeeded) return AGAIN;
   return renewed(
     { ...record, revision: Number(answer.header.revision) },
     leftMs,
@@ -129,10 +145,10 @@ async function count(context: Context, lease: FoundLease, renewals: number, left
 
 /** Moves the lease to an etcd lease that has the whole term, in one step with its count. */
 async function extend(context: Context, lease: FoundLease, renewals: number, termS: number): Promise<Acted> {
-  const { connection, keys, leases, known } = context;
+  const { keys, leases, known } = context;
   const next = await leases.take(termS);
   if (!(await leases.freshen(next))) return AGAIN;
-  const memory = termS > lease.memoryS ? await leases.memory(termS) : null;
+  const memory = termS > lease.memoryS ? await leases.memory(termS) : undefined;
   const leftMs = next.termS * 1000;
   const isCounted = lease.maxRenewals !== null;
   const record = {
@@ -144,36 +160,33 @@ async function extend(context: Context, lease: FoundLease, renewals: number, ter
     leftMs,
     told: null,
   };
-  const remembers = memory === null ? [] : [put(keys.memory(lease.id), memoryOf(lease), memory.id)];
-  const answer = await connection
-    .write({
-      compare: [isWrittenAt(keys.record(lease.id), lease.revision)],
-      success: [...movedTo(keys, record, next), ...remembers],
-    })
-    .catch((error: { cause?: unknown }) => {
-      if (isLeaseGone(error.cause)) return null;
-      throw error;
-    });
-  if (answer === null) return AGAIN;
+  const remembers = memory === undefined ? [] : [put(keys.memory(lease.id), memoryOf(lease), memory.id)];
+  const answer = await writeOn(context, {
+    compare: [isWrittenAt(keys.record(lease.id), lease.revision)],
+    success: [...movedTo(keys, record, next), ...remembers],
+  });
+  if (answer === AGAIN) return AGAIN;
   if (!answer.succeeded) {
     leases.give(next);
+    if (memory !== undefined) leases.forget(memory);
     return AGAIN;
   }
-  if (memory !== null) memory.keys += 1;
+  const before = known.memory(lease.id);
+  if (memory !== undefined && before !== undefined) leases.forget(before);
   giveUp(context, lease.etcdLease);
-  known.onGranted({ ...lease, etcdLease: next });
+  known.onGranted({ ...lease, etcdLease: next, memory });
   const found = { ...record, renewals, revision: Number(answer.header.revision), etcdLease: next.id };
   return renewed(found, leftMs, await graceLeftMs(context, lease));
 }
 
-async function remember({ connection, keys, leases }: Context, lease: FoundLease): Promise<boolean> {
+async function remember(context: Context, lease: FoundLease): Promise<boolean> {
+  const { keys, leases } = context;
   const memory = await leases.memory(Math.max(lease.memoryS, lease.termS));
-  const answer = await connection.write({
+  const answer = await writeOn(context, {
     compare: [isWrittenAt(keys.record(lease.id), lease.revision)],
     success: [put(keys.memory(lease.id), memoryOf(lease), memory.id)],
   });
-  if (answer.succeeded) memory.keys += 1;
-  return answer.succeeded;
+  return answer !== AGAIN && answer.succeeded;
 }
 
 function memoryOf({ agentId, revoking }: FoundLease): Buffer {

@@ -6,6 +6,7 @@ import type { Etcd3 } from "etcd3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { etcdBackend } from "../src/index.js";
 import {
+  compact,
   history,
   hold,
   pause,
@@ -28,11 +29,6 @@ afterAll(async () => {
   client.close();
   await etcd.stop();
 });
-
-async function compact(): Promise<void> {
-  const { header } = await client.kv.range({ key: Buffer.from("any") });
-  await client.kv.compact({ revision: header.revision, physical: true });
-}
 
 test("an etcd lease revoked behind our back: the holder is told at once, long before its next renewal", async () => {
   const backend = etcdBackend({ hosts: etcd.endpoints, namespace: "behind" });
@@ -63,7 +59,7 @@ describe("compaction", () => {
     await backend.acquire(asked);
     const turn = backend.turn({ id: asked.id, timeoutMs: 20_000 });
     await pause(200);
-    await compact();
+    await compact(client);
     await release(backend, held);
     await turn;
     expect((await backend.acquire(asked)).status).toBe("granted");
@@ -79,7 +75,7 @@ describe("compaction", () => {
     await release(backend, await hold(backend, "a"));
     const old = await history(backend);
     await hold(backend, "b");
-    await compact();
+    await compact(client);
     const follow = { follow: true, after: old[0]?.cursor };
     await expect(history(backend, old[0]?.cursor)).rejects.toMatchObject({ code: "CURSOR_EXPIRED" });
     await expect(backend.changes(follow)[Symbol.asyncIterator]().next()).rejects.toMatchObject({
@@ -105,6 +101,7 @@ test("no space left: holders renew and release, acquire says BACKEND_FULL, and a
       await hold(backend, "t"),
     ];
     await hold(backend, "u", { ttlMs: 120_000 });
+    const counted = await hold(backend, "v", { maxRenewals: 3 });
     const filler = Buffer.alloc(100_000, "x");
     await until(async () => {
       const full = await plain.kv.put({ key: Buffer.from("filler"), value: filler }).catch(() => true);
@@ -115,6 +112,14 @@ test("no space left: holders renew and release, acquire says BACKEND_FULL, and a
       code: "BACKEND_FULL",
     });
     expect(await renew(backend, held)).toMatchObject({ status: "renewed", lease: { expiresInMs: 60_000 } });
+    // What is counted cannot be: it says so, and does not take the others of its batch with it.
+    await expect(renew(backend, counted)).rejects.toMatchObject({ code: "BACKEND_FULL" });
+    const batch = await backend.renew([held, counted].map((lease) => ({ ...lease, renewal: 2 })));
+    expect(batch).toMatchObject([
+      { status: "renewed", lease: { expiresInMs: 60_000 } },
+      { status: "renewed", lease: { renewals: 0 } },
+    ]);
+    expect(await release(backend, counted)).toBe("released");
     expect(await release(backend, held)).toBe("released");
     expect(await release(backend, held)).toBe("not-found");
     const ends = await backend.release([
