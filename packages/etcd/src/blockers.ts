@@ -16,8 +16,8 @@ export interface BlockerKey {
   readonly claims: Claim[];
 }
 
-/** Remaining times of more blockers than this are not looked up one by one. */
-const MAX_LOOKUPS = 256;
+/** Each remaining time is a call: of a long line only the first are asked for, which are the same for all who stand in it. */
+const MAX_LOOKUPS = 32;
 
 /** Reads for a transaction that answer who stands in the way of these claims. */
 export function readBlockers(keys: Keys, claims: readonly Claim[]): IRequestOp[] {
