@@ -1,27 +1,22 @@
 /** What is left after close(): no etcd lease without a lease on it, no watch, no timer, no connection. */
 import { readFileSync } from "node:fs";
-import { type EtcdCluster, startEtcd } from "@lease/test-servers";
-import type { Etcd3 } from "etcd3";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { etcdBackend } from "../src/index.js";
-import { history, hold, pause, plainClient, release, renew, request, until, watchers } from "./helpers.js";
+import {
+  etcdLeases,
+  history,
+  hold,
+  ownEtcd,
+  pause,
+  plainClient,
+  release,
+  renew,
+  request,
+  until,
+  watchers,
+} from "./helpers.js";
 
-let etcd: EtcdCluster;
-let client: Etcd3;
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-  client = plainClient(etcd.endpoints);
-});
-afterAll(async () => {
-  client.close();
-  await etcd.stop();
-});
-
-async function etcdLeases(): Promise<string[]> {
-  const { leases } = await client.leaseClient.leaseLeases();
-  return leases.map(({ ID }) => ID);
-}
+const { etcd, client } = await ownEtcd();
 
 const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
 
@@ -44,18 +39,18 @@ test("after much was going on nothing is left: etcd leases, watches, timers, con
   ).rejects.toMatchObject({ code: "CLOSED" });
   await pause(200);
   expect(await watchers(etcd)).toBeGreaterThan(0);
-  expect((await etcdLeases()).length).toBeGreaterThan(5);
+  expect((await etcdLeases(client)).length).toBeGreaterThan(5);
   for (const lease of held.slice(1)) await release(backend, lease);
   await backend.close();
   await Promise.all([turn, follow]);
   // Only what is held and what waits is left, and the memory of both.
-  expect((await etcdLeases()).length).toBeLessThanOrEqual(4);
+  expect((await etcdLeases(client)).length).toBeLessThanOrEqual(4);
   const other = etcdBackend({ hosts: etcd.endpoints, namespace: "busy" });
   for (const { id, agentId } of [held[0] as (typeof held)[number], asked]) {
     await other.release([{ kind: "release", id, agentId }]);
   }
   await other.close();
-  for (const ID of await etcdLeases()) {
+  for (const ID of await etcdLeases(client)) {
     expect((await client.leaseClient.leaseTimeToLive({ ID, keys: true })).keys).toEqual([]);
     await client.leaseClient.leaseRevoke({ ID });
   }
@@ -72,10 +67,10 @@ test("with nothing held not one etcd lease is left", async () => {
   await backend.acquire(asked);
   await renew(backend, held[0] as (typeof held)[number]);
   await backend.release([{ kind: "release", id: asked.id, agentId: "bob" }]);
-  expect((await etcdLeases()).length).toBeGreaterThan(5);
+  expect((await etcdLeases(client)).length).toBeGreaterThan(5);
   for (const lease of held) await release(backend, lease);
   await backend.close();
-  expect(await etcdLeases()).toEqual([]);
+  expect(await etcdLeases(client)).toEqual([]);
 });
 
 test("what is held stays, on the etcd leases that carry it, and nothing else", async () => {
@@ -84,7 +79,7 @@ test("what is held stays, on the etcd leases that carry it, and nothing else", a
   const lease = await hold(backend, "r");
   await backend.close();
   // The lease's own, and the one that remembers its id.
-  expect((await etcdLeases()).length).toBe(2);
+  expect((await etcdLeases(client)).length).toBe(2);
   const other = etcdBackend({ hosts: etcd.endpoints, namespace: "held" });
   expect(await release(other, lease)).toBe("released");
   expect((await history(other)).at(-1)?.type).toBe("released");

@@ -1,26 +1,9 @@
 /** The etcd leases under it: few keys on each, none granted in vain, and none trusted that is gone. */
-import { type EtcdCluster, startEtcd } from "@lease/test-servers";
-import type { Etcd3 } from "etcd3";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { etcdBackend } from "../src/index.js";
-import { hold, plainClient, release, renew, request } from "./helpers.js";
+import { etcdLeases, hold, ownEtcd, release, renew, request } from "./helpers.js";
 
-let etcd: EtcdCluster;
-let client: Etcd3;
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-  client = plainClient(etcd.endpoints);
-});
-afterAll(async () => {
-  client.close();
-  await etcd.stop();
-});
-
-async function etcdLeases(): Promise<string[]> {
-  const { leases } = await client.leaseClient.leaseLeases();
-  return leases.map(({ ID }) => ID);
-}
+const { etcd, client } = await ownEtcd();
 
 /** Consensus writes of `count` of the same, by the server's own raft index. */
 async function writes(count: number, run: (turn: number) => Promise<unknown>): Promise<number> {
@@ -81,9 +64,9 @@ test("pairs without end are granted no further etcd lease: what remembers an id 
       }),
     );
   await pairs(4);
-  const before = (await etcdLeases()).length;
+  const before = (await etcdLeases(client)).length;
   await pairs(80);
-  expect((await etcdLeases()).length).toBe(before);
+  expect((await etcdLeases(client)).length).toBe(before);
   await backend.close();
 });
 
@@ -98,7 +81,7 @@ test("etcd leases revoked behind our back, idle ones too: the next call of each 
   /** All but those that carry a claim of ours: what is held stays so. */
   const revokeSpare = async () => {
     await fill();
-    for (const ID of await etcdLeases()) {
+    for (const ID of await etcdLeases(client)) {
       const { keys } = await client.leaseClient.leaseTimeToLive({ ID, keys: true });
       const isSpare = keys.every(
         (key) => !key.toString().startsWith("gone\0i") && !/^gone\0[xs]/.test(key.toString()),
@@ -143,7 +126,7 @@ test("no etcd lease carries more than 1,000 keys, however many acquire at once",
   await release(backend, await hold(backend, "first"));
   await Promise.all(Array.from({ length: 1100 }, (_, turn) => hold(backend, `many/${turn}`)));
   const most = await Promise.all(
-    (await etcdLeases()).map(async (ID) => {
+    (await etcdLeases(client)).map(async (ID) => {
       const { keys } = await client.leaseClient.leaseTimeToLive({ ID, keys: true });
       return keys.length;
     }),

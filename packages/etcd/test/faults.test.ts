@@ -1,14 +1,14 @@
 /** What an etcd can do to its clients without losing a member. */
 import { createLeaseManager, type LeaseEvent } from "@lease/core";
-import { type EtcdCluster, startEtcd } from "@lease/test-servers";
+import { startEtcd } from "@lease/test-servers";
 import { processHost } from "@lease/testing";
-import type { Etcd3 } from "etcd3";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { etcdBackend } from "../src/index.js";
 import {
   compact,
   history,
   hold,
+  ownEtcd,
   pause,
   plainClient,
   release,
@@ -18,17 +18,7 @@ import {
   untilGranted,
 } from "./helpers.js";
 
-let etcd: EtcdCluster;
-let client: Etcd3;
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-  client = plainClient(etcd.endpoints);
-});
-afterAll(async () => {
-  client.close();
-  await etcd.stop();
-});
+const { etcd, client } = await ownEtcd();
 
 test("an etcd lease revoked behind our back: the holder is told at once, long before its next renewal", async () => {
   const backend = etcdBackend({ hosts: etcd.endpoints, namespace: "behind" });

@@ -1,9 +1,10 @@
 /** Short words for what most tests ask for. */
 import type { AcquireRequest, AcquireResult, Lease, LeaseBackend, LeaseEvent } from "@lease/core";
-import type { EtcdCluster } from "@lease/test-servers";
+import { type EtcdCluster, startEtcd } from "@lease/test-servers";
 import { acquireRequest as request } from "@lease/testing";
 import { noop } from "cockatiel";
 import { Etcd3 } from "etcd3";
+import { afterAll } from "vitest";
 
 export { request };
 
@@ -73,6 +74,23 @@ export function plainClient(hosts: string | readonly string[]): Etcd3 {
     hosts: typeof hosts === "string" ? hosts : [...hosts],
     faultHandling: { host: () => noop, global: noop },
   });
+}
+
+/** An etcd for the tests of one file, and the library alone on it, until they are over. */
+export async function ownEtcd(): Promise<{ readonly etcd: EtcdCluster; readonly client: Etcd3 }> {
+  const etcd = await startEtcd();
+  const client = plainClient(etcd.endpoints);
+  afterAll(async () => {
+    client.close();
+    await etcd.stop();
+  });
+  return { etcd, client };
+}
+
+/** The etcd leases that the server has. */
+export async function etcdLeases(client: Etcd3): Promise<string[]> {
+  const { leases } = await client.leaseClient.leaseLeases();
+  return leases.map(({ ID }) => ID);
 }
 
 /** Compacts away all that is over by now. */

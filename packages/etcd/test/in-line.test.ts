@@ -1,21 +1,10 @@
 /** Requests that stand in line while something is wrong around them. */
-import { type EtcdCluster, startEtcd } from "@lease/test-servers";
-import { type Etcd3, GRPCUnavailableError } from "etcd3";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { GRPCUnavailableError } from "etcd3";
+import { expect, test } from "vitest";
 import { etcdBackend } from "../src/index.js";
-import { hold, pause, plainClient, release, request, until, watchers } from "./helpers.js";
+import { hold, ownEtcd, pause, plainClient, release, request, until, watchers } from "./helpers.js";
 
-let etcd: EtcdCluster;
-let client: Etcd3;
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-  client = plainClient(etcd.endpoints);
-});
-afterAll(async () => {
-  client.close();
-  await etcd.stop();
-});
+const { etcd, client } = await ownEtcd();
 
 test("put in line, but not told so: the outcome is unknown, not that nothing was applied", async () => {
   const own = plainClient(etcd.endpoints);

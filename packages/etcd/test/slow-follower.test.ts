@@ -1,25 +1,14 @@
 /** A follower of the feed that reads more slowly than others write: it costs a bounded queue, and misses nothing. */
 import type { LeaseBackend, LeaseEvent } from "@lease/core";
-import { type EtcdCluster, startEtcd } from "@lease/test-servers";
-import type { Etcd3 } from "etcd3";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { startEtcd } from "@lease/test-servers";
+import { expect, test } from "vitest";
 import { etcdBackend } from "../src/index.js";
-import { compact, hold, plainClient, release, until, watchers } from "./helpers.js";
+import { compact, hold, ownEtcd, release, until, watchers } from "./helpers.js";
 
 /** Enough for several times what a reader may have waiting. */
-const PAIRS = 800;
+const PAIRS = 400;
 
-let etcd: EtcdCluster;
-let client: Etcd3;
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-  client = plainClient(etcd.endpoints);
-});
-afterAll(async () => {
-  client.close();
-  await etcd.stop();
-});
+const { etcd, client } = await ownEtcd();
 
 /** Begins to follow, reads one event and then none, while many more come; until its watch has ended. */
 async function lag(backend: LeaseBackend, on = etcd) {
@@ -77,7 +66,7 @@ test("an etcd that stops in the middle of a history: the reading ends with an er
   const backend = etcdBackend({ hosts: doomed.endpoints, timeoutMs: 500 });
   try {
     // etcd sends 1,000 revisions at a time: this is more than are read and waiting.
-    for (let round = 0; round < 2; round += 1) await (await lag(backend, doomed)).feed.return?.();
+    for (let round = 0; round < 4; round += 1) await (await lag(backend, doomed)).feed.return?.();
     const reading = backend.changes({})[Symbol.asyncIterator]();
     await reading.next();
     await until(async () => ((await watchers(doomed)) === 0 ? true : undefined), 5000);
