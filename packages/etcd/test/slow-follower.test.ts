@@ -10,19 +10,24 @@ const PAIRS = 400;
 
 const { etcd, client } = await ownEtcd();
 
+/** So many acquires and releases. */
+async function pairs(backend: LeaseBackend, count: number): Promise<void> {
+  const pair = async (resource: string) => release(backend, await hold(backend, resource));
+  await Promise.all(
+    Array.from({ length: 16 }, async (_, caller) => {
+      for (let turn = 0; turn < count / 16; turn += 1) await pair(`r/${caller}`);
+    }),
+  );
+}
+
 /** Begins to follow, reads one event and then none, while many more come; until its watch has ended. */
-async function lag(backend: LeaseBackend, on = etcd) {
+async function lag(backend: LeaseBackend) {
   const feed = backend.changes({ follow: true })[Symbol.asyncIterator]();
   const first = feed.next();
   const held = await hold(backend, "first");
   const seen: LeaseEvent[] = [(await first).value];
-  await Promise.all(
-    Array.from({ length: 16 }, async (_, caller) => {
-      for (let turn = 0; turn < PAIRS / 16; turn += 1)
-        await release(backend, await hold(backend, `r/${caller}`));
-    }),
-  );
-  await until(async () => ((await watchers(on)) === 0 ? true : undefined), 5000);
+  await pairs(backend, PAIRS);
+  await until(async () => ((await watchers(etcd)) === 0 ? true : undefined), 5000);
   await release(backend, held);
   return { feed, seen };
 }
@@ -66,7 +71,7 @@ test("an etcd that stops in the middle of a history: the reading ends with an er
   const backend = etcdBackend({ hosts: doomed.endpoints, timeoutMs: 500 });
   try {
     // etcd sends 1,000 revisions at a time: this is more than are read and waiting.
-    for (let round = 0; round < 4; round += 1) await (await lag(backend, doomed)).feed.return?.();
+    await pairs(backend, 4 * PAIRS);
     const reading = backend.changes({})[Symbol.asyncIterator]();
     await reading.next();
     await until(async () => ((await watchers(doomed)) === 0 ? true : undefined), 5000);
