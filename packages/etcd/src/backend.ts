@@ -30,7 +30,7 @@ import { acquire } from "./acquire.js";
 import { changes } from "./changes.js";
 import { Connection } from "./connection.js";
 import { type Context, Known } from "./context.js";
-import { closed, tooSlow } from "./errors.js";
+import { closed, tooSlow, tooSlowToRead } from "./errors.js";
 import { EtcdLeases } from "./etcd-leases.js";
 import { KeepAlives } from "./keep-alive.js";
 import { Keys } from "./keys.js";
@@ -88,15 +88,16 @@ export function etcdBackend(given: EtcdBackendOptions): LeaseBackend {
    * What is under way at `close()` ends with `CLOSED`, and is awaited before etcd leases are given back.
    *
    * @param boundMs - its steps are bounded one by one; this is the bound of all together
+   * @param late - what it then ends with
    */
-  function call<T>(run: () => Promise<T>, boundMs = 2 * timeoutMs): Promise<T> {
+  function call<T>(run: () => Promise<T>, boundMs = 2 * timeoutMs, late = tooSlow): Promise<T> {
     if (closingDone !== undefined) return Promise.reject(closed());
     const running = run();
     underWay.add(running);
     return new Promise((resolve, reject) => {
       refusals.add(reject);
       const timer = Number.isFinite(boundMs)
-        ? setTimeout(() => reject(tooSlow()), Math.min(boundMs, 2 ** 31 - 1))
+        ? setTimeout(() => reject(late()), Math.min(boundMs, 2 ** 31 - 1))
         : undefined;
       const settled = () => {
         clearTimeout(timer);
@@ -150,7 +151,7 @@ export function etcdBackend(given: EtcdBackendOptions): LeaseBackend {
     },
     async list(query) {
       checkQuery(query);
-      return call(() => list(context, query));
+      return call(() => list(context, query), undefined, tooSlowToRead);
     },
     async sweep(options) {
       checkSweep(options);

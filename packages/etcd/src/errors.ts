@@ -100,8 +100,13 @@ export function refused(reason: string): LeaseError<"BACKEND_INCOMPATIBLE"> {
 }
 
 /** All steps of a call together took too long. Some of them may have been applied. */
-export function tooSlow(): LeaseError<"OUTCOME_UNKNOWN"> {
+export function tooSlow(): LeaseError {
   return new LeaseError("OUTCOME_UNKNOWN", "etcd answers too slowly: ask again with the same id.");
+}
+
+/** The same for what only reads. */
+export function tooSlowToRead(): LeaseError {
+  return new LeaseError("BACKEND_UNAVAILABLE", "etcd answers too slowly: ask again, or for less.");
 }
 
 /** A reading that has an end does not get there. */

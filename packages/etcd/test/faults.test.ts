@@ -35,6 +35,27 @@ test("an etcd lease revoked behind our back: the holder is told at once, long be
   await backend.close();
 });
 
+test("an etcd that answers every step, but slowly: the whole operation ends at twice the bound of a step", async () => {
+  const own = plainClient(etcd.endpoints);
+  const backend = etcdBackend({ client: own, namespace: "sluggish", timeoutMs: 100 });
+  const txn = own.kv.txn.bind(own.kv);
+  const answers: Promise<unknown>[] = [];
+  own.kv.txn = async (...args) => {
+    const slow = pause(500).then(() => txn(args[0]));
+    answers.push(slow);
+    return slow;
+  };
+  const ends: [string, () => Promise<unknown>][] = [
+    ["OUTCOME_UNKNOWN", () => backend.acquire(request("r"))],
+    ["OUTCOME_UNKNOWN", () => backend.release([{ kind: "abandon", id: request("r").id, agentId: "alice" }])],
+    ["BACKEND_UNAVAILABLE", () => backend.list({})],
+  ];
+  const ended = Promise.all(ends.map(([code, run]) => expect(run()).rejects.toMatchObject({ code })));
+  await Promise.race([ended, Promise.all(answers).then(() => expect.fail("they waited for the answers"))]);
+  await backend.close();
+  own.close();
+});
+
 describe("compaction", () => {
   test("during a watch it disturbs nobody: a follower goes on, waiters are woken", async () => {
     const backend = etcdBackend({ hosts: etcd.endpoints, namespace: "compacted" });
