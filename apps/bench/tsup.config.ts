@@ -1,3 +1,3 @@
 import { app } from "../../tsup.preset.ts";
 
-export default app(["src/main.ts", "src/handoff.worker.ts"]);
+export default app(["src/main.ts"]);

@@ -1,0 +1,26 @@
+/** Our backends, opened where a case wants them. */
+import { join } from "node:path";
+import { type LeaseBackend, memoryBackend } from "@lease/core";
+import type { Place } from "../frame/contender.js";
+
+/** With its options as they are by default, but for the place. */
+export async function openBackendAt(place: Place): Promise<LeaseBackend> {
+  const { namespace } = place;
+  switch (place.backend) {
+    case "memory":
+      return memoryBackend();
+    case "sqlite": {
+      const { sqliteBackend } = await import("@lease/sqlite");
+      const { synchronous = "NORMAL" } = place;
+      return sqliteBackend({ path: join(place.address, `leases-${namespace}.db`), synchronous });
+    }
+    case "redis": {
+      const { redisBackend } = await import("@lease/redis");
+      return redisBackend({ url: place.address, namespace });
+    }
+    case "etcd": {
+      const { etcdBackend } = await import("@lease/etcd");
+      return etcdBackend({ hosts: place.address, namespace });
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/** `redlock` 5 (beta), on one server, with the defaults of its retries but without an end to them. It is made for ioredis 5. */
+import type { Contender } from "../frame/contender.js";
+
+const TTL_MS = 30_000;
+
+export const redlock5: Contender = {
+  name: "redlock 5 beta",
+  kind: "peer",
+  backends: ["redis"],
+  packages: ["redlock5", "ioredis5"],
+  sends: ["evalsha", "eval"],
+  async open({ address, namespace }) {
+    const { Redis } = await import("ioredis5");
+    const { default: Redlock } = await import("redlock5");
+    const client = new Redis(address);
+    await client.ping();
+    const redlock = new Redlock([client], { retryCount: -1 });
+    // That a lock is taken is told here, too; without a listener it would end the process.
+    redlock.on("error", () => {});
+    const take = async (names: readonly string[]) => {
+      let lock = await redlock.acquire(
+        names.map((name) => `redlock5:${namespace}:${name}`),
+        TTL_MS,
+      );
+      return {
+        async renew() {
+          lock = await lock.extend(TTL_MS);
+        },
+        release: () => lock.release(),
+      };
+    };
+    return { take, takeInTurn: (name) => take([name]), close: () => client.disconnect() };
+  },
+};

@@ -1,0 +1,34 @@
+/** `@sesamecare-oss/redlock`, on one server, with the defaults of its retries but without an end to them. */
+import type { Contender } from "../frame/contender.js";
+
+const TTL_MS = 30_000;
+
+export const sesamecareRedlock: Contender = {
+  name: "@sesamecare-oss/redlock",
+  kind: "peer",
+  backends: ["redis"],
+  packages: ["@sesamecare-oss/redlock", "ioredis"],
+  sends: ["evalsha", "eval"],
+  async open({ address, namespace }) {
+    const { Redis } = await import("ioredis");
+    const { Redlock } = await import("@sesamecare-oss/redlock");
+    const client = new Redis(address);
+    await client.ping();
+    const redlock = new Redlock([client], { retryCount: -1 });
+    // That a lock is taken is told here, too; without a listener it would end the process.
+    redlock.on("error", () => {});
+    const take = async (names: readonly string[]) => {
+      let lock = await redlock.acquire(
+        names.map((name) => `sesamecare:${namespace}:${name}`),
+        TTL_MS,
+      );
+      return {
+        async renew() {
+          lock = await lock.extend(TTL_MS);
+        },
+        release: () => lock.release(),
+      };
+    };
+    return { take, takeInTurn: (name) => take([name]), close: () => client.disconnect() };
+  },
+};

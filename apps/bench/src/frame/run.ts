@@ -1,0 +1,92 @@
+/** A whole run: all chosen cases one after the other. */
+import { comparisonsOf } from "../result/comparisons.js";
+import { type CaseResult, type Results, type ScenarioResult, VERSION } from "../result/schema.js";
+import type { BackendName } from "./contender.js";
+import { machine, packageVersions } from "./machine.js";
+import { measure, type Progress } from "./runner.js";
+import type { CasePlan, Scenario } from "./scenario.js";
+import { Stores } from "./stores.js";
+
+export interface Choice {
+  readonly scenarios: readonly Scenario[];
+  readonly backends: readonly BackendName[];
+  readonly concurrency: readonly number[] | null;
+}
+
+export interface RunSettings {
+  readonly rounds: number;
+  readonly roundMs: number;
+  readonly peers: boolean;
+}
+
+export interface Listeners {
+  readonly onProgress?: Progress;
+  readonly onCase?: (scenario: Scenario, result: CaseResult) => void;
+}
+
+export function chosenCases(choice: Choice): { scenario: Scenario; plans: CasePlan[] }[] {
+  return choice.scenarios
+    .map((scenario) => ({
+      scenario,
+      plans: scenario.plan(choice.concurrency).filter(({ backend }) => choice.backends.includes(backend)),
+    }))
+    .filter(({ plans }) => plans.length > 0);
+}
+
+/** Used by all that measures with our own packages. */
+const OWN_DEPENDENCIES = ["better-sqlite3", "ioredis", "etcd3"];
+
+export async function run(
+  choice: Choice,
+  settings: RunSettings,
+  { onProgress, onCase }: Listeners = {},
+): Promise<Results> {
+  const startedAt = new Date();
+  const stores = new Stores();
+  const context = { stores, roundMs: settings.roundMs, peers: settings.peers };
+  const scenarios: ScenarioResult[] = [];
+  const packages: string[] = [];
+  try {
+    for (const { scenario, plans } of chosenCases(choice)) {
+      const cases: CaseResult[] = [];
+      for (const plan of plans) {
+        const measured = await measure(plan, context, settings.rounds, onProgress);
+        packages.push(...measured.flatMap((entrant) => entrant.packages));
+        const result = resultOf(plan, measured);
+        cases.push(result);
+        onCase?.(scenario, result);
+      }
+      const { name, title, about } = scenario;
+      scenarios.push({ name, title, about, cases });
+    }
+    return {
+      format: "lease-bench",
+      version: VERSION,
+      startedAt: startedAt.toISOString(),
+      tookS: Math.round((Date.now() - startedAt.getTime()) / 1000),
+      settings,
+      machine: machine(),
+      servers: await stores.servers(),
+      packages: packageVersions([...packages, ...OWN_DEPENDENCIES]),
+      scenarios,
+    };
+  } finally {
+    await stores.close();
+  }
+}
+
+function resultOf(plan: CasePlan, measured: Awaited<ReturnType<typeof measure>>): CaseResult {
+  const { id, backend, title } = plan;
+  return {
+    id,
+    backend,
+    title,
+    metrics: plan.metrics.map((metric) => ({ ...metric })),
+    entrants: measured.map(({ name, kind, samples }) => ({
+      name,
+      kind,
+      samples: samples.map((sample) => ({ ...sample })),
+    })),
+    comparisons: comparisonsOf(plan, measured),
+  };
+}

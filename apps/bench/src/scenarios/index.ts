@@ -1,0 +1,5 @@
+/** All scenarios, in the order of the report. */
+import type { Scenario } from "../frame/scenario.js";
+import { pairs } from "./pairs.js";
+
+export const SCENARIOS: readonly Scenario[] = [pairs];

@@ -1,0 +1,101 @@
+/** Acquire and release of what nobody else wants. */
+
+import { contendersOn } from "../contenders/index.js";
+import { lease } from "../contenders/lease.js";
+import { sqliteRaw } from "../contenders/sqlite-raw.js";
+import type { BackendName, Claimer } from "../frame/contender.js";
+import { openEntrants, type Variant } from "../frame/open-entrants.js";
+import { rate, rateMetrics } from "../frame/rate.js";
+import type { CasePlan, Scenario, Target } from "../frame/scenario.js";
+
+const CALLERS = [1, 16, 128];
+const SUBTREE = "lease, a subtree claim live";
+
+export const pairs: Scenario = {
+  name: "pairs",
+  title: "Acquire and release, uncontended",
+  about:
+    "Every caller acquires a resource of its own and releases it, again and again, for the length of a round. All " +
+    "callers of a contender share one connection in one process. History is on, as it is by default, and is pruned " +
+    "between rounds.",
+  plan: (concurrency) => [
+    ...(["memory", "sqlite", "redis", "etcd"] as const).flatMap((backend) =>
+      (concurrency ?? CALLERS).map((callers) => plan(backend, callers)),
+    ),
+    ...(concurrency === null ? [fullSync] : []),
+  ],
+};
+
+const TARGETS: Readonly<Record<string, readonly Target[]>> = {
+  "redis/16": [
+    { metric: "rate", of: "lease", to: "raw", atLeast: 1.1, stretch: 1.5 },
+    { metric: "rate", of: "lease", to: "peers", atLeast: 1 },
+    { metric: "rate", of: SUBTREE, to: "raw", atLeast: 1 },
+    { metric: "commands", of: "lease", atMost: 2 },
+  ],
+  "redis/128": [
+    { metric: "rate", of: "lease", to: "raw", atLeast: 1, stretch: 1.2 },
+    { metric: "rate", of: "lease", to: "peers", atLeast: 1 },
+    { metric: "rate", of: SUBTREE, to: "raw", atLeast: 0.8 },
+    { metric: "commands", of: "lease", atMost: 2 },
+  ],
+  "sqlite/1": [{ metric: "rate", of: "lease", to: "raw", atLeast: 0.3, stretch: 0.4 }],
+  "sqlite/16": [{ metric: "rate", of: "lease", to: "raw", atLeast: 1.3, stretch: 1.6 }],
+  "sqlite/128": [{ metric: "rate", of: "lease", to: "raw", atLeast: 1.5, stretch: 2 }],
+  "etcd/16": [
+    { metric: "rate", of: "lease", to: "raw", atLeast: 0.75, stretch: 0.9 },
+    { metric: "rate", of: "lease", to: "peers", atLeast: 1.5 },
+  ],
+};
+
+function plan(backend: BackendName, callers: number): CasePlan {
+  return {
+    id: `pairs/${backend}/${callers}`,
+    backend,
+    title: `${callers === 1 ? "one caller" : `${callers} callers at once`}`,
+    metrics: rateMetrics("pairs"),
+    targets: TARGETS[`${backend}/${callers}`] ?? [],
+    open: (context) => {
+      const variants: Variant[] = contendersOn(backend, context.peers).map((contender) => ({ contender }));
+      if (backend === "redis") variants.push({ contender: lease, name: SUBTREE, prepare: claimSubtree });
+      return openEntrants(context, backend, variants, ({ claimer, contender: { sends }, store }) =>
+        rate({ callers, roundMs: context.roundMs, store, ...(sends && { sends }) }, pair(claimer)),
+      );
+    },
+  };
+}
+
+/** One that lies elsewhere and still has to be looked at. */
+async function claimSubtree(claimer: Claimer): Promise<void> {
+  await claimer.take(["docs/**"], 0);
+}
+
+function pair(claimer: Claimer): (caller: number) => Promise<void> {
+  return async (caller) => {
+    const held = await claimer.take([`src/file-${caller}.ts`], caller);
+    await held.release();
+  };
+}
+
+const TOGETHER = "lease, 128 at once";
+const ALONE = "lease, one at a time";
+
+/** Synced at every commit, as the server does it: what a group of callers shares is the wait for the disk. */
+const fullSync: CasePlan = {
+  id: "pairs/sqlite/full",
+  backend: "sqlite",
+  title: "synchronous FULL",
+  metrics: rateMetrics("pairs"),
+  targets: [{ metric: "rate", of: TOGETHER, to: ALONE, atLeast: 15 }],
+  open: (context) => {
+    const place = { synchronous: "FULL" } as const;
+    const variants: Variant[] = [
+      { contender: lease, name: TOGETHER, place },
+      { contender: lease, name: ALONE, place },
+      { contender: sqliteRaw, place },
+    ];
+    return openEntrants(context, "sqlite", variants, ({ claimer, store }, { name }) =>
+      rate({ callers: name === TOGETHER ? 128 : 1, roundMs: context.roundMs, store }, pair(claimer)),
+    );
+  },
+};
