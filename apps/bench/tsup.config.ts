@@ -1,3 +1,3 @@
 import { app } from "../../tsup.preset.ts";
 
-export default app(["src/main.ts"]);
+export default app({ main: "src/main.ts", "line.worker": "src/children/line.worker.ts" });

@@ -3,6 +3,7 @@ import type { BackendName, Contender } from "../frame/contender.js";
 import { asyncMutex } from "./async-mutex.js";
 import { etcdRaw } from "./etcd-raw.js";
 import { etcd3Lock } from "./etcd3-lock.js";
+import { fileNotification } from "./file-notification.js";
 import { lease } from "./lease.js";
 import { manager } from "./manager.js";
 import { properLockfile } from "./proper-lockfile.js";
@@ -18,6 +19,7 @@ export const CONTENDERS: readonly Contender[] = [
   manager,
   redisRaw,
   sqliteRaw,
+  fileNotification,
   etcdRaw,
   redlock4,
   redlock5,
@@ -28,7 +30,10 @@ export const CONTENDERS: readonly Contender[] = [
   asyncMutex,
 ];
 
-/** Those of a backend, without what others made if they are not to take part. */
-export function contendersOn(backend: BackendName, peers: boolean): Contender[] {
-  return CONTENDERS.filter(({ backends, kind }) => backends.includes(backend) && (peers || kind !== "peer"));
+/** What is to be measured of a backend: for those who take turns, or for those who want what is free. */
+export function contendersOn(backend: BackendName, peers: boolean, { inTurn = false } = {}): Contender[] {
+  return CONTENDERS.filter(
+    ({ backends, kind, waits = true, onlyPasses = false }) =>
+      backends.includes(backend) && (peers || kind !== "peer") && (inTurn ? waits : !onlyPasses),
+  );
 }

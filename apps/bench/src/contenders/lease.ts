@@ -12,7 +12,7 @@ export const lease: Contender = {
   open: async (place) => claimerOf(await openBackendAt(place)),
 };
 
-export function claimerOf(backend: LeaseBackend): Claimer {
+function claimerOf(backend: LeaseBackend): Claimer {
   return {
     async take(names, caller) {
       const result = await backend.acquire(requestFor(names, caller));
@@ -35,7 +35,7 @@ export function claimerOf(backend: LeaseBackend): Claimer {
   };
 }
 
-export function requestFor(names: readonly string[], caller: number, wait = false): AcquireRequest {
+function requestFor(names: readonly string[], caller: number, wait = false): AcquireRequest {
   return {
     id: createLeaseId(),
     agentId: `agent-${process.pid}-${caller}`,

@@ -26,6 +26,7 @@ export const sqliteRaw: Contender = {
   kind: "raw",
   backends: ["sqlite"],
   packages: [],
+  waits: false,
   async open({ address, namespace, synchronous = "NORMAL" }) {
     const require = createRequire(createRequire(import.meta.url).resolve("@lease/sqlite"));
     const Database = require(DRIVER) as Driver;

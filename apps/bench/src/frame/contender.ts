@@ -18,7 +18,7 @@ export interface Place {
 }
 
 /** Which of so many processes this is: for contenders that pass things on by name. */
-interface Seat {
+export interface Seat {
   readonly number: number;
   readonly of: number;
 }
@@ -32,6 +32,10 @@ export interface Contender {
   readonly packages: readonly string[];
   /** The commands of Redis that it sends itself: what its scripts call in turn is counted beside them otherwise. */
   readonly sends?: readonly string[];
+  /** It passes something on between processes, and locks nothing. */
+  readonly onlyPasses?: boolean;
+  /** It can stand in line, or does something like it; default true. */
+  readonly waits?: boolean;
   open(place: Place, seat?: Seat): Promise<Claimer>;
 }
 

@@ -32,7 +32,7 @@ export function packageVersions(names: readonly string[]): Record<string, string
   return versions;
 }
 
-export function packageFile(name: string, base: string | URL): string {
+function packageFile(name: string, base: string | URL): string {
   const path = findPackageJSON(name, base);
   if (path === undefined) throw new Error(`The package ${name} is not installed: run npm run build.`);
   return path;

@@ -25,7 +25,7 @@ export async function measure(
   const { entrants, close } = await plan.open(context);
   const samples = entrants.map((): Sample[] => []);
   try {
-    for (let round = 0; round <= count; round += 1) {
+    for (let round = plan.warmUp === false ? 1 : 0; round <= count; round += 1) {
       const order = entrants.map((_, index) => index);
       if (round % 2 === 0) order.reverse();
       for (const index of order) {

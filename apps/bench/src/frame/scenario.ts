@@ -23,6 +23,8 @@ export interface CasePlan {
   readonly targets: readonly Target[];
   /** When rounds need not be as many as usual. */
   readonly mostRounds?: number;
+  /** Whether a round that does not count goes first; default true. Not where each round starts processes anew. */
+  readonly warmUp?: boolean;
   open(context: Context): Promise<OpenCase>;
 }
 
