@@ -47,6 +47,10 @@ export class Worker {
     return answer as Promise<Orders[O]["answer"]>;
   }
 
+  get pid(): number {
+    return this.#child.pid as number;
+  }
+
   kill(): void {
     this.#child.kill("SIGKILL");
   }

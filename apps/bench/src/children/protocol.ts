@@ -2,19 +2,18 @@
 import type { Place, Seat } from "../frame/contender.js";
 
 /** What a process opens before it begins. */
-export interface OpenTask {
+interface OpenTask {
   /** The contender's name. */
   readonly contender: string;
   readonly place: Place;
   readonly seat: Seat;
 }
 
-/** A line: those who wait for one resource, each again and again. */
-export interface LineTask extends OpenTask {
+/** Those who want one resource, each again and again. */
+export interface LineTask {
   readonly resource: string;
   /** How many stand in line in this process. */
   readonly waiters: number;
-  readonly forMs: number;
 }
 
 /** When it asked, when it had it, when it began to give it back; null where the end came before. */
@@ -25,18 +24,28 @@ export type Turn = readonly [
   releasedAt: number | null,
 ];
 
-export interface LineReport {
-  readonly turns: readonly Turn[];
+interface KeeperReport {
+  /** Of each renewal, how much later than planned it was sent. */
+  readonly lateMs: readonly number[];
+  /** Since the beginning. */
+  readonly lost: number;
   readonly cpuUs: number;
+  readonly tookMs: number;
 }
 
 /** By name, what a process can be told to do, and what it answers. */
 export interface Orders {
   open: { order: OpenTask; answer: null };
-  /** Stand in line until it is over. */
-  line: { order: LineTask; answer: LineReport };
+  /** Stand in line, until told to stop. */
+  line: { order: LineTask; answer: null };
+  /** Ask for nothing more, and tell of all turns, also those that are still waited for. */
+  stop: { order: null; answer: readonly Turn[] };
   /** Ask for a resource, and tell when it came. */
   ask: { order: string; answer: { readonly at: number } };
+  /** Hold so many leases, and renew them by yourself. */
+  keep: { order: { readonly place: Place; readonly leases: number; readonly ttlMs: number }; answer: null };
+  /** Tell how that has gone since the last report. */
+  report: { order: null; answer: KeeperReport };
   /** Give it back, and tell when that began. */
   release: { order: null; answer: { readonly at: number } };
 }

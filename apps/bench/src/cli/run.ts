@@ -3,6 +3,8 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { styleText } from "node:util";
 import { type Choice, chosenCases, type RunSettings, run } from "../frame/run.js";
+import { html } from "../report/html.js";
+import { markdown } from "../report/markdown.js";
 import { caseText, closingText } from "../report/text.js";
 import { UsageError } from "./arguments.js";
 import { ProgressLine } from "./progress.js";
@@ -33,5 +35,7 @@ export async function runAndReport({
   const name = join(FOLDER, results.startedAt.replaceAll(":", "-").replace(/\.\d+Z$/, ""));
   await mkdir(FOLDER, { recursive: true });
   await writeFile(`${name}.json`, `${JSON.stringify(results, null, 1)}\n`);
-  console.log(styleText("dim", `\nwritten: ${name}.json`));
+  await writeFile(`${name}.md`, `${markdown(results)}\n`);
+  await writeFile(`${name}.html`, html(results));
+  console.log(styleText("dim", `\nwritten: ${name}.json, .md and .html`));
 }

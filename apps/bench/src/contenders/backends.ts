@@ -3,6 +3,9 @@ import { join } from "node:path";
 import { type LeaseBackend, memoryBackend } from "@lease/core";
 import type { Place } from "../frame/contender.js";
 
+/** Where SQLite keeps the leases of a place. */
+export const databaseOf = ({ address, namespace }: Place) => join(address, `leases-${namespace}.db`);
+
 /** With its options as they are by default, but for the place. */
 export async function openBackendAt(place: Place): Promise<LeaseBackend> {
   const { namespace } = place;
@@ -12,7 +15,7 @@ export async function openBackendAt(place: Place): Promise<LeaseBackend> {
     case "sqlite": {
       const { sqliteBackend } = await import("@lease/sqlite");
       const { synchronous = "NORMAL" } = place;
-      return sqliteBackend({ path: join(place.address, `leases-${namespace}.db`), synchronous });
+      return sqliteBackend({ path: databaseOf(place), synchronous });
     }
     case "redis": {
       const { redisBackend } = await import("@lease/redis");

@@ -15,6 +15,8 @@ export const etcdRaw: Contender = {
   kind: "raw",
   backends: ["etcd"],
   packages: ["etcd3"],
+  takesMany: true,
+  renews: true,
   async open({ address, namespace }) {
     const client = etcdClient(address);
     const shared = client.lease(SHARED_TTL_S);
@@ -37,6 +39,11 @@ export const etcdRaw: Contender = {
     const holding = (names: readonly string[], revision: string) => {
       const keys = names.map(keyOf);
       return {
+        /** As a holder must: the etcd lease lives on, and the key is there yet. */
+        async renew() {
+          await shared.keepaliveOnce();
+          await client.kv.range({ key: keys[0] as Buffer }, options());
+        },
         release: () =>
           client.kv.txn(
             {

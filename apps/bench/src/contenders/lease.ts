@@ -8,11 +8,13 @@ export const lease: Contender = {
   kind: "ours",
   backends: ["memory", "sqlite", "redis", "etcd"],
   packages: [],
+  takesMany: true,
+  renews: true,
   sends: ["evalsha", "eval"],
   open: async (place) => claimerOf(await openBackendAt(place)),
 };
 
-function claimerOf(backend: LeaseBackend): Claimer {
+export function claimerOf(backend: LeaseBackend): Claimer {
   return {
     async take(names, caller) {
       const result = await backend.acquire(requestFor(names, caller));
@@ -35,7 +37,7 @@ function claimerOf(backend: LeaseBackend): Claimer {
   };
 }
 
-function requestFor(names: readonly string[], caller: number, wait = false): AcquireRequest {
+export function requestFor(names: readonly string[], caller: number, wait = false): AcquireRequest {
   return {
     id: createLeaseId(),
     agentId: `agent-${process.pid}-${caller}`,

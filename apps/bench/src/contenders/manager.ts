@@ -8,6 +8,7 @@ export const manager: Contender = {
   kind: "ours",
   backends: ["memory", "sqlite", "redis", "etcd"],
   packages: [],
+  takesMany: true,
   sends: ["evalsha", "eval"],
   async open(place) {
     const backend = await openBackendAt(place);

@@ -26,10 +26,10 @@ const EXTEND_MINE = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 0`;
 
-/** All or nothing, which \`MSETNX\` would be without an expiry. */
+/** All or nothing, which `MSETNX` would be without an expiry. (Not `SET`: that is counted as sent.) */
 const TAKE_ALL = `
 if redis.call('EXISTS', unpack(KEYS)) > 0 then return 0 end
-for _, key in ipairs(KEYS) do redis.call('SET', key, ARGV[1], 'PX', ARGV[2]) end
+for _, key in ipairs(KEYS) do redis.call('PSETEX', key, ARGV[2], ARGV[1]) end
 return 1`;
 
 const DELETE_ALL_MINE = `
@@ -51,6 +51,8 @@ export const redisRaw: Contender = {
   kind: "raw",
   backends: ["redis"],
   packages: ["ioredis"],
+  takesMany: true,
+  renews: true,
   sends: ["set", "evalsha", "eval"],
   async open({ address, namespace }) {
     const client = new Redis(address) as Scripted;

@@ -8,6 +8,8 @@ export const redlock4: Contender = {
   kind: "peer",
   backends: ["redis"],
   packages: ["redlock4", "ioredis"],
+  takesMany: true,
+  renews: true,
   sends: ["evalsha", "eval"],
   async open({ address, namespace }) {
     const { Redis } = await import("ioredis");

@@ -8,6 +8,8 @@ export const redlock5: Contender = {
   kind: "peer",
   backends: ["redis"],
   packages: ["redlock5", "ioredis5"],
+  takesMany: true,
+  renews: true,
   sends: ["evalsha", "eval"],
   async open({ address, namespace }) {
     const { Redis } = await import("ioredis5");

@@ -8,6 +8,8 @@ export const sesamecareRedlock: Contender = {
   kind: "peer",
   backends: ["redis"],
   packages: ["@sesamecare-oss/redlock", "ioredis"],
+  takesMany: true,
+  renews: true,
   sends: ["evalsha", "eval"],
   async open({ address, namespace }) {
     const { Redis } = await import("ioredis");

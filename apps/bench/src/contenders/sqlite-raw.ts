@@ -2,22 +2,9 @@
  * The least that a lock table in SQLite could do: an insert and a delete, each a transaction. No owner check, no expiry,
  * no history. It uses the backend's own copy of the driver with the settings of the backend, so that both measure the same.
  */
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Contender } from "../frame/contender.js";
-
-const DRIVER = "better-sqlite3";
-
-/** As much of the driver as is used here. */
-type Driver = new (path: string) => Connection;
-
-interface Connection {
-  pragma(text: string): unknown;
-  exec(sql: string): unknown;
-  prepare(sql: string): { run(...values: unknown[]): unknown };
-  transaction<A extends unknown[]>(run: (...args: A) => void): { immediate: (...args: A) => void };
-  close(): void;
-}
+import { openSqlite } from "./sqlite-driver.js";
 
 const TTL_MS = 30_000;
 
@@ -26,11 +13,11 @@ export const sqliteRaw: Contender = {
   kind: "raw",
   backends: ["sqlite"],
   packages: [],
+  takesMany: true,
+  renews: true,
   waits: false,
   async open({ address, namespace, synchronous = "NORMAL" }) {
-    const require = createRequire(createRequire(import.meta.url).resolve("@lease/sqlite"));
-    const Database = require(DRIVER) as Driver;
-    const db = new Database(join(address, `raw-${namespace}.db`));
+    const db = openSqlite(join(address, `raw-${namespace}.db`));
     db.pragma("journal_mode = WAL");
     db.exec("CREATE TABLE lock (resource TEXT PRIMARY KEY, owner TEXT, expires INTEGER) WITHOUT ROWID");
     // Last: the first use after the switch to WAL would undo it.

@@ -32,6 +32,10 @@ export interface Contender {
   readonly packages: readonly string[];
   /** The commands of Redis that it sends itself: what its scripts call in turn is counted beside them otherwise. */
   readonly sends?: readonly string[];
+  /** It takes several at once, all or nothing. */
+  readonly takesMany?: boolean;
+  /** What it holds can be renewed by hand. */
+  readonly renews?: boolean;
   /** It passes something on between processes, and locks nothing. */
   readonly onlyPasses?: boolean;
   /** It can stand in line, or does something like it; default true. */

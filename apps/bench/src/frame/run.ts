@@ -17,6 +17,8 @@ export interface RunSettings {
   readonly rounds: number;
   readonly roundMs: number;
   readonly peers: boolean;
+  /** How much of the usual amount is loaded; 1 but in tests. */
+  readonly scale?: number;
 }
 
 export interface Listeners {
@@ -43,14 +45,15 @@ export async function run(
 ): Promise<Results> {
   const startedAt = new Date();
   const stores = new Stores();
-  const context = { stores, roundMs: settings.roundMs, peers: settings.peers };
+  const { rounds, roundMs, peers, scale = 1 } = settings;
+  const context = { stores, roundMs, peers, scale };
   const scenarios: ScenarioResult[] = [];
   const packages: string[] = [];
   try {
     for (const { scenario, plans } of chosenCases(choice)) {
       const cases: CaseResult[] = [];
       for (const plan of plans) {
-        const measured = await measure(plan, context, settings.rounds, onProgress);
+        const measured = await measure(plan, context, rounds, onProgress);
         packages.push(...measured.flatMap((entrant) => entrant.packages));
         const result = resultOf(plan, measured);
         cases.push(result);
@@ -64,7 +67,7 @@ export async function run(
       version: VERSION,
       startedAt: startedAt.toISOString(),
       tookS: Math.round((Date.now() - startedAt.getTime()) / 1000),
-      settings,
+      settings: { rounds, roundMs, peers },
       machine: machine(),
       servers: await stores.servers(),
       packages: packageVersions([...packages, ...OWN_DEPENDENCIES]),

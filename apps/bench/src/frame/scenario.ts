@@ -21,6 +21,8 @@ export interface CasePlan {
   /** The first one is the one that ratios are told of. */
   readonly metrics: readonly Metric[];
   readonly targets: readonly Target[];
+  /** Told without anything being aimed at, beside ours to each of the raw ones and the peers. */
+  readonly compared?: readonly Aim[];
   /** When rounds need not be as many as usual. */
   readonly mostRounds?: number;
   /** Whether a round that does not count goes first; default true. Not where each round starts processes anew. */
@@ -74,6 +76,8 @@ export interface Context {
   readonly stores: Stores;
   /** How long a contender works in one round of a rate. */
   readonly roundMs: number;
+  /** How much of the usual amount is loaded, where something is; 1 but in tests. */
+  readonly scale: number;
   /** Whether what others made takes part. */
   readonly peers: boolean;
 }

@@ -2,6 +2,7 @@
 import { stripVTControlCharacters, styleText } from "node:util";
 import type { CaseResult, Comparison, Results, ScenarioResult } from "../result/schema.js";
 import {
+  aimedAt,
   cell,
   circumstances,
   comparisonName,
@@ -42,13 +43,7 @@ export function caseText(scenario: Pick<ScenarioResult, "title">, result: CaseRe
 
 /** The last word of a run: what was aimed at and what came of it. */
 export function closingText(results: Results): string {
-  const aimed = results.scenarios.flatMap(({ cases }) =>
-    cases.flatMap((result) =>
-      result.comparisons
-        .filter(({ target }) => target !== null)
-        .map((comparison) => ({ result, comparison })),
-    ),
-  );
+  const aimed = aimedAt(results);
   const rows = aimed.map(({ result, comparison }) => [
     result.id,
     `${metricLabel(result, comparison.metric)}, ${comparisonName(comparison)}`,

@@ -9,7 +9,7 @@ function number(value: number, digits = 0): string {
 }
 
 /** Three figures, however large or small. */
-function figure(value: number): string {
+export function figure(value: number): string {
   if (value === 0) return "0";
   const digits = Math.max(0, Math.min(4, 2 - Math.floor(Math.log10(Math.abs(value)))));
   return number(value, digits);
@@ -76,4 +76,15 @@ export function circumstances({ machine, servers, settings, packages, startedAt,
       .map(([name, told]) => (told.startsWith(`${name} `) ? told : `${name} = ${told}`))
       .join(", "),
   ];
+}
+
+/** All that is aimed at, with the case that it is of. */
+export function aimedAt({ scenarios }: Results): { result: CaseResult; comparison: Comparison }[] {
+  return scenarios.flatMap(({ cases }) =>
+    cases.flatMap((result) =>
+      result.comparisons
+        .filter(({ target }) => target !== null)
+        .map((comparison) => ({ result, comparison })),
+    ),
+  );
 }

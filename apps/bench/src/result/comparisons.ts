@@ -4,11 +4,12 @@ import type { Aim, Bound, CasePlan, Metric, Target } from "../frame/scenario.js"
 import { spreadOf } from "../frame/stats.js";
 import type { Comparison } from "./schema.js";
 
-/** Of the plan's targets first, then ours, in the first metric, to all raw ones and peers. */
+/** The plan's targets first, then what else it compares, then ours, in the first metric, to all raw ones and peers. */
 export function comparisonsOf(plan: CasePlan, measured: readonly Measured[]): Comparison[] {
   const [main] = plan.metrics;
   const own = measured.find(({ kind }) => kind === "ours");
   const targets = plan.targets.map((target) => ({ aim: resolved(target, measured), bound: boundOf(target) }));
+  const compared = (plan.compared ?? []).map((aim) => ({ aim: resolved(aim, measured), bound: null }));
   const others =
     main === undefined || own === undefined
       ? []
@@ -17,13 +18,13 @@ export function comparisonsOf(plan: CasePlan, measured: readonly Measured[]): Co
           .map(({ name }) => ({ aim: { metric: main.key, of: own.name, to: name }, bound: null }));
   const isTold = ({ metric, of, to }: Aim) =>
     targets.some(({ aim }) => aim.metric === metric && aim.of === of && aim.to === to);
-  return [...targets, ...others.filter(({ aim }) => !isTold(aim))].flatMap(({ aim, bound }) =>
+  return [...targets, ...compared, ...others.filter(({ aim }) => !isTold(aim))].flatMap(({ aim, bound }) =>
     comparison(plan.metrics, measured, aim, bound),
   );
 }
 
 /** The only one of a kind is called by its name. */
-function resolved({ metric, of, to }: Target, measured: readonly Measured[]): Aim {
+function resolved({ metric, of, to }: Aim, measured: readonly Measured[]): Aim {
   if (to === undefined) return { metric, of };
   const meant = measured.filter(({ kind }) => (to === "peers" ? kind === "peer" : kind === to));
   return { metric, of, to: meant.length === 1 ? (meant[0] as Measured).name : to };

@@ -1,24 +1,30 @@
 /** Many who want the same, back to back: how quick, how fair, and what each grant costs. */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { withWorkers } from "../children/processes.js";
-import type { LineReport } from "../children/protocol.js";
+import { monotonicMs, type Turn } from "../children/protocol.js";
 import { contendersOn } from "../contenders/index.js";
+import { manager } from "../contenders/manager.js";
 import type { BackendName, Contender } from "../frame/contender.js";
 import { cpuOf } from "../frame/cpu.js";
 import type { CasePlan, Context, Metric, Sample, Scenario, Target } from "../frame/scenario.js";
 import { jain, overtakings, quantile } from "../frame/stats.js";
 
 const WAITERS = [16, 200];
-/** Long enough for everybody in a line of 200 to come to its turn several times. */
+/** A round is so much longer than one of a rate; in a long line more, so that everybody comes to its turn several times. */
 const LONGER = 3;
+const MUCH_LONGER = 6;
+/** So often everybody must have been able to come to a turn, for fairness to be told. */
+const LAPS = 5;
 /** Two who asked within it may arrive either way round: callers' clocks see when it was asked, not when it arrived. */
 const SLACK_MS = 50;
 
 const METRICS: readonly Metric[] = [
-  { key: "rate", label: "grants/s", better: "higher" },
   { key: "handOff", label: "hand-off p50 ms", better: "lower", digits: 2 },
+  { key: "rate", label: "grants/s", better: "higher" },
   { key: "waitP50", label: "wait p50 ms", better: "lower", digits: 1 },
   { key: "waitP99", label: "wait p99 ms", better: "lower", digits: 1 },
+  { key: "waitMost", label: "longest wait ms", better: "lower", digits: 1 },
   { key: "jain", label: "Jain", better: "higher", digits: 3 },
   { key: "overtaken", label: "overtakings", better: "lower" },
   { key: "commands", label: "commands", better: "lower", digits: 2 },
@@ -32,7 +38,7 @@ export const line: Scenario = {
   about:
     "Everybody in line wants one resource: takes it, releases it at once, and asks again, until the round is over. The " +
     "hand-off is from the beginning of a release to the next grant, in another process where there are two. Jain's " +
-    "index is that of the grants that each got (1 when all got the same). An overtaking is a grant that went past " +
+    "index is that of the grants that each got (1 when all got the same), where there were enough for five each. An overtaking is a grant that went past " +
     `somebody who had asked at least ${SLACK_MS} ms earlier. A process has one connection. CPU and commands are told for each grant.`,
   plan: (concurrency) =>
     (["sqlite", "redis", "etcd"] as const).flatMap((backend) =>
@@ -46,8 +52,8 @@ export const line: Scenario = {
 
 function plan(backend: BackendName, waiters: number, processes: number): CasePlan {
   const fair: Target[] = [
-    { metric: "jain", of: "lease", atLeast: 0.99 },
     { metric: "overtaken", of: "lease", atMost: 0 },
+    ...(backend === "etcd" ? [] : [{ metric: "jain", of: "lease", atLeast: 0.99 }]),
   ];
   return {
     id: `line/${backend}/${waiters}x${processes}`,
@@ -59,7 +65,7 @@ function plan(backend: BackendName, waiters: number, processes: number): CasePla
     open: async (context) => ({
       // Those of others once, where the case is the most usual one: each takes as long as all of ours.
       entrants: contendersOn(backend, context.peers && waiters <= 16 && processes === 2, { inTurn: true })
-        .filter(({ onlyPasses }) => !onlyPasses)
+        .filter(({ onlyPasses = false, name }) => !onlyPasses && (waiters <= 16 || name !== manager.name))
         .map((contender) => ({
           name: contender.name,
           kind: contender.kind,
@@ -79,72 +85,103 @@ async function inLine(
 ): Promise<Sample> {
   const store = await stores.get(backend);
   const place = await store.fresh();
-  const server = async () => (store.pid === null ? null : cpuOf(store.pid));
-  const seconds = (roundMs * LONGER) / 1000;
   return withWorkers(processes, { contender: contender.name, place }, async (workers) => {
-    const [commands, serverCpu] = [await store.commands(contender.sends ?? []), await server()];
-    const reports = await Promise.all(
+    const gate = workers[0] as (typeof workers)[number];
+    const commands = () => store.commands(contender.sends ?? []);
+    // All stand in line before it begins: what it costs to enter is then in the window as often as to be served.
+    await gate.tell("ask", RESOURCE);
+    await Promise.all(
       workers.map((worker, number) =>
-        worker.tell("line", {
-          contender: contender.name,
-          place,
-          seat: { number, of: processes },
-          resource: "src/app.ts",
-          waiters: Math.ceil((waiters - number) / processes),
-          forMs: seconds * 1000,
-        }),
+        worker.tell("line", { resource: RESOURCE, waiters: Math.ceil((waiters - number) / processes) }),
       ),
     );
-    const [commandsAfter, serverAfter] = [await store.commands(contender.sends ?? []), await server()];
-    const sample = sampleOf(reports, seconds);
-    const grants = (sample.rate as number) * seconds;
+    await untilQuiet(commands);
+    const pids = [store.pid, ...workers.map(({ pid }) => pid)];
+    const before = [await commands(), ...(await cpuOfAll(pids))];
+    const { at: begun } = await gate.tell("release", null);
+    await sleep(roundMs * (waiters > 16 ? MUCH_LONGER : LONGER));
+    const turns = await Promise.all(workers.map((worker) => worker.tell("stop", null)));
+    const ended = monotonicMs();
+    const after = [await commands(), ...(await cpuOfAll(pids))];
+    const [sent, server, ...clients] = after.map((value, index) => {
+      const earlier = before[index];
+      return value === null || earlier === null || earlier === undefined ? null : value - earlier;
+    });
+    const { grants, ...sample } = whatTheySaw(turns, begun, ended);
     return {
       ...sample,
-      ...(commands !== null && commandsAfter !== null
-        ? { commands: (commandsAfter - commands) / grants }
-        : {}),
-      ...(serverCpu !== null && serverAfter !== null ? { serverUs: (serverAfter - serverCpu) / grants } : {}),
+      ...perGrant("commands", sent, grants),
+      ...perGrant("serverUs", server, grants),
+      ...(clients.includes(null)
+        ? {}
+        : { clientUs: clients.reduce<number>((sum, us) => sum + (us as number), 0) / grants }),
     };
   });
 }
 
-/** What all saw together. */
-export function sampleOf(reports: readonly LineReport[], seconds: number): Sample {
-  const turns = reports.flatMap(({ turns }, process) =>
+const RESOURCE = "src/app.ts";
+const QUIET_MS = 100;
+/** Who polls is never quiet; and where nothing counts commands, this long must do. */
+const SETTLE_AT_MOST_MS = 2_000;
+const SETTLE_UNSEEN_MS = 400;
+
+/** Until the server is sent nothing more. */
+async function untilQuiet(commands: () => Promise<number | null>): Promise<void> {
+  let last = await commands();
+  if (last === null) return void (await sleep(SETTLE_UNSEEN_MS));
+  for (const until = performance.now() + SETTLE_AT_MOST_MS; performance.now() < until; ) {
+    await sleep(QUIET_MS);
+    const now = await commands();
+    if (now === last) return;
+    last = now;
+  }
+}
+
+async function cpuOfAll(pids: readonly (number | null)[]): Promise<(number | null)[]> {
+  return Promise.all(pids.map((pid) => (pid === null ? null : cpuOf(pid))));
+}
+
+function perGrant(key: string, value: number | null | undefined, grants: number): Sample {
+  return value === null || value === undefined ? {} : { [key]: value / grants };
+}
+
+/** What all processes saw together, of what was granted between the two times. */
+export function whatTheySaw(
+  seen: readonly (readonly Turn[])[],
+  begun: number,
+  ended: number,
+): Sample & { readonly grants: number } {
+  const turns = seen.flatMap((turns, process) =>
     turns.map(([caller, askedAt, grantedAt, releasedAt]) => ({
+      who: `${process}/${caller}`,
       process,
-      caller,
       askedAt,
       grantedAt,
       releasedAt,
     })),
   );
   const granted = turns
-    .flatMap((turn) =>
-      turn.grantedAt === null
-        ? []
-        : [{ ...turn, grantedAt: turn.grantedAt, releasedAt: turn.releasedAt as number }],
-    )
+    .flatMap((turn) => (turn.grantedAt === null ? [] : [{ ...turn, grantedAt: turn.grantedAt }]))
     .sort((a, b) => a.grantedAt - b.grantedAt);
   const handOffs = granted.flatMap((turn, index) => {
     const next = granted[index + 1];
-    if (next === undefined || (reports.length > 1 && next.process === turn.process)) return [];
-    return [next.grantedAt - turn.releasedAt];
+    if (next === undefined || (seen.length > 1 && next.process === turn.process)) return [];
+    return [next.grantedAt - (turn.releasedAt ?? turn.grantedAt)];
   });
-  const waits = granted.map(({ askedAt, grantedAt }) => grantedAt - askedAt);
+  // Who still waits has waited until now at least.
+  const waits = turns.map(({ askedAt, grantedAt }) => (grantedAt ?? ended) - askedAt);
   // Also those who got nothing.
-  const shares = new Map(turns.map(({ process, caller }) => [`${process}/${caller}`, 0]));
-  for (const { process, caller } of granted) {
-    const key = `${process}/${caller}`;
-    shares.set(key, (shares.get(key) ?? 0) + 1);
-  }
+  const shares = new Map(turns.map(({ who }) => [who, 0]));
+  for (const { who } of granted) shares.set(who, (shares.get(who) ?? 0) + 1);
   return {
-    rate: granted.length / seconds,
+    grants: granted.length,
+    rate: granted.length / ((ended - begun) / 1000),
     handOff: quantile(handOffs, 0.5),
     waitP50: quantile(waits, 0.5),
     waitP99: quantile(waits, 0.99),
-    jain: jain([...shares.values()]),
+    waitMost: Math.max(...waits),
+    // Of whoever had one turn and whoever had none, where nobody could have had more, it would tell nothing.
+    ...(granted.length < shares.size * LAPS ? {} : { jain: jain([...shares.values()]) }),
     overtaken: overtakings(turns, SLACK_MS),
-    clientUs: reports.reduce((sum, { cpuUs }) => sum + cpuUs, 0) / granted.length,
   };
 }
