@@ -5,7 +5,7 @@ import { compareFiles } from "./compare.js";
 import { help, list } from "./help.js";
 import { runAndReport } from "./run.js";
 
-/** @returns 0; 1 when a ratio fell or something broke; 2 for words that are not understood */
+/** @returns 0; 1 when a ratio fell or a case could not be measured; 2 for words that are not understood */
 export async function cli(args: readonly string[]): Promise<number> {
   try {
     const command = parseCommand(args, SCENARIOS);
@@ -19,8 +19,7 @@ export async function cli(args: readonly string[]): Promise<number> {
       case "compare":
         return await compareFiles(command);
       case "run":
-        await runAndReport(command);
-        return 0;
+        return await runAndReport(command);
     }
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;

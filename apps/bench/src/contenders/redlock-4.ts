@@ -1,7 +1,6 @@
 /** `redlock` 4, on one server, with the defaults of its retries but without an end to them. */
 import type { Contender } from "../frame/contender.js";
-
-const TTL_MS = 30_000;
+import { redlockClaimer } from "./redlock-claimer.js";
 
 export const redlock4: Contender = {
   name: "redlock 4",
@@ -17,18 +16,10 @@ export const redlock4: Contender = {
     const client = new Redis(address);
     await client.ping();
     const redlock = new Redlock([client], { retryCount: -1 });
-    const take = async (names: readonly string[]) => {
-      let lock = await redlock.lock(
-        names.map((name) => `redlock4:${namespace}:${name}`),
-        TTL_MS,
-      );
-      return {
-        async renew() {
-          lock = await lock.extend(TTL_MS);
-        },
-        release: () => lock.unlock(),
-      };
-    };
-    return { take, takeInTurn: (name) => take([name]), close: () => client.disconnect() };
+    return redlockClaimer(`redlock4:${namespace}`, {
+      acquire: (keys, ttlMs) => redlock.lock(keys, ttlMs),
+      release: (lock) => lock.unlock(),
+      close: () => client.disconnect(),
+    });
   },
 };

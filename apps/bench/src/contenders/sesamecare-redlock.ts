@@ -1,7 +1,6 @@
 /** `@sesamecare-oss/redlock`, on one server, with the defaults of its retries but without an end to them. */
 import type { Contender } from "../frame/contender.js";
-
-const TTL_MS = 30_000;
+import { redlockClaimer } from "./redlock-claimer.js";
 
 export const sesamecareRedlock: Contender = {
   name: "@sesamecare-oss/redlock",
@@ -19,18 +18,10 @@ export const sesamecareRedlock: Contender = {
     const redlock = new Redlock([client], { retryCount: -1 });
     // That a lock is taken is told here, too; without a listener it would end the process.
     redlock.on("error", () => {});
-    const take = async (names: readonly string[]) => {
-      let lock = await redlock.acquire(
-        names.map((name) => `sesamecare:${namespace}:${name}`),
-        TTL_MS,
-      );
-      return {
-        async renew() {
-          lock = await lock.extend(TTL_MS);
-        },
-        release: () => lock.release(),
-      };
-    };
-    return { take, takeInTurn: (name) => take([name]), close: () => client.disconnect() };
+    return redlockClaimer(`sesamecare:${namespace}`, {
+      acquire: (keys, ttlMs) => redlock.acquire(keys, ttlMs),
+      release: (lock) => lock.release(),
+      close: () => client.disconnect(),
+    });
   },
 };

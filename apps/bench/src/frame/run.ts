@@ -24,6 +24,10 @@ export interface RunSettings {
 export interface Listeners {
   readonly onProgress?: Progress;
   readonly onCase?: (scenario: Scenario, result: CaseResult) => void;
+  /** A case could not be measured. The others go on. */
+  readonly onFailure?: (plan: CasePlan, error: unknown) => void;
+  /** Ends the run before the next measurement, with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 export function chosenCases(choice: Choice): { scenario: Scenario; plans: CasePlan[] }[] {
@@ -41,26 +45,36 @@ const OWN_DEPENDENCIES = ["better-sqlite3", "ioredis", "etcd3"];
 export async function run(
   choice: Choice,
   settings: RunSettings,
-  { onProgress, onCase }: Listeners = {},
+  { onProgress, onCase, onFailure, signal }: Listeners = {},
 ): Promise<Results> {
   const startedAt = new Date();
   const stores = new Stores();
   const { rounds, roundMs, peers, scale = 1 } = settings;
   const context = { stores, roundMs, peers, scale };
+  const progress: Progress = (...told) => {
+    signal?.throwIfAborted();
+    onProgress?.(...told);
+  };
   const scenarios: ScenarioResult[] = [];
   const packages: string[] = [];
   try {
     for (const { scenario, plans } of chosenCases(choice)) {
       const cases: CaseResult[] = [];
       for (const plan of plans) {
-        const measured = await measure(plan, context, rounds, onProgress);
-        packages.push(...measured.flatMap((entrant) => entrant.packages));
-        const result = resultOf(plan, measured);
-        cases.push(result);
-        onCase?.(scenario, result);
+        try {
+          const measured = await measure(plan, context, rounds, progress);
+          packages.push(...measured.flatMap((entrant) => entrant.packages));
+          const result = resultOf(plan, measured);
+          cases.push(result);
+          onCase?.(scenario, result);
+        } catch (error) {
+          signal?.throwIfAborted();
+          if (onFailure === undefined) throw error;
+          onFailure(plan, error);
+        }
       }
       const { name, title, about } = scenario;
-      scenarios.push({ name, title, about, cases });
+      if (cases.length > 0) scenarios.push({ name, title, about, cases });
     }
     return {
       format: "lease-bench",
