@@ -17,7 +17,9 @@ export interface Variant {
   /** Differs from where the others are. */
   readonly place?: Partial<Place>;
   /** Before anything is measured. */
-  prepare?(claimer: Claimer): Promise<unknown>;
+  prepare?(claimer: Claimer): Promise<void>;
+  /** Before each round, outside of what is timed. */
+  before?(): Promise<void>;
 }
 
 export async function openEntrants(
@@ -44,7 +46,10 @@ export async function openEntrants(
         name,
         kind: contender.kind,
         packages: contender.packages,
-        measure: () => measure({ contender, claimer, store }, variant),
+        async measure() {
+          await variant.before?.();
+          return measure({ contender, claimer, store }, variant);
+        },
         ...(claimer.tidy === undefined ? {} : { tidy: () => (claimer.tidy as () => Promise<void>)() }),
       });
     }

@@ -32,7 +32,7 @@ export const DARK: Palette = {
   missed: "#f85149",
 };
 
-const WIDTH = 820;
+const WIDTH = 1000;
 const ROW = 30;
 const BELOW = 46;
 const VALUES = 110;

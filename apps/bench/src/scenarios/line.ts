@@ -38,8 +38,9 @@ export const line: Scenario = {
   about:
     "Everybody in line wants one resource: takes it, releases it at once, and asks again, until the round is over. The " +
     "hand-off is from the beginning of a release to the next grant, in another process where there are two. Jain's " +
-    "index is that of the grants that each got (1 when all got the same), where there were enough for five each. An overtaking is a grant that went past " +
-    `somebody who had asked at least ${SLACK_MS} ms earlier. A process has one connection. CPU and commands are told for each grant.`,
+    `index is that of the grants that each got (1 when all got the same), told where there were ${LAPS} for each. An ` +
+    `overtaking is a grant that went past somebody who had asked at least ${SLACK_MS} ms earlier. A process has one ` +
+    "connection. CPU and commands are told for each grant.",
   plan: (concurrency) =>
     (["sqlite", "redis", "etcd"] as const).flatMap((backend) =>
       (concurrency ?? WAITERS).flatMap((waiters) =>

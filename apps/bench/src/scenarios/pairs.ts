@@ -3,7 +3,7 @@
 import { contendersOn } from "../contenders/index.js";
 import { lease } from "../contenders/lease.js";
 import { sqliteRaw } from "../contenders/sqlite-raw.js";
-import type { BackendName, Claimer } from "../frame/contender.js";
+import type { BackendName, Claimer, Held } from "../frame/contender.js";
 import { openEntrants, type Variant } from "../frame/open-entrants.js";
 import { rate, rateMetrics } from "../frame/rate.js";
 import type { CasePlan, Scenario, Target } from "../frame/scenario.js";
@@ -57,7 +57,7 @@ function plan(backend: BackendName, callers: number): CasePlan {
     targets: TARGETS[`${backend}/${callers}`] ?? [],
     open: (context) => {
       const variants: Variant[] = contendersOn(backend, context.peers).map((contender) => ({ contender }));
-      if (backend === "redis") variants.push({ contender: lease, name: SUBTREE, prepare: claimSubtree });
+      if (backend === "redis") variants.push(withSubtreeClaim());
       return openEntrants(context, backend, variants, ({ claimer, contender: { sends }, store }) =>
         rate({ callers, roundMs: context.roundMs, store, ...(sends && { sends }) }, pair(claimer)),
       );
@@ -65,9 +65,19 @@ function plan(backend: BackendName, callers: number): CasePlan {
   };
 }
 
-/** One that lies elsewhere and still has to be looked at. */
-async function claimSubtree(claimer: Claimer): Promise<void> {
-  await claimer.take(["docs/**"], 0);
+/** One that lies elsewhere and still has to be looked at; renewed, so that it lives for as many rounds as there are. */
+function withSubtreeClaim(): Variant {
+  let subtree: Held | undefined;
+  return {
+    contender: lease,
+    name: SUBTREE,
+    async prepare(claimer) {
+      subtree = await claimer.take(["docs/**"], 0);
+    },
+    async before() {
+      await subtree?.renew?.();
+    },
+  };
 }
 
 function pair(claimer: Claimer): (caller: number) => Promise<void> {
