@@ -10,7 +10,7 @@ export type Command =
   | { readonly do: "run"; readonly choice: Choice; readonly settings: RunSettings }
   | { readonly do: "compare"; readonly before: string; readonly after: string; readonly tolerance: number };
 
-export const DEFAULTS = Object.freeze({ rounds: 3, roundMs: 400, tolerance: 0.15 });
+export const DEFAULTS = Object.freeze({ rounds: 3, roundMs: 300, tolerance: 0.15 });
 
 /** Something that whoever typed the command has to put right. */
 export class UsageError extends Error {}

@@ -1,9 +1,8 @@
 /** Eight resources at once: all or nothing, in one call. */
 import { contendersOn } from "../contenders/index.js";
 import type { BackendName, Claimer } from "../frame/contender.js";
-import { openEntrants } from "../frame/open-entrants.js";
-import { rate, rateMetrics } from "../frame/rate.js";
 import type { CasePlan, Scenario, Target } from "../frame/scenario.js";
+import { asTheyAre, callersCase } from "./callers-case.js";
 
 const RESOURCES = 8;
 const CALLERS = [1, 16];
@@ -34,23 +33,15 @@ export const eight: Scenario = {
 };
 
 function plan(backend: BackendName, callers: number): CasePlan {
-  return {
-    id: `eight/${backend}/${callers}`,
+  return callersCase({
+    scenario: "eight",
+    operation: "pairs",
     backend,
-    title: callers === 1 ? "one caller" : `${callers} callers at once`,
-    metrics: rateMetrics("pairs"),
+    callers,
     targets: TARGETS[`${backend}/${callers}`] ?? [],
-    open: (context) =>
-      openEntrants(
-        context,
-        backend,
-        contendersOn(backend, context.peers)
-          .filter(({ takesMany }) => takesMany)
-          .map((contender) => ({ contender })),
-        ({ claimer, contender: { sends }, store }) =>
-          rate({ callers, roundMs: context.roundMs, store, ...(sends && { sends }) }, takeEight(claimer)),
-      ),
-  };
+    variants: ({ peers }) => asTheyAre(contendersOn(backend, peers).filter(({ takesMany }) => takesMany)),
+    act: takeEight,
+  });
 }
 
 function takeEight(claimer: Claimer): (caller: number) => Promise<void> {

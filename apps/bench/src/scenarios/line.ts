@@ -13,7 +13,7 @@ import { jain, overtakings, quantile } from "../frame/stats.js";
 const WAITERS = [16, 200];
 /** A round is so much longer than one of a rate; in a long line more, so that everybody comes to its turn several times. */
 const LONGER = 3;
-const MUCH_LONGER = 6;
+const MUCH_LONGER = 8;
 /** So often everybody must have been able to come to a turn, for fairness to be told. */
 const LAPS = 5;
 /** Two who asked within it may arrive either way round: callers' clocks see when it was asked, not when it arrived. */
@@ -123,7 +123,7 @@ async function inLine(
 const RESOURCE = "src/app.ts";
 const QUIET_MS = 100;
 /** Who polls is never quiet; and where nothing counts commands, this long must do. */
-const SETTLE_AT_MOST_MS = 2_000;
+const SETTLE_AT_MOST_MS = 1_000;
 const SETTLE_UNSEEN_MS = 400;
 
 /** Until the server is sent nothing more. */

@@ -7,6 +7,7 @@ import type { BackendName, Claimer, Held } from "../frame/contender.js";
 import { openEntrants, type Variant } from "../frame/open-entrants.js";
 import { rate, rateMetrics } from "../frame/rate.js";
 import type { CasePlan, Scenario, Target } from "../frame/scenario.js";
+import { asTheyAre, callersCase } from "./callers-case.js";
 
 const CALLERS = [1, 16, 128];
 const SUBTREE = "lease, a subtree claim live";
@@ -49,20 +50,18 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
 };
 
 function plan(backend: BackendName, callers: number): CasePlan {
-  return {
-    id: `pairs/${backend}/${callers}`,
+  return callersCase({
+    scenario: "pairs",
+    operation: "pairs",
     backend,
-    title: `${callers === 1 ? "one caller" : `${callers} callers at once`}`,
-    metrics: rateMetrics("pairs"),
+    callers,
     targets: TARGETS[`${backend}/${callers}`] ?? [],
-    open: (context) => {
-      const variants: Variant[] = contendersOn(backend, context.peers).map((contender) => ({ contender }));
-      if (backend === "redis") variants.push(withSubtreeClaim());
-      return openEntrants(context, backend, variants, ({ claimer, contender: { sends }, store }) =>
-        rate({ callers, roundMs: context.roundMs, store, ...(sends && { sends }) }, pair(claimer)),
-      );
-    },
-  };
+    variants: ({ peers }) => [
+      ...asTheyAre(contendersOn(backend, peers)),
+      ...(backend === "redis" ? [withSubtreeClaim()] : []),
+    ],
+    act: pair,
+  });
 }
 
 /** One that lies elsewhere and still has to be looked at; renewed, so that it lives for as many rounds as there are. */

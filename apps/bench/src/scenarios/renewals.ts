@@ -1,9 +1,8 @@
 /** A lease that is held for a while: acquire, three renewals, release. */
 import { contendersOn } from "../contenders/index.js";
 import type { BackendName, Claimer } from "../frame/contender.js";
-import { openEntrants } from "../frame/open-entrants.js";
-import { rate, rateMetrics } from "../frame/rate.js";
 import type { CasePlan, Scenario } from "../frame/scenario.js";
+import { asTheyAre, callersCase } from "./callers-case.js";
 
 const RENEWALS = 3;
 const CALLERS = [16];
@@ -21,23 +20,15 @@ export const renewals: Scenario = {
 };
 
 function plan(backend: BackendName, callers: number): CasePlan {
-  return {
-    id: `renewals/${backend}/${callers}`,
+  return callersCase({
+    scenario: "renewals",
+    operation: "leases",
     backend,
-    title: callers === 1 ? "one caller" : `${callers} callers at once`,
-    metrics: rateMetrics("leases"),
+    callers,
     targets: [],
-    open: (context) =>
-      openEntrants(
-        context,
-        backend,
-        contendersOn(backend, context.peers)
-          .filter(({ renews }) => renews)
-          .map((contender) => ({ contender })),
-        ({ claimer, contender: { sends }, store }) =>
-          rate({ callers, roundMs: context.roundMs, store, ...(sends && { sends }) }, live(claimer)),
-      ),
-  };
+    variants: ({ peers }) => asTheyAre(contendersOn(backend, peers).filter(({ renews }) => renews)),
+    act: live,
+  });
 }
 
 function live(claimer: Claimer): (caller: number) => Promise<void> {
