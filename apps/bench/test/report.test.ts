@@ -27,6 +27,13 @@ describe("the page", () => {
     expect(html(missed)).toContain("missed by 10.0 %");
   });
 
+  test("says what is aimed at and was not measured", () => {
+    const untold = resultsOf([1], { targets: [{ metric: "serverUs", of: "lease", to: "raw", atMost: 1 }] });
+    for (const text of [html(untold), markdown(untold), closingText(untold)]) {
+      expect(text).toMatch(/not measured: pairs\/redis\/16: serverUs, lease : raw ioredis/i);
+    }
+  });
+
   test("shows words as words", () => {
     expect(page).toContain("redlock &lt;4&gt;");
     expect(page).not.toContain("redlock <4>");

@@ -2,7 +2,7 @@
 
 import type { Measured } from "../src/frame/runner.ts";
 import type { CasePlan } from "../src/frame/scenario.ts";
-import { comparisonsOf } from "../src/result/comparisons.ts";
+import { comparisonsOf, untoldTargets } from "../src/result/comparisons.ts";
 import type { Results } from "../src/result/schema.ts";
 
 export const plan = (over: Partial<CasePlan> = {}): CasePlan => ({
@@ -72,6 +72,7 @@ export function resultsOf(rates: readonly number[], over: Partial<CasePlan> = {}
               samples: samples.map((sample) => ({ ...sample })),
             })),
             comparisons: comparisonsOf(casePlan, entrants),
+            untold: untoldTargets(casePlan, entrants),
           },
         ],
       },

@@ -1,5 +1,5 @@
 /** A whole run: all chosen cases one after the other. */
-import { comparisonsOf } from "../result/comparisons.js";
+import { comparisonsOf, untoldTargets } from "../result/comparisons.js";
 import { type CaseResult, type Results, type ScenarioResult, VERSION } from "../result/schema.js";
 import type { BackendName } from "./contender.js";
 import { machine, packageVersions } from "./machine.js";
@@ -105,5 +105,6 @@ function resultOf(plan: CasePlan, measured: Awaited<ReturnType<typeof measure>>)
       samples: samples.map((sample) => ({ ...sample })),
     })),
     comparisons: comparisonsOf(plan, measured),
+    untold: untoldTargets(plan, measured),
   };
 }

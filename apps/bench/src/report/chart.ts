@@ -72,6 +72,7 @@ export function chart(comparisons: readonly Comparison[], palette: Palette): str
     series: [
       {
         type: "custom",
+        silent: true,
         data: rows.map(({ median, low, high, target }, row) => [
           row,
           median,

@@ -8,9 +8,11 @@ import {
   circumstances,
   comparisonName,
   metricLabel,
+  score,
   spreadWords,
   targetWords,
   toldMetrics,
+  untoldOf,
   verdict,
 } from "./words.js";
 
@@ -43,10 +45,11 @@ ${results.scenarios.map(section).join("\n")}
 
 function targets(results: Results): string {
   const aimed = aimedAt(results);
-  if (aimed.length === 0) return "";
-  const reached = aimed.filter(({ comparison }) => comparison.reached).length;
-  return `<h2>Targets: ${reached} of ${aimed.length} reached</h2>
-${comparisonTable(aimed.map(({ result, comparison }) => [result, comparison, true] as const))}`;
+  if (aimed.length + untoldOf(results).length === 0) return "";
+  const untold = untoldOf(results).map((words) => `<p>Not measured: ${escaped(words)}</p>`);
+  return `<h2>Targets: ${score(results)}</h2>
+${comparisonTable(aimed.map(({ result, comparison }) => [result, comparison, true] as const))}
+${untold.join("\n")}`;
 }
 
 function section({ name, title, about, cases }: ScenarioResult): string {

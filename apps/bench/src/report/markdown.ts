@@ -6,15 +6,16 @@ import {
   circumstances,
   comparisonName,
   metricLabel,
+  score,
   spreadWords,
   targetWords,
   toldMetrics,
+  untoldOf,
   verdict,
 } from "./words.js";
 
 export function markdown(results: Results): string {
   const aimed = aimedAt(results);
-  const reached = aimed.filter(({ comparison }) => comparison.reached).length;
   return [
     circumstances(results)
       .map((line) => `- ${line}`)
@@ -22,12 +23,13 @@ export function markdown(results: Results): string {
     ...(aimed.length === 0
       ? []
       : [
-          `### Targets: ${reached} of ${aimed.length} reached`,
+          `### Targets: ${score(results)}`,
           table([
             ["case", "", "", "median (lowest–highest)", "target", ""],
             ...aimed.map(({ result, comparison }) => [result.id, ...comparisonRow(result, comparison)]),
           ]),
         ]),
+    ...untoldOf(results).map((words) => `Not measured: ${words}`),
     ...results.scenarios.flatMap(({ title, about, cases }) => [
       `### ${title}`,
       about,

@@ -7,9 +7,11 @@ import {
   circumstances,
   comparisonName,
   metricLabel,
+  score,
   spreadWords,
   targetWords,
   toldMetrics,
+  untoldOf,
   verdict,
 } from "./words.js";
 
@@ -51,12 +53,10 @@ export function closingText(results: Results): string {
     targetWords(comparison),
     coloured(comparison),
   ]);
-  const reached = aimed.filter(({ comparison }) => comparison.reached).length;
   return [
     ...circumstances(results).map((line) => styleText("dim", line)),
-    ...(rows.length > 0
-      ? ["", styleText("bold", `Targets: ${reached} of ${rows.length} reached`), table(rows, false)]
-      : []),
+    ...(rows.length > 0 ? ["", styleText("bold", `Targets: ${score(results)}`), table(rows, false)] : []),
+    ...untoldOf(results).map((words) => `  not measured: ${words}`),
   ].join("\n");
 }
 

@@ -88,3 +88,18 @@ export function aimedAt({ scenarios }: Results): { result: CaseResult; compariso
     ),
   );
 }
+
+/** `6 of 14 reached`, and what could not be told. */
+export function score(results: Results): string {
+  const aimed = aimedAt(results);
+  const reached = aimed.filter(({ comparison }) => comparison.reached).length;
+  const untold = untoldOf(results).length;
+  return `${reached} of ${aimed.length} reached${untold === 0 ? "" : `, ${untold} not measured`}`;
+}
+
+/** What is aimed at and was not measured, with its case. */
+export function untoldOf({ scenarios }: Results): string[] {
+  return scenarios.flatMap(({ cases }) =>
+    cases.flatMap(({ id, untold }) => untold.map((words) => `${id}: ${words}`)),
+  );
+}

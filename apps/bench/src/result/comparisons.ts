@@ -23,6 +23,17 @@ export function comparisonsOf(plan: CasePlan, measured: readonly Measured[]): Co
   );
 }
 
+/** In words, the targets of which nothing was measured. */
+export function untoldTargets(plan: CasePlan, measured: readonly Measured[]): string[] {
+  return plan.targets
+    .map((target) => resolved(target, measured))
+    .filter((aim) => comparison(plan.metrics, measured, aim, null).length === 0)
+    .map(({ metric, of, to }) => {
+      const label = plan.metrics.find(({ key }) => key === metric)?.label ?? metric;
+      return `${label}, ${of}${to === undefined ? "" : ` : ${to}`}`;
+    });
+}
+
 /** The only one of a kind is called by its name. */
 function resolved({ metric, of, to }: Aim, measured: readonly Measured[]): Aim {
   if (to === undefined) return { metric, of };

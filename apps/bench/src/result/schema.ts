@@ -44,6 +44,8 @@ const Case = z.strictObject({
     }),
   ),
   comparisons: z.array(Comparison),
+  /** What is aimed at and could not be told: there was too little of it, or nothing here measures it. */
+  untold: z.array(z.string()),
 });
 
 const Results = z.strictObject({
