@@ -9,7 +9,9 @@ import { quantile } from "../frame/stats.js";
 /** Longer than anybody needs to lie down, so that each hand-off begins from rest, as most do. */
 const REST_MS = { least: 8, most: 12 } as const;
 /** The first ones connect, and load scripts. */
-const NOT_COUNTED = 5;
+const NOT_COUNTED = 3;
+/** So many there are, however long they take. */
+const AT_LEAST = 5;
 /** A round is so much longer than one of a rate: who polls comes to its turn seldom. */
 const LONGER = 4;
 
@@ -72,7 +74,7 @@ async function handOffs(
     await holder.tell("ask", RESOURCE);
     for (
       const until = performance.now() + roundMs * LONGER;
-      performance.now() < until || taken.length <= NOT_COUNTED;
+      performance.now() < until || taken.length < NOT_COUNTED + AT_LEAST;
     ) {
       const granted = waiter.tell("ask", RESOURCE);
       await sleep(REST_MS.least + Math.random() * (REST_MS.most - REST_MS.least));
