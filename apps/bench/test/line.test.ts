@@ -9,9 +9,9 @@ describe("what those in line saw", () => {
   ] as const;
   const second = [[0, 10, 115, 130]] as const;
 
-  test("makes hand-offs from one process to another, and waits, also of those who wait still", () => {
+  test("makes hand-offs from one process to another, and waits since the line moves, also of those who wait still", () => {
     const saw = whatTheySaw([first, second], 100, 200);
-    expect(saw).toMatchObject({ grants: 3, rate: 30, handOff: 10, waitMost: 195 });
+    expect(saw).toMatchObject({ grants: 3, rate: 30, handOff: 10, waitMost: 100 });
   });
 
   test("of one process every next grant is a hand-off", () => {

@@ -169,8 +169,8 @@ export function whatTheySaw(
     if (next === undefined || (seen.length > 1 && next.process === turn.process)) return [];
     return [next.grantedAt - (turn.releasedAt ?? turn.grantedAt)];
   });
-  // Who still waits has waited until now at least.
-  const waits = turns.map(({ askedAt, grantedAt }) => (grantedAt ?? ended) - askedAt);
+  // Since the line began to move; and who still waits has waited until now at least.
+  const waits = turns.map(({ askedAt, grantedAt }) => (grantedAt ?? ended) - Math.max(askedAt, begun));
   // Also those who got nothing.
   const shares = new Map(turns.map(({ who }) => [who, 0]));
   for (const { who } of granted) shares.set(who, (shares.get(who) ?? 0) + 1);
