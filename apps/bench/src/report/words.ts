@@ -71,7 +71,7 @@ export function circumstances({ machine, servers, settings, packages, startedAt,
   return [
     `${cores} × ${cpu}, ${memoryGiB} GiB, ${os}`,
     [`Node ${node}`, ...servers].join(", "),
-    `${startedAt}, ${number(tookS)} s; ${settings.rounds} rounds of ${settings.roundMs} ms`,
+    `${startedAt}, ${number(tookS)} s; ${settings.rounds} ${settings.rounds === 1 ? "round" : "rounds"} of ${settings.roundMs} ms`,
     Object.entries(packages)
       .map(([name, told]) => (told.startsWith(`${name} `) ? told : `${name} = ${told}`))
       .join(", "),
