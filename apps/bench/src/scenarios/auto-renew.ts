@@ -43,6 +43,7 @@ function plan(backend: BackendName): CasePlan {
       { metric: "late", of: "lease", atMost: 0 },
       ...(backend === "etcd" ? [] : [{ metric: "core", of: "lease", atMost: 2 }]),
     ],
+    warmUp: false,
     open: (context) => openKeeper(context, backend),
   };
 }
