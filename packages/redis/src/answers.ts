@@ -15,18 +15,13 @@ import {
   timestamp,
 } from "@lease/core";
 import { ascii, decodeAct, decodeRecord, decodeWithId, endOf, numberAt } from "./codec.js";
-import type { Answer } from "./connection.js";
+import type { Told } from "./steps.js";
 
-const TIME_WIDTH = 14;
-
-export function acquireResult(request: AcquireRequest, answer: Answer): AcquireResult {
+export function acquireResult(request: AcquireRequest, { now, answer }: Told): AcquireResult {
   const [text, ...parts] = (Buffer.isBuffer(answer) ? [answer] : answer) as [Buffer, ...Buffer[]];
-  const now = numberAt(text, 1, TIME_WIDTH);
   switch (ascii(text, 0, 1)) {
-    case "G": {
-      const token = numberAt(text, 1 + TIME_WIDTH, 16);
-      return { status: "granted", lease: newLease(request, token, now), repeated: false };
-    }
+    case "G":
+      return { status: "granted", lease: newLease(request, numberAt(text, 1, 7), now), repeated: false };
     case "g":
       return { status: "granted", lease: leaseIn(request.id, parts[0], now), repeated: false };
     case "R":
@@ -100,8 +95,8 @@ function refused(
 ): AcquireResult {
   const [record, ...first] = parts as [Buffer, ...Buffer[]];
   const blockers: LeaseRecord[] = first.map(decodeWithId);
-  const blockerCount = numberAt(text, 1 + TIME_WIDTH, 8);
-  const soonest = numberAt(text, 9 + TIME_WIDTH, TIME_WIDTH);
+  const blockerCount = numberAt(text, 1, 4);
+  const soonest = numberAt(text, 5, 6);
   return {
     status: "refused",
     lease: record.length === 0 ? null : leaseIn(request.id, record, now),
@@ -112,13 +107,13 @@ function refused(
   };
 }
 
-export function renewResult(id: string, answer: Answer): RenewResult {
+export function renewResult(id: string, { now, answer }: Told): RenewResult {
   const [text, record] = (Buffer.isBuffer(answer) ? [answer] : answer) as [Buffer, Buffer?];
   switch (ascii(text, 0, 1)) {
     case "N":
-      return { status: "renewed", lease: leaseIn(id, record, numberAt(text, 1, TIME_WIDTH)) };
+      return { status: "renewed", lease: leaseIn(id, record, now) };
     case "l":
-      return { status: "renewal-limit", maxRenewals: numberAt(text, 1, 16) };
+      return { status: "renewal-limit", maxRenewals: numberAt(text, 1, 7) };
     case "v":
       return { status: "revoked", ...decodeAct(text.toString("utf8", 1)) };
     case "e":
@@ -140,15 +135,14 @@ const RELEASED: Readonly<Record<string, ReleaseResult["status"]>> = Object.freez
   o: "not-owner",
 });
 
-export function releaseResult(answer: Answer): ReleaseResult {
+export function releaseResult({ answer }: Told): ReleaseResult {
   return { status: RELEASED[ascii(answer as Buffer, 0, 1)] ?? "not-found" };
 }
 
 /** A lease that the sweep found past its time, as it ended; `null` when somebody was faster. */
-export function endedLease(id: string, answer: Answer): Lease | null {
+export function endedLease(id: string, { now, answer }: Told): Lease | null {
   if (Buffer.isBuffer(answer)) return null;
-  const [time, text, end] = answer as [Buffer, Buffer, Buffer];
-  const now = numberAt(time, 0, TIME_WIDTH);
+  const [text, end] = answer as [Buffer, Buffer];
   const record = { ...decodeRecord(id, text), state: endOf(ascii(end, 0, 1)) };
   return leaseOf(record, { now, wallNow: now });
 }

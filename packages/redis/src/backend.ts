@@ -30,13 +30,13 @@ import {
 import type { Cluster, Redis } from "ioredis";
 import { acquireResult, releaseResult, renewResult } from "./answers.js";
 import { type ClientFactory, clientsLike, clientsOfUrl } from "./clients.js";
-import { encodeAcquire, encodeRelease, encodeRenew } from "./codec.js";
-import { type Answer, Connection, closed } from "./connection.js";
+import { type Binary, encodeAcquire, encodeRelease, encodeRenew } from "./codec.js";
+import { Connection, closed } from "./connection.js";
 import { HistoryNews, HistoryReader } from "./history.js";
 import { namespaceKeys } from "./keys.js";
-import { listLeases } from "./list.js";
+import { Listing } from "./list.js";
 import { CLIENT_WIDTH } from "./scripts/layout.js";
-import { Steps } from "./steps.js";
+import { Steps, type Told } from "./steps.js";
 import { Subscriber } from "./subscriber.js";
 import { sweep } from "./sweep.js";
 import { Turns } from "./turns.js";
@@ -103,7 +103,7 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
     mayEndEarly: false,
   });
 
-  const client = randomBytes(CLIENT_WIDTH / 2).toString("hex");
+  const client = randomBytes((CLIENT_WIDTH * 3) / 4).toString("base64url");
   const connection = new Connection({
     clients,
     keys: keys.all,
@@ -111,7 +111,7 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
     allowEviction: options.allowEviction ?? DEFAULTS.allowEviction,
   });
   const steps = new Steps({ connection, client, endMemoryMs, recordRenewals });
-  const run = (operation: string) => steps.run(operation);
+  const run = (operation: Binary) => steps.run(operation);
   const subscriber = new Subscriber({
     clients,
     connection,
@@ -120,6 +120,7 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
     onChange: () => turns.subscriptionChanged(),
   });
   const turns = new Turns(run, subscriber);
+  const listing = new Listing(connection);
   const news = new HistoryNews(clients, keys.history);
   let closing: Promise<void> | undefined;
   const refuseClosed = () => {
@@ -184,7 +185,7 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
     async list(query) {
       checkQuery(query);
       refuseClosed();
-      return listLeases(connection, query);
+      return listing.page(query);
     },
     async sweep(sweepOptions) {
       checkSweep(sweepOptions);
@@ -196,6 +197,7 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
       closing ??= (async () => {
         steps.close();
         turns.close();
+        listing.close();
         news.close();
         subscriber.close();
         await connection.close();
@@ -219,12 +221,12 @@ function asAsked<R extends Parameters<LeaseBackend["acquire"]>[0]>(request: R): 
  * The answers of one call's operations, which may go in several scripts. Where only some of them were carried out,
  * nobody could tell which from "nothing was done".
  */
-async function all(running: readonly Promise<Answer>[]): Promise<Answer[]> {
-  if (running.length === 1) return [await (running[0] as Promise<Answer>)];
+async function all(running: readonly Promise<Told>[]): Promise<Told[]> {
+  if (running.length === 1) return [await (running[0] as Promise<Told>)];
   const settled = await Promise.allSettled(running);
   const failed = settled.find((outcome) => outcome.status === "rejected");
   if (failed === undefined)
-    return settled.map((outcome) => (outcome as PromiseFulfilledResult<Answer>).value);
+    return settled.map((outcome) => (outcome as PromiseFulfilledResult<Told>).value);
   if (settled.every((outcome) => outcome.status === "rejected")) throw failed.reason;
   throw new LeaseError(
     "OUTCOME_UNKNOWN",

@@ -11,58 +11,86 @@ import {
   type ReleaseRequest,
   type RenewRequest,
 } from "@lease/core";
-import { RECORD } from "./scripts/layout.js";
+import { NO_LIMIT, RECORD } from "./scripts/layout.js";
 
-/** Of a UUID. */
-const ID_WIDTH = 36;
+/** Of a lease's field: `l` and a UUID. */
+const LEASE_WIDTH = 37;
 
-const NO_NUMBER = "-".repeat(16);
-const NO_RENEWALS = "0".repeat(16);
-const NOT_REVOKED = "0".repeat(14);
+const NO_COUNT = 0;
+
+/**
+ * Operations are binary strings, a character for each byte: such strings grow and join more cheaply than buffers, and
+ * become one at the end.
+ */
+export type Binary = string;
 
 /** @param client - who is to be called when its turn comes */
-export function encodeAcquire(request: AcquireRequest, client: string): string {
+export function encodeAcquire(request: AcquireRequest, client: string): Binary {
   const { id, agentId, wait, ttlMs, waitTtlMs, maxRenewals, holding, reason, metadata } = request;
   let claims = "";
   for (const { resource, mode } of request.claims) {
-    claims += `${mode === "exclusive" ? "x" : "s"}${digits(Buffer.byteLength(resource), 3)}${resource}`;
+    claims += (mode === "exclusive" ? "x" : "s") + withLength(`r${utf8(resource)}`);
   }
   const rest =
     holding.length === 0 && reason === null && metadata === null
       ? ""
-      : JSON.stringify([holding, reason, metadata]);
-  const lengths = `${digits(Buffer.byteLength(agentId), 3)}${digits(Buffer.byteLength(claims), 6)}${digits(Buffer.byteLength(rest), 6)}`;
-  const counts = `${NO_RENEWALS}${optional(maxRenewals, 16)}${NOT_REVOKED}`;
-  return `A${wait ? 1 : 0}${id}${digits(waitTtlMs, 10)}${digits(ttlMs, 10)}${counts}${client}${lengths}${agentId}${claims}${rest}`;
+      : utf8(JSON.stringify([holding, reason, metadata]));
+  const counts = bytes(0, 7) + bytes(maxRenewals ?? NO_LIMIT, 7) + bytes(0, 6);
+  const lengths = bytes(claims.length, 3) + bytes(rest.length, 3);
+  const times = bytes(waitTtlMs, 4) + bytes(ttlMs, 4);
+  return `A${wait ? 1 : 0}l${id}${times}${counts}${client}${lengths}${encodeAgent(agentId)}${claims}${rest}`;
 }
 
-export function encodeRenew({ id, agentId, token, ttlMs, renewal }: RenewRequest): string {
-  return `N${id}${optional(token, 16)}${optional(ttlMs, 10)}${optional(renewal, 16)}${agentId}`;
+export function encodeRenew({ id, agentId, token, ttlMs, renewal }: RenewRequest): Binary {
+  const counts = bytes(token ?? NO_COUNT, 7) + bytes(ttlMs ?? NO_COUNT, 4) + bytes(renewal ?? NO_COUNT, 7);
+  return `Nl${id}${counts}${encodeAgent(agentId)}`;
 }
 
-export function encodeRelease(request: ReleaseRequest): string {
+export function encodeRelease(request: ReleaseRequest): Binary {
   switch (request.kind) {
     case "release":
-      return `D${request.id}${optional(request.token, 16)}${request.agentId}`;
+      return `Dl${request.id}${bytes(request.token ?? NO_COUNT, 7)}${encodeAgent(request.agentId)}`;
     case "abandon":
-      return `B${request.id}${request.agentId}`;
+      return `Bl${request.id}${encodeAgent(request.agentId)}`;
     case "revoke": {
-      const act = JSON.stringify([request.by, request.reason]);
-      return `V${request.id}${digits(request.graceMs, 10)}${act}`;
+      const act = utf8(JSON.stringify([request.by, request.reason]));
+      return `Vl${request.id}${bytes(request.graceMs, 6)}${act}`;
     }
   }
 }
 
-export const encodeLook = (id: string): string => `L${id}`;
-export const encodeEndIfDead = (id: string): string => `X${id}`;
+export const encodeLook = (id: string): Binary => `Ll${id}`;
+export const encodeEndIfDead = (id: string): Binary => `Xl${id}`;
 
-/** A number in a place of fixed width. */
-export function digits(value: number, width: number): string {
-  return String(value).padStart(width, "0");
+/** Several operations, as the step script takes them. */
+export function encodeBatch(operations: readonly Binary[]): Buffer {
+  let text = "";
+  for (const operation of operations) text += bytes(operation.length, 3) + operation;
+  return Buffer.from(text, "latin1");
 }
 
-function optional(value: number | null | undefined, width: number): string {
-  return value === null || value === undefined ? NO_NUMBER.slice(0, width) : digits(value, width);
+export function encodeAgent(agentId: string): Binary {
+  return withLength(utf8(agentId));
+}
+
+/** A number in so many bytes, the first the highest. */
+export function bytes(value: number, width: number): Binary {
+  const low = value >>> 0;
+  const lowest = String.fromCharCode(low >>> 24, (low >>> 16) & 0xff, (low >>> 8) & 0xff, low & 0xff);
+  if (width <= 4) return width === 4 ? lowest : lowest.slice(4 - width);
+  const high = Math.floor(value / 2 ** 32);
+  const highest = String.fromCharCode((high >>> 16) & 0xff, (high >>> 8) & 0xff, high & 0xff);
+  return highest.slice(7 - width) + lowest;
+}
+
+function withLength(text: Binary): Binary {
+  return bytes(text.length, 2) + text;
+}
+
+const NOT_ASCII = /[^\0-\x7f]/;
+
+function utf8(text: string): Binary {
+  return NOT_ASCII.test(text) ? Buffer.from(text).toString("latin1") : text;
 }
 
 /** Who did something and why, as the caller of a revoke said it. */
@@ -83,43 +111,42 @@ export function ascii(text: Buffer, from = 0, to = text.length): string {
   return text.toString("latin1", from, to);
 }
 
-/** The number that stands at a place of fixed width. */
+/** The number in so many bytes, the first the highest. */
 export function numberAt(text: Buffer, from: number, width: number): number {
-  let value = 0;
-  for (let index = from; index < from + width; index += 1) value = value * 10 + ((text[index] ?? 0) - ZERO);
-  return value;
+  return width === 7
+    ? (text[from] as number) * 2 ** 48 + text.readUIntBE(from + 1, 6)
+    : text.readUIntBE(from, width);
 }
 
-const ZERO = 0x30;
 const EXCLUSIVE = "x".charCodeAt(0);
 const PENDING = "P".charCodeAt(0);
-const DASH = "-".charCodeAt(0);
 
 /** @throws `BACKEND_CORRUPT` when it is no record of ours */
 export function decodeRecord(id: string, text: Buffer): LeaseRecord {
   try {
-    const agentEnd = RECORD.agent + numberAt(text, RECORD.agentLength, 3);
-    const claimsEnd = agentEnd + numberAt(text, RECORD.claimsLength, 6);
-    const restEnd = claimsEnd + numberAt(text, RECORD.restLength, 6);
+    const agentAt = RECORD.agent + 2;
+    const agentEnd = agentAt + numberAt(text, RECORD.agent, 2);
+    const claimsEnd = agentEnd + numberAt(text, RECORD.claimsLength, 3);
+    const restEnd = claimsEnd + numberAt(text, RECORD.restLength, 3);
     const rest = text.toString("utf8", claimsEnd, restEnd);
     const [holding, reason, metadata] = rest === "" ? [[], null, null] : JSON.parse(rest);
-    const refusedFrom = numberAt(text, RECORD.refusedFrom, 14);
-    const acquired = numberAt(text, RECORD.acquired, 14);
-    const unlimited = text[RECORD.maxRenewals] === DASH;
+    const refusedFrom = numberAt(text, RECORD.refusedFrom, 6);
+    const acquired = numberAt(text, RECORD.acquired, 6);
+    const maxRenewals = numberAt(text, RECORD.maxRenewals, 7);
     const revoking =
       refusedFrom === 0 ? null : { ...(decodeAct(text.toString("utf8", restEnd)) as RevokedBy), refusedFrom };
     return {
       id,
-      agentId: text.toString("utf8", RECORD.agent, agentEnd),
+      agentId: text.toString("utf8", agentAt, agentEnd),
       claims: decodeClaims(text, agentEnd, claimsEnd),
       state: text[RECORD.state] === PENDING ? "pending" : "active",
-      token: numberAt(text, RECORD.token, 16),
-      ttlMs: numberAt(text, RECORD.ttl, 10),
-      expires: numberAt(text, RECORD.expires, 14),
-      requestedWall: numberAt(text, RECORD.requested, 14),
+      token: numberAt(text, RECORD.token, 7),
+      ttlMs: numberAt(text, RECORD.ttl, 4),
+      expires: numberAt(text, RECORD.expires, 6),
+      requestedWall: numberAt(text, RECORD.requested, 6),
       acquiredWall: acquired === 0 ? null : acquired,
-      renewals: numberAt(text, RECORD.renewals, 16),
-      maxRenewals: unlimited ? null : numberAt(text, RECORD.maxRenewals, 16),
+      renewals: numberAt(text, RECORD.renewals, 7),
+      maxRenewals: maxRenewals === NO_LIMIT ? null : maxRenewals,
       holding,
       reason,
       metadata,
@@ -142,7 +169,7 @@ interface RevokedBy extends Act {
 function decodeClaims(text: Buffer, from: number, to: number): Claim[] {
   const claims: Claim[] = [];
   for (let at = from; at < to; ) {
-    const end = at + 4 + numberAt(text, at + 1, 3);
+    const end = at + 3 + numberAt(text, at + 1, 2);
     claims.push({
       resource: text.toString("utf8", at + 4, end),
       mode: text[at] === EXCLUSIVE ? "exclusive" : "shared",
@@ -152,9 +179,9 @@ function decodeClaims(text: Buffer, from: number, to: number): Claim[] {
   return claims;
 }
 
-/** A record that follows its id. */
+/** A record that follows its lease's field. */
 export function decodeWithId(text: Buffer): LeaseRecord {
-  return decodeRecord(ascii(text, 0, ID_WIDTH), text.subarray(ID_WIDTH));
+  return decodeRecord(ascii(text, 1, LEASE_WIDTH), text.subarray(LEASE_WIDTH));
 }
 
 const EVENT_TYPES: Readonly<Record<string, { type: LeaseEventType; state: LeaseRecord["state"] }>> =
@@ -176,8 +203,8 @@ export function endOf(letter: string): "released" | "expired" | "revoked" | "can
   return state;
 }
 
-const EVENTS_AT = 20;
-const EVENT_HEAD = 1 + 16 + 7 + 5 + ID_WIDTH;
+const EVENTS_AT = 8;
+const EVENT_HEAD = 1 + 7 + 3 + 3 + LEASE_WIDTH;
 
 /** The events of one entry of the history, oldest first. */
 export function decodeEvents(
@@ -185,15 +212,15 @@ export function decodeEvents(
   epoch: string,
 ): { readonly sequence: number; readonly event: LeaseEvent }[] {
   const events: { sequence: number; event: LeaseEvent }[] = [];
-  const now = numberAt(entry, 0, 14);
+  const now = numberAt(entry, 0, 6);
   for (let at = EVENTS_AT; at < entry.length; ) {
     const kind = EVENT_TYPES[ascii(entry, at, at + 1)];
     if (kind === undefined) throw unreadable();
-    const sequence = numberAt(entry, at + 1, 16);
+    const sequence = numberAt(entry, at + 1, 7);
     const recordAt = at + EVENT_HEAD;
-    const actAt = recordAt + numberAt(entry, at + 17, 7);
-    const end = actAt + numberAt(entry, at + 24, 5);
-    const id = ascii(entry, at + 29, recordAt);
+    const actAt = recordAt + numberAt(entry, at + 8, 3);
+    const end = actAt + numberAt(entry, at + 11, 3);
+    const id = ascii(entry, at + 15, recordAt);
     const record = { ...decodeRecord(id, entry.subarray(recordAt, actAt)), state: kind.state };
     events.push({
       sequence,

@@ -27,6 +27,8 @@ export function script(text: string): Script {
   return { text, sha: createHash("sha1").update(text).digest("hex") };
 }
 
+export type ScriptArgument = string | number | Buffer;
+
 /** What scripts answer, in bytes: lengths in records count them. */
 export type Answer = Buffer | number | readonly Answer[];
 
@@ -67,7 +69,7 @@ export class Connection {
    *
    * @throws `BACKEND_UNAVAILABLE` (nothing was sent), `OUTCOME_UNKNOWN` (no answer), `CLOSED`, and what the server said
    */
-  async run(script: Script, args: readonly (string | number)[]): Promise<Answer> {
+  async run(script: Script, args: readonly ScriptArgument[]): Promise<Answer> {
     const until = performance.now() + this.#options.timeoutMs;
     try {
       for (;;) {
@@ -111,7 +113,7 @@ export class Connection {
     this.#client?.disconnect();
   }
 
-  #send(client: Client, script: Script, args: readonly (string | number)[], until: number): Promise<Answer> {
+  #send(client: Client, script: Script, args: readonly ScriptArgument[], until: number): Promise<Answer> {
     const { keys } = this.#options;
     return new Promise((resolve, reject) => {
       this.#underWay += 1;

@@ -1,6 +1,6 @@
 /** From what Redis and ioredis say to what a caller is told. */
 import { isLeaseError, LeaseError } from "@lease/core";
-import { HEAD_VERSION } from "./scripts/layout.js";
+import { VERSION } from "./scripts/layout.js";
 
 /** Error replies after which surely nothing was applied, and after which trying again can help. */
 const PASSING: Readonly<Record<string, string>> = Object.freeze({
@@ -23,7 +23,7 @@ const LASTING: Readonly<Record<string, string>> = Object.freeze({
   WRONGPASS: "Redis does not take this user and password",
   NOPERM: "this Redis user may not do what the backend needs (see the README for its ACL)",
   UNKNOWN: "this Redis does not know a command that the backend needs",
-  LEASEVERSION: `the namespace was written by another version of @lease/redis (this one reads ${HEAD_VERSION}): update it everywhere`,
+  LEASEVERSION: `the namespace was written by another version of @lease/redis (this one reads ${VERSION}): update it everywhere`,
 });
 
 /** What Node calls the errors of a certificate that one of the two sides does not take. */

@@ -3,7 +3,8 @@ import { Bell, cursorExpired, formatCursor, type HistoryBounds, type HistoryPage
 import { BLOCK_MS, type Client, type ClientFactory, reconnectDelayMs } from "./clients.js";
 import { decodeEvents, numberAt } from "./codec.js";
 import { type Connection, script } from "./connection.js";
-import { HISTORY_SCRIPT } from "./scripts/read.js";
+import { HISTORY_SCRIPT } from "./scripts/history.js";
+import { HEAD } from "./scripts/layout.js";
 
 const HISTORY = script(HISTORY_SCRIPT);
 
@@ -25,9 +26,9 @@ async function readStretch(connection: Connection, after: number, limit: number)
   if (head.length === 0) {
     return { entries: [], prunedThrough: 0, bounds: { epoch: NO_EPOCH, prunedThrough: 0, last: 0 } };
   }
-  const epoch = String(numberAt(head, 0, 16));
-  const prunedThrough = numberAt(head, 16, 16);
-  const last = numberAt(head, 32, 16);
+  const epoch = String(numberAt(head, HEAD.epoch, 7));
+  const prunedThrough = numberAt(head, HEAD.pruned, 7);
+  const last = numberAt(head, HEAD.last, 7);
   return {
     // One call's events share an entry: those up to the position were read before.
     entries: entries

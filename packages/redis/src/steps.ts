@@ -3,6 +3,7 @@
  * script does in it, so sixteen operations together cost little more than two apart.
  */
 import { setImmediate } from "node:timers";
+import { type Binary, encodeBatch, numberAt } from "./codec.js";
 import { type Answer, type Connection, closed, script } from "./connection.js";
 import { STEP_SCRIPT } from "./scripts/step.js";
 
@@ -16,9 +17,15 @@ const LEAST_TOGETHER = 8;
 
 const STEP = script(STEP_SCRIPT);
 
+/** What was answered to an operation, and the server's time then. */
+export interface Told {
+  readonly now: number;
+  readonly answer: Answer;
+}
+
 interface Step {
-  readonly operation: string;
-  readonly resolve: (answer: Answer) => void;
+  readonly operation: Binary;
+  readonly resolve: (told: Told) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -44,7 +51,7 @@ export class Steps {
   }
 
   /** Carries out one operation, after all that were asked for before. */
-  run(operation: string): Promise<Answer> {
+  run(operation: Binary): Promise<Told> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(closed());
       this.#queue.push({ operation, resolve, reject });
@@ -73,10 +80,12 @@ export class Steps {
   #send(steps: readonly Step[]): void {
     this.#underWay += steps.length;
     const operations = steps.map(({ operation }) => operation);
-    this.#connection.run(STEP, [...this.#settings, ...operations]).then(
-      (answer) => {
+    this.#connection.run(STEP, [...this.#settings, encodeBatch(operations)]).then(
+      (answered) => {
         this.#underWay -= steps.length;
-        for (const [index, { resolve }] of steps.entries()) resolve((answer as Answer[])[index] as Answer);
+        const [time, ...answers] = answered as [Buffer, ...Answer[]];
+        const now = numberAt(time, 0, 6);
+        for (const [index, { resolve }] of steps.entries()) resolve({ now, answer: answers[index] as Answer });
       },
       (error: unknown) => {
         this.#underWay -= steps.length;

@@ -1,24 +1,25 @@
 /** Ends what is past its time, forgets old ends, prunes history: in small steps, so that nobody waits for them. */
 import { DEFAULT_SWEEP_LIMIT, type Lease, type SweepOptions, type SweepResult } from "@lease/core";
 import { endedLease } from "./answers.js";
-import { ascii, encodeEndIfDead } from "./codec.js";
-import { type Answer, type Connection, script } from "./connection.js";
-import { PRUNE_SCRIPT, SCAN_SCRIPT } from "./scripts/read.js";
+import { type Binary, encodeEndIfDead } from "./codec.js";
+import { type Connection, script } from "./connection.js";
+import { scan } from "./scan.js";
+import { PRUNE_SCRIPT } from "./scripts/history.js";
+import { TIDY_SCRIPT } from "./scripts/look.js";
+import type { Told } from "./steps.js";
 
-const SCAN = script(SCAN_SCRIPT);
 const PRUNE = script(PRUNE_SCRIPT);
+const TIDY = script(TIDY_SCRIPT);
 
-const FIELDS_A_STEP = 500;
 const ENTRIES_A_STEP = 500;
 
 export async function sweep(
   connection: Connection,
-  run: (operation: string) => Promise<Answer>,
+  run: (operation: Binary) => Promise<Told>,
   options: SweepOptions,
 ): Promise<SweepResult> {
   const limit = options.limit ?? DEFAULT_SWEEP_LIMIT;
-  const tickets = (await findDead(connection)).slice(0, limit);
-  const ids = tickets.map((ticket) => ticket.slice(16));
+  const ids = (await scan(connection, "dead", undefined)).slice(0, limit).map(({ id }) => id);
   const answers = await Promise.all(ids.map((id) => run(encodeEndIfDead(id))));
   // Renewed in the meantime, or ended by somebody else: not ours to tell of.
   const expired = answers
@@ -29,20 +30,8 @@ export async function sweep(
     historyRetentionMs === undefined || historyRetentionMs === Number.POSITIVE_INFINITY
       ? 0
       : await prune(connection, historyRetentionMs);
+  await connection.run(TIDY, []);
   return { expired, pruned };
-}
-
-/** Tokens and ids of leases past their time, by token. */
-async function findDead(connection: Connection): Promise<string[]> {
-  // A walk may come across the same lease twice.
-  const found = new Set<string>();
-  let cursor = "0";
-  do {
-    const [next, ...tickets] = (await connection.run(SCAN, [cursor, FIELDS_A_STEP])) as Buffer[];
-    for (const ticket of tickets) found.add(ascii(ticket));
-    cursor = String(next);
-  } while (cursor !== "0");
-  return [...found].sort();
 }
 
 async function prune(connection: Connection, retentionMs: number): Promise<number> {

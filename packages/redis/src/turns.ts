@@ -3,8 +3,8 @@
  * missed that (no subscription yet, or a broken one) looks for itself, and so does who waits for time alone.
  */
 import { LeaseError, type TurnRequest } from "@lease/core";
-import { ascii, encodeLook } from "./codec.js";
-import type { Answer } from "./connection.js";
+import { encodeLook, numberAt } from "./codec.js";
+import type { Told } from "./steps.js";
 import type { Subscriber } from "./subscriber.js";
 
 /** Without a subscription a waiter looks this often. */
@@ -30,14 +30,14 @@ interface Place {
 
 /** Waiters of this process, woken only when the store says that they may be granted. */
 export class Turns {
-  readonly #run: (operation: string) => Promise<Answer>;
+  readonly #run: (operation: string) => Promise<Told>;
   readonly #subscriber: Subscriber;
   readonly #places = new Map<string, Place>();
   readonly #waking = new Set<() => void>();
   #forgetAt = 0;
   #closed = false;
 
-  constructor(run: (operation: string) => Promise<Answer>, subscriber: Subscriber) {
+  constructor(run: (operation: string) => Promise<Told>, subscriber: Subscriber) {
     this.#run = run;
     this.#subscriber = subscriber;
   }
@@ -127,8 +127,8 @@ export class Turns {
 
   /** Ms until it is worth looking again; `null` when the turn may have come. */
   async #look(id: string): Promise<number | null> {
-    const answer = (await this.#run(encodeLook(id))) as Buffer;
-    return answer.length === 0 ? null : Number(ascii(answer));
+    const answer = (await this.#run(encodeLook(id))).answer as Buffer;
+    return answer.length === 0 ? null : numberAt(answer, 0, 6);
   }
 
   #change(place: Place, withinMs: number, signal: AbortSignal | undefined): Promise<void> {
