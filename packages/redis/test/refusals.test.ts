@@ -163,10 +163,10 @@ test("what somebody else wrote under our key is not overwritten", async () => {
 });
 
 test("a namespace of a newer version is refused, and not touched", async () => {
-  await server().command("HSET", "lease:{newer}", "n", "2 something else");
+  await server().command("HSET", "lease:{newer}", "n", "3 something else");
   const backend = open({ url: server().url, namespace: "newer" });
   await expect(backend.acquire(request("r"))).rejects.toMatchObject({ code: "BACKEND_INCOMPATIBLE" });
-  expect(await server().command("HGETALL", "lease:{newer}")).toEqual(["n", "2 something else"]);
+  expect(await server().command("HGETALL", "lease:{newer}")).toEqual(["n", "3 something else"]);
 });
 
 test.each([
