@@ -172,17 +172,6 @@ local function enter(op, lease, state, ttl, modes, lines, count)
   return record
 end
 
--- Gives a pending lease what it waited for.
-local function promote(lease, record)
-  local expires = pack('>I6', now + read('>I4', record, 27))
-  record = 'A' .. sub(record, 2, 8) .. expires .. sub(record, 15, 20) .. pack('>I6', now) .. sub(record, 27)
-  set(lease, record)
-  set('w' .. sub(lease, 2), false)
-  pending = pending - 1
-  tell('a', number(), lease, record, '')
-  return { 'g', record }
-end
-
 local function acquire(op)
   local lease = sub(op, 3, 39)
   local claims_length, _, agent_length = read('>I3I3I2', op, 76)

@@ -7,7 +7,7 @@ export const STORE = `
 local value, before
 -- The head.
 local last, pruned, epoch, pending, subtrees, lined, bucketed
--- The history of this call, four parts an event; clients to call, and for which id; records of what was ended.
+-- The history of this call, three parts an event; clients to call, and for which id; records of what was ended.
 local events, event_count, calls, freed
 -- Whether a new lease was entered, for which there may be no room.
 local entered
@@ -28,10 +28,21 @@ local function number()
 end
 
 local function tell(kind, number, lease, record, act)
-  local at = 4 * event_count
+  local at = 3 * event_count
   event_count = event_count + 1
-  events[at + 1], events[at + 2] = pack('>c1I7I3I3', kind, number, #record, #act), lease
-  events[at + 3], events[at + 4] = record, act
+  events[at + 1] = pack('>c1I7I3I3c37', kind, number, #record, #act, lease)
+  events[at + 2], events[at + 3] = record, act
+end
+
+-- Gives a pending lease what it waited for.
+local function promote(lease, record)
+  local expires = pack('>I6', now + read('>I4', record, 27))
+  record = 'A' .. sub(record, 2, 8) .. expires .. sub(record, 15, 20) .. pack('>I6', now) .. sub(record, 27)
+  set(lease, record)
+  set('w' .. sub(lease, 2), false)
+  pending = pending - 1
+  tell('a', number(), lease, record, '')
+  return { 'g', record }
 end
 `;
 
