@@ -225,8 +225,7 @@ async function all(running: readonly Promise<Told>[]): Promise<Told[]> {
   if (running.length === 1) return [await (running[0] as Promise<Told>)];
   const settled = await Promise.allSettled(running);
   const failed = settled.find((outcome) => outcome.status === "rejected");
-  if (failed === undefined)
-    return settled.map((outcome) => (outcome as PromiseFulfilledResult<Told>).value);
+  if (failed === undefined) return settled.map((outcome) => (outcome as PromiseFulfilledResult<Told>).value);
   if (settled.every((outcome) => outcome.status === "rejected")) throw failed.reason;
   throw new LeaseError(
     "OUTCOME_UNKNOWN",

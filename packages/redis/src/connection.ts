@@ -44,6 +44,14 @@ const CLOSE_WITHIN_MS = 1_000;
 /** Who waits for a connection that is there and could not be inspected has it tried again this often. */
 const INSPECT_EVERY_MS = 100;
 
+/** A script call. */
+interface Call {
+  /** When its time is over, on the monotonic clock. */
+  readonly until: number;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 export class Connection {
   readonly #options: ConnectionOptions;
   #client: Client | undefined;
@@ -56,8 +64,10 @@ export class Connection {
   #onReplaced: () => void = () => {};
   #connections = 0;
   readonly #waiting = new Set<() => void>();
-  /** Scripts that were sent, and neither answered nor given up by ioredis. */
-  #underWay = 0;
+  /** Sent, and neither answered nor given up. */
+  readonly #underWay = new Set<Call>();
+  #watching: NodeJS.Timeout | undefined;
+  #watchedUntil = Number.POSITIVE_INFINITY;
   #closed = false;
 
   constructor(options: ConnectionOptions) {
@@ -69,22 +79,32 @@ export class Connection {
    *
    * @throws `BACKEND_UNAVAILABLE` (nothing was sent), `OUTCOME_UNKNOWN` (no answer), `CLOSED`, and what the server said
    */
-  async run(script: Script, args: readonly ScriptArgument[]): Promise<Answer> {
-    const until = performance.now() + this.#options.timeoutMs;
-    try {
-      for (;;) {
-        if (!this.#usable || this.#closed) await this.#untilUsable(until);
-        try {
-          return await this.#send(this.#client as Client, script, args, until);
-        } catch (error) {
+  run(script: Script, args: readonly ScriptArgument[]): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const until = performance.now() + this.#options.timeoutMs;
+      const call: Call = {
+        until,
+        resolve,
+        reject: (error) => {
           // The connection is about to close: on the next one it is sent for the first time.
-          if (!isNotSent(error)) throw error;
+          if (!isNotSent(error)) return reject(this.#closed ? closed() : toLeaseError(error));
           this.#usable = false;
-        }
-      }
+          void this.#sendOnce(script, args, call);
+        },
+      };
+      if (this.#usable && !this.#closed) this.#send(this.#client as Client, script, args, call);
+      else void this.#sendOnce(script, args, call);
+    });
+  }
+
+  /** Sends a call as soon as there is a connection. */
+  async #sendOnce(script: Script, args: readonly ScriptArgument[], call: Call): Promise<void> {
+    try {
+      await this.#untilUsable(call.until);
     } catch (error) {
-      throw this.#closed ? closed() : toLeaseError(error);
+      return call.reject(error);
     }
+    this.#send(this.#client as Client, script, args, call);
   }
 
   /** The client for scripts, once it can be used. */
@@ -107,41 +127,58 @@ export class Connection {
     this.#closed = true;
     this.#notify();
     const until = performance.now() + CLOSE_WITHIN_MS;
-    while (this.#usable && this.#underWay > 0 && performance.now() < until) {
+    while (this.#usable && this.#underWay.size > 0 && performance.now() < until) {
       await this.#change(until - performance.now());
     }
+    clearTimeout(this.#watching);
     this.#client?.disconnect();
   }
 
-  #send(client: Client, script: Script, args: readonly ScriptArgument[], until: number): Promise<Answer> {
+  #send(client: Client, script: Script, args: readonly ScriptArgument[], call: Call): void {
     const { keys } = this.#options;
-    return new Promise((resolve, reject) => {
-      this.#underWay += 1;
-      const settle = () => {
-        clearTimeout(timer);
-        this.#underWay -= 1;
-        if (this.#underWay === 0 && this.#closed) this.#notify();
-      };
-      const answered = (answer: unknown) => {
-        settle();
-        resolve(answer as Answer);
-      };
-      const failed = (error: unknown) => {
-        settle();
-        reject(error);
-      };
-      const timer = setTimeout(
-        () => {
-          this.#giveUp(client);
-          reject(outcomeUnknown(undefined));
-        },
-        Math.max(1, until - performance.now()),
-      );
-      client.callBuffer("evalsha", script.sha, keys.length, ...keys, ...args).then(answered, (error) => {
-        if (!isNoScript(error)) return failed(error);
-        client.callBuffer("eval", script.text, keys.length, ...keys, ...args).then(answered, failed);
-      });
+    this.#underWay.add(call);
+    this.#watch(call);
+    const settle = () => {
+      this.#underWay.delete(call);
+      if (this.#underWay.size === 0 && this.#closed) this.#notify();
+    };
+    const answered = (answer: unknown) => {
+      settle();
+      call.resolve(answer as Answer);
+    };
+    const failed = (error: unknown) => {
+      settle();
+      call.reject(error);
+    };
+    client.callBuffer("evalsha", script.sha, keys.length, ...keys, ...args).then(answered, (error) => {
+      if (!isNoScript(error)) return failed(error);
+      client.callBuffer("eval", script.text, keys.length, ...keys, ...args).then(answered, failed);
     });
+  }
+
+  /**
+   * Sees to it that a call is given up when its time is over. One timer for all of them, which goes on to the next, in
+   * place of one that is set and taken back for each.
+   */
+  #watch({ until }: Call): void {
+    if (until >= this.#watchedUntil) return;
+    clearTimeout(this.#watching);
+    this.#watchedUntil = until;
+    this.#watching = setTimeout(() => this.#giveUpLate(), Math.max(1, until - performance.now()));
+  }
+
+  #giveUpLate(): void {
+    this.#watchedUntil = Number.POSITIVE_INFINITY;
+    const now = performance.now();
+    for (const call of this.#underWay) {
+      if (call.until > now) {
+        this.#watch(call);
+      } else {
+        this.#underWay.delete(call);
+        this.#giveUp(this.#client as Client);
+        call.reject(outcomeUnknown(undefined));
+      }
+    }
   }
 
   /**

@@ -85,7 +85,8 @@ export class Steps {
         this.#underWay -= steps.length;
         const [time, ...answers] = answered as [Buffer, ...Answer[]];
         const now = numberAt(time, 0, 6);
-        for (const [index, { resolve }] of steps.entries()) resolve({ now, answer: answers[index] as Answer });
+        for (const [index, { resolve }] of steps.entries())
+          resolve({ now, answer: answers[index] as Answer });
       },
       (error: unknown) => {
         this.#underWay -= steps.length;

@@ -22,7 +22,12 @@ const RESOURCES = ["src", "src/a", "src/a/x", "src/b", "src/**", "src/a/**", "li
 const IDS = 8;
 
 type Act =
-  | { readonly act: "acquire"; readonly slot: number; readonly wait: boolean; readonly claims: readonly Claim[] }
+  | {
+      readonly act: "acquire";
+      readonly slot: number;
+      readonly wait: boolean;
+      readonly claims: readonly Claim[];
+    }
   | { readonly act: "release" | "abandon" | "renew"; readonly slot: number }
   | { readonly act: "revoke"; readonly slot: number; readonly graceMs: number };
 
@@ -88,7 +93,11 @@ async function told(answer: Promise<unknown>): Promise<unknown> {
   }
 }
 
-async function compare(backend: LeaseBackend, place: string, plan: readonly (readonly Act[])[]): Promise<void> {
+async function compare(
+  backend: LeaseBackend,
+  place: string,
+  plan: readonly (readonly Act[])[],
+): Promise<void> {
   const specification = closing(memoryBackend());
   const run = new Run(place);
   for (const acts of plan) {
@@ -98,7 +107,12 @@ async function compare(backend: LeaseBackend, place: string, plan: readonly (rea
     for (const call of calls) apart.push(await told(call(specification)));
     expect(together).toEqual(apart);
     // Whatever was written tells the same, by every way to it.
-    for (const query of [{}, { agentId: "zoë" }, { resource: `${place}src/**` }, { resource: `${place}src/a` }]) {
+    for (const query of [
+      {},
+      { agentId: "zoë" },
+      { resource: `${place}src/**` },
+      { resource: `${place}src/a` },
+    ]) {
       const seen = (await listed(backend, query)).filter((lease) => isIn(place, lease));
       const expected = await listed(specification, query);
       expect(seen.map(({ id, state }) => ({ id, state }))).toEqual(
@@ -108,7 +122,8 @@ async function compare(backend: LeaseBackend, place: string, plan: readonly (rea
   }
   const history = async (of: LeaseBackend) => {
     const types: string[] = [];
-    for await (const { type, lease } of of.changes({})) if (isIn(place, lease)) types.push(`${type} ${lease.id}`);
+    for await (const { type, lease } of of.changes({}))
+      if (isIn(place, lease)) types.push(`${type} ${lease.id}`);
     return types;
   };
   expect(await history(backend)).toEqual(await history(specification));

@@ -101,7 +101,7 @@ if has_room then
     call('XADD', history, string.format('%.0f-0', last), 'e', entry)
   end
   for i = 1, #calls, 2 do call('PUBLISH', hash .. ':' .. calls[i], calls[i + 1]) end
-  if not bucketed and call('HLEN', hash) > ${WALK_MOST} then rare().build_buckets(kept[2]) end
+  if entered and not bucketed and call('HLEN', hash) > ${WALK_MOST} then rare().build_buckets(kept[2]) end
 end
 `;
 
