@@ -85,12 +85,7 @@ export class Connection {
       const call: Call = {
         until,
         resolve,
-        reject: (error) => {
-          // The connection is about to close: on the next one it is sent for the first time.
-          if (!isNotSent(error)) return reject(this.#closed ? closed() : toLeaseError(error));
-          this.#usable = false;
-          void this.#sendOnce(script, args, call);
-        },
+        reject: (error) => reject(this.#closed ? closed() : toLeaseError(error)),
       };
       if (this.#usable && !this.#closed) this.#send(this.#client as Client, script, args, call);
       else void this.#sendOnce(script, args, call);
@@ -148,7 +143,10 @@ export class Connection {
     };
     const failed = (error: unknown) => {
       settle();
-      call.reject(error);
+      if (!isNotSent(error)) return call.reject(error);
+      // The connection is about to close: on the next one it is sent for the first time.
+      this.#usable = false;
+      void this.#sendOnce(script, args, call);
     };
     client.callBuffer("evalsha", script.sha, keys.length, ...keys, ...args).then(answered, (error) => {
       if (!isNoScript(error)) return failed(error);

@@ -53,6 +53,10 @@ test("an acquire and a release in one script call: the one is refused, the other
     expect(released).toMatchObject({ value: "released" });
     expect(await backend.acquire(request("", { ...asAgain(pending) }))).toMatchObject({ status: "granted" });
     expect((await backend.list({})).leases.map(({ id }) => id)).toEqual([pending.id]);
+    // What was decided twice is told once, and told.
+    const told: string[] = [];
+    for await (const { type } of backend.changes({})) told.push(type);
+    expect(told).toEqual(["acquired", "queued", "released", "acquired"]);
   } finally {
     await server().command("CONFIG", "SET", "maxmemory", "0");
   }

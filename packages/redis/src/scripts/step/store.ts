@@ -72,11 +72,12 @@ end
 kept[2] = pack('>c1I7I7I7I4I4', '${VERSION}', last, pruned, epoch, pending, subtrees)
   .. (lined and '1' or '0') .. (bucketed and '1' or '0')
 
+local written = true
 if entered then
   local result = pcall_redis('HSET', hash, unpack(kept, 1, math.min(kept_count, PART)))
   if type(result) == 'table' and result.err then
     if not find(result.err, 'OOM', 1, true) then return result end
-    has_room = false
+    has_room, written = false, false
   else
     for from = PART + 1, kept_count, PART do
       call('HSET', hash, unpack(kept, from, math.min(from + PART - 1, kept_count)))
@@ -89,7 +90,7 @@ else
   in_parts('HSET', hash, kept)
 end
 
-if has_room then
+if written then
   -- Leftovers of a namespace whose hash is gone would stand in the way of the new one.
   if not head then call('DEL', index, history) end
   if lined then
