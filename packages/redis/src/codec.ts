@@ -62,9 +62,14 @@ export function encodeRelease(request: ReleaseRequest): Binary {
 export const encodeLook = (id: string): Binary => `Ll${id}`;
 export const encodeEndIfDead = (id: string): Binary => `Xl${id}`;
 
+/** What the step script needs to know besides the operations. */
+export function encodeSettings(client: string, endMemoryMs: number, recordRenewals: boolean): Binary {
+  return `${client}${bytes(endMemoryMs, 6)}${recordRenewals ? 1 : 0}`;
+}
+
 /** Several operations, as the step script takes them. */
-export function encodeBatch(operations: readonly Binary[]): Buffer {
-  let text = "";
+export function encodeBatch(settings: Binary, operations: readonly Binary[]): Buffer {
+  let text = settings;
   for (const operation of operations) text += bytes(operation.length, 3) + operation;
   return Buffer.from(text, "latin1");
 }

@@ -3,7 +3,7 @@
  * script does in it, so sixteen operations together cost little more than two apart.
  */
 import { setImmediate } from "node:timers";
-import { type Binary, encodeBatch, numberAt } from "./codec.js";
+import { type Binary, encodeBatch, encodeSettings, numberAt } from "./codec.js";
 import { type Answer, type Connection, closed, script } from "./connection.js";
 import { STEP_SCRIPT } from "./scripts/step.js";
 
@@ -11,7 +11,7 @@ import { STEP_SCRIPT } from "./scripts/step.js";
  * Redis answers a client only when it has carried out all that it read from it, so everything in one call, or several
  * calls written at once, would make client and server wait for each other. Two calls that take turns keep both busy.
  */
-const MOST_TOGETHER = 16;
+const MOST_TOGETHER = 32;
 /** Fewer are not worth a second call. */
 const LEAST_TOGETHER = 8;
 
@@ -38,7 +38,7 @@ export interface StepsOptions {
 
 export class Steps {
   readonly #connection: Connection;
-  readonly #settings: readonly (string | number)[];
+  readonly #settings: Binary;
   #queue: Step[] = [];
   #scheduled = false;
   /** Operations sent and not answered yet. */
@@ -47,7 +47,7 @@ export class Steps {
 
   constructor({ connection, client, endMemoryMs, recordRenewals }: StepsOptions) {
     this.#connection = connection;
-    this.#settings = [client, endMemoryMs, recordRenewals ? 1 : 0];
+    this.#settings = encodeSettings(client, endMemoryMs, recordRenewals);
   }
 
   /** Carries out one operation, after all that were asked for before. */
@@ -80,7 +80,7 @@ export class Steps {
   #send(steps: readonly Step[]): void {
     this.#underWay += steps.length;
     const operations = steps.map(({ operation }) => operation);
-    this.#connection.run(STEP, [...this.#settings, encodeBatch(operations)]).then(
+    this.#connection.run(STEP, [encodeBatch(this.#settings, operations)]).then(
       (answered) => {
         this.#underWay -= steps.length;
         const [time, ...answers] = answered as [Buffer, ...Answer[]];

@@ -9,7 +9,7 @@ import { BUCKETED, FLUSH, STORE } from "./step/store.js";
  * Carries out up to a batch of operations, one after the other.
  *
  * KEYS  the hash, the index and the history of one namespace (see `layout.ts`)
- * ARGV  1 the calling client, 2 ms that an end is remembered, 3 whether renewals are recorded ('1'), 4 the operations,
+ * ARGV  1 the calling client 8 · ms that an end is remembered 6 · whether renewals are recorded ('1') 1 · the operations,
  *       each its length in 3 bytes, then (a lease is `l` and its id)
  *   `A` wait 1 · lease · ttl of waiting 4 · a record from its ttl on          acquire
  *   `N` lease · token 7 · ttl 4 · renewal 7 · agent                                                             renew
@@ -33,16 +33,17 @@ import { BUCKETED, FLUSH, STORE } from "./step/store.js";
  * written, and the operations are decided once more, with no room for new leases.
  */
 export const STEP_SCRIPT = `${PRELUDE}
-local client, end_memory, record_renewals = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
+local text = ARGV[1]
+local client, end_memory, record_renewals = sub(text, 1, 8), read('>I6', text, 9), byte(text, 15) == 49
 local has_room = true
 ${LOAD}${CHECK_VERSION}${PARTS}${STORE}
 -- What most calls do not need is only made when it is: making all of it costs as much as several operations.
 local made
 local function rare()
   if made then return made end
-${RECORDS}${WALKS}${AROUND}${ENDING}${ACQUIRING}${RENEWING}${BUCKETED}
+${RECORDS}${WALKS}${AROUND}${BUCKETED}${ENDING}${ACQUIRING}${RENEWING}
   made = {
-    is_covered = is_covered, wake = wake, fill_buckets = fill_buckets, build_buckets = build_buckets,
+    is_covered = is_covered, wake = wake, rebucket = rebucket, build_buckets = build_buckets,
     A = acquire, N = renew, D = release, B = release, V = release, L = look, X = end_if_dead,
   }
   return made
@@ -51,7 +52,7 @@ end
 local answers
 repeat
   local again = not has_room
-  value, before, events, event_count, calls, freed, entered = {}, {}, {}, 0, {}, {}, false
+  value, dirty, dirty_count, events, event_count, calls, freed, entered = {}, {}, 0, {}, 0, {}, {}, false
   for i = 1, named do value[fields[i]] = found[i] end
   if head then
     last, pruned, epoch, pending, subtrees = read('>I7I7I7I4I4', head, 2)
@@ -61,8 +62,9 @@ repeat
   end
   local was_lined = lined
   answers = { pack('>I6', now) }
+  local answered = 1
 ${DECIDE}
-  if next(before) or lined ~= was_lined then
+  if dirty_count > 0 or lined ~= was_lined then
 ${FLUSH}
   end
 until has_room or again

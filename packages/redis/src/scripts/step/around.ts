@@ -33,7 +33,8 @@ local function lines_over(line)
   local base = subtree_base(line)
   local fields = base and lines_below(base) or { line }
   if base then
-    for field in pairs(before) do
+    for i = 1, dirty_count do
+      local field = dirty[i]
       if byte(field) == 114 and (base == 'r' or sub(field, 1, #base + 1) == base .. '/') then
         fields[#fields + 1] = field
       end

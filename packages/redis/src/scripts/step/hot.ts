@@ -6,34 +6,32 @@ import { TOKENS_END } from "../layout.js";
 
 /** Parses the operations, and reads in one go what they name. */
 export const LOAD = `
-local text = ARGV[4]
-local begins, ends, lease_of, line_of, claim_at, claim_end, count = {}, {}, {}, {}, {}, {}, 0
+-- Six parts of each: where it begins and ends, its lease and, of one claim that is no subtree, its line and where that
+-- claim begins and ends. One table that grows costs less than six.
+local parts, last_part = {}, 0
 local fields, named = { 'n' }, 1
 do
-  local at = 1
+  local at = 16
   while at <= #text do
     local from, to = at + 3, at + 2 + read('>I3', text, at)
-    count = count + 1
-    begins[count], ends[count] = from, to
-    local lease
+    local lease, line, claim_at, claim_end = nil, false, false, false
     if byte(text, from) == 65 then
       lease = sub(text, from + 2, from + 38)
       local claims_length, _, agent_length = read('>I3I3I2', text, from + 75)
-      local claims_at = from + 83 + agent_length
-      local line_to = claims_at + 2 + read('>I2', text, claims_at + 1)
-      local line = sub(text, claims_at + 3, line_to)
+      claim_at = from + 83 + agent_length
+      claim_end = claim_at + 2 + read('>I2', text, claim_at + 1)
+      line = sub(text, claim_at + 3, claim_end)
       named = named + 1
       fields[named] = line
-      -- Of one claim that is no subtree.
-      if line_to == claims_at + claims_length - 1 and byte(text, line_to) ~= 42 then
-        line_of[count], claim_at[count], claim_end[count] = line, claims_at, line_to
-      end
+      if claim_end ~= claim_at + claims_length - 1 or byte(text, claim_end) == 42 then line = false end
     else
       lease = sub(text, from + 1, from + 37)
     end
-    lease_of[count] = lease
     named = named + 1
     fields[named] = lease
+    parts[last_part + 1], parts[last_part + 2], parts[last_part + 3] = from, to, lease
+    parts[last_part + 4], parts[last_part + 5], parts[last_part + 6] = line, claim_at, claim_end
+    last_part = last_part + 6
     at = to + 1
   end
 end
@@ -48,15 +46,17 @@ const ACQUIRE = `
       if has_room and us < ${TOKENS_END} and last < ${TOKENS_END} then
         local token, expires = number(), now + read('>I4', text, from + 43)
         record = pack('>c1I7I6I6I6c0', 'A', token, expires, now, now, sub(text, from + 43, to))
-        set(lease, record)
-        set(line, pack('>c1I7c37', sub(text, claim_at[i], claim_at[i]), token, lease))
+        value[lease], value[line] = record, pack('>c1I7c37', sub(text, claim_at, claim_at), token, lease)
+        dirty[dirty_count + 1], dirty[dirty_count + 2] = lease, line
+        dirty_count = dirty_count + 2
         entered = true
+        if bucketed then rare().rebucket(lease, false, record) end
         tell('a', token, lease, record, '')
         answer = pack('>c1I7', 'G', token)
       end
     elseif record and ahead and byte(record) == 80 and sub(ahead, 9, 45) == lease and now < read('>I6', record, 9)
-      and read('>I3', record, 59) == claim_end[i] - claim_at[i] + 1
-      and sub(record, 65, claim_end[i] - from - 16) == sub(text, from + 81, claim_end[i]) then
+      and read('>I3', record, 59) == claim_end - claim_at + 1
+      and sub(record, 65, claim_end - from - 16) == sub(text, from + 81, claim_end) then
       answer = promote(lease, record)
     end
 `;
@@ -78,8 +78,10 @@ const RELEASE = `
         behind = sub(behind, 46)
       end
       -- Where nobody waits, the line of an exclusive lease has nobody else in it.
-      set(line, behind ~= '' and behind)
-      set(lease, false)
+      value[lease], value[line] = false, behind ~= '' and behind
+      dirty[dirty_count + 1], dirty[dirty_count + 2] = lease, line
+      dirty_count = dirty_count + 2
+      if bucketed then rare().rebucket(lease, record, false) end
       tell('r', number(), lease, record, '')
       answer = 'r'
       if behind ~= '' or subtrees > 0 then freed[#freed + 1] = record end
@@ -115,15 +117,17 @@ end
 `;
 
 export const DECIDE = `
-for i = 1, count do
-  local from, to, lease, line = begins[i], ends[i], lease_of[i], line_of[i]
-  local kind, record, answer = byte(text, from), value[lease_of[i]], nil
+for part = 0, last_part - 6, 6 do
+  local from, to, lease = parts[part + 1], parts[part + 2], parts[part + 3]
+  local line, claim_at, claim_end = parts[part + 4], parts[part + 5], parts[part + 6]
+  local kind, record, answer = byte(text, from), value[lease], nil
   if kind == 65 and line and (subtrees == 0 or not rare().is_covered(line)) then
 ${ACQUIRE}
   elseif kind == 68 and record and byte(record) == 65 then
 ${RELEASE}
   end
-  answers[i + 1] = answer or rare()[sub(text, from, from)](sub(text, from, to))
+  answered = answered + 1
+  answers[answered] = answer or rare()[sub(text, from, from)](sub(text, from, to))
 end
 if pending > 0 and #freed > 0 then
 ${CALL_NEXT}

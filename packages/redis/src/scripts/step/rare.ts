@@ -31,6 +31,7 @@ local function finish(lease, record, how, act)
     if subtree_base(lines[i]) then subtrees = subtrees - 1 end
   end
   set(lease, false)
+  if bucketed then rebucket(lease, record, false) end
   if how == 'e' or how == 'v' then bury(lease, agent_of(record), how, act) end
   tell(how, number(), lease, record, act)
   if byte(record) == 80 then
@@ -167,6 +168,7 @@ local function enter(op, lease, state, ttl, modes, lines, count)
     if subtree_base(lines[i]) then subtrees = subtrees + 1 end
   end
   set(lease, record)
+  if bucketed then rebucket(lease, false, record) end
   entered = true
   tell(state == 'A' and 'a' or 'q', token, lease, record, '')
   return record

@@ -3,8 +3,8 @@ import { TOKENS_END, VERSION, WALK_MOST } from "../layout.js";
 
 /** The head, the hash as far as it was read, and what operations make of both. */
 export const STORE = `
--- What the fields hold (false: nothing), and what those that changed held before (true: something, it was not read).
-local value, before
+-- What the fields hold, as far as they were read (false: nothing), and which of them changed (some more than once).
+local value, dirty, dirty_count
 -- The head.
 local last, pruned, epoch, pending, subtrees, lined, bucketed
 -- The history of this call, three parts an event; clients to call, and for which id; records of what was ended.
@@ -14,10 +14,8 @@ local entered
 
 -- With false for a value the field goes.
 local function set(field, text)
-  if before[field] == nil then
-    local known = value[field]
-    before[field] = known == nil and true or known
-  end
+  dirty_count = dirty_count + 1
+  dirty[dirty_count] = field
   value[field] = text
 end
 
@@ -51,19 +49,21 @@ end
  * renewing always find room: after a deletion Redis lets a script finish, even when its memory is full.
  */
 export const FLUSH = `
-if bucketed then rare().fill_buckets() end
 local kept, gone, new_lines, old_lines = { 'n', false }, {}, {}, {}
 local kept_count, gone_count = 2, 0
-for field, old in pairs(before) do
-  local text = value[field]
-  if text then
-    kept[kept_count + 1], kept[kept_count + 2] = field, text
+for i = 1, dirty_count do
+  local field = dirty[i]
+  local written = value[field]
+  -- Each once.
+  value[field] = nil
+  if written then
+    kept[kept_count + 1], kept[kept_count + 2] = field, written
     kept_count = kept_count + 2
-    if lined and not old and byte(field) == 114 then
+    if lined and byte(field) == 114 then
       new_lines[#new_lines + 1] = 0
       new_lines[#new_lines + 1] = field
     end
-  elseif old then
+  elseif written == false then
     gone_count = gone_count + 1
     gone[gone_count] = field
     if lined and byte(field) == 114 then old_lines[#old_lines + 1] = field end
@@ -115,22 +115,12 @@ local function leave_bucket(lease, record)
   set(field, #tickets > 44 and sub(tickets, 1, at - 1) .. sub(tickets, at + 44))
 end
 
-local function fill_buckets()
-  -- Buckets come on top of what changed, so first of all what did.
-  local leases = {}
-  for field in pairs(before) do
-    if byte(field) == 108 then leases[#leases + 1] = field end
-  end
-  for i = 1, #leases do
-    local lease = leases[i]
-    local old, new = is_record(before[lease]) and before[lease], is_record(value[lease]) and value[lease]
-    local stays = old and new and sub(old, 2, 8) == sub(new, 2, 8)
-    if old and not stays then leave_bucket(lease, old) end
-    if new and not stays then
-      local field = bucket_of(read('>I7', new, 2), agent_of(new))
-      set(field, (get(field) or '') .. sub(new, 2, 8) .. lease)
-    end
-  end
+-- Where a lease was entered or ended, or both: its record before and after.
+local function rebucket(lease, before, after)
+  if before then leave_bucket(lease, before) end
+  if not after then return end
+  local field = bucket_of(read('>I7', after, 2), agent_of(after))
+  set(field, (get(field) or '') .. sub(after, 2, 8) .. lease)
 end
 
 local function build_buckets(head)
