@@ -53,7 +53,8 @@ export function resourceProblem(resource: unknown): string | null {
   const bytes = utf8Length(resource);
   if (bytes > MAX_RESOURCE_BYTES) return `takes ${bytes} bytes of UTF-8, more than ${MAX_RESOURCE_BYTES}`;
   if (hasControlCharacter(resource)) return "contains a control character";
-  if (resource !== resource.normalize("NFC"))
+  // ASCII has but one form, and to look for others costs as much as all the rest.
+  if (bytes !== resource.length && resource !== resource.normalize("NFC"))
     return 'must be in Unicode form NFC: pass it through .normalize("NFC")';
   const segments = resource.split("/");
   for (const [index, segment] of segments.entries()) {

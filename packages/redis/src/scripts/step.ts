@@ -36,14 +36,14 @@ export const STEP_SCRIPT = `${PRELUDE}
 local text = ARGV[1]
 local client, end_memory, record_renewals = sub(text, 1, 8), read('>I6', text, 9), byte(text, 15) == 49
 local has_room = true
-${LOAD}${CHECK_VERSION}${PARTS}${STORE}
+${PARTS}${LOAD}${CHECK_VERSION}${STORE}
 -- What most calls do not need is only made when it is: making all of it costs as much as several operations.
 local made
 local function rare()
   if made then return made end
 ${RECORDS}${WALKS}${AROUND}${BUCKETED}${ENDING}${ACQUIRING}${RENEWING}
   made = {
-    is_covered = is_covered, wake = wake, rebucket = rebucket, build_buckets = build_buckets,
+    wake = wake, rebucket = rebucket, build_buckets = build_buckets,
     A = acquire, N = renew, D = release, B = release, V = release, L = look, X = end_if_dead,
   }
   return made

@@ -19,15 +19,6 @@ local function fetch(fields)
   for i = 1, #missing do value[missing[i]] = values[i] end
 end
 
--- Whether there are claims of subtrees that a resource lies in.
-local function is_covered(line)
-  local fields = covering_lines(line)
-  for i = 1, #fields do
-    if get(fields[i]) then return true end
-  end
-  return false
-end
-
 -- The lines of all resources that overlap with this one. Those that this call made are not in the index yet.
 local function lines_over(line)
   local base = subtree_base(line)

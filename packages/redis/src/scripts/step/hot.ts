@@ -1,90 +1,120 @@
 /**
- * What nearly every call consists of: an exclusive lease of one resource that nobody else wants is taken, or given
- * back. It stands in the loop itself, since a function of Lua costs as much to make as such an operation.
+ * What nearly every call consists of: a lease of resources that nobody else wants is taken, or given back. It stands in
+ * the loop itself, since a function of Lua costs as much to make as such an operation.
  */
 import { TOKENS_END } from "../layout.js";
 
 /** Parses the operations, and reads in one go what they name. */
 export const LOAD = `
--- Six parts of each: where it begins and ends, its lease and, of one claim that is no subtree, its line and where that
--- claim begins and ends. One table that grows costs less than six.
+-- Six parts of each: where it begins and ends, its lease, and, of claims of which none is a subtree, the first and last
+-- of their lines among the fields, and where the claims begin. One table that grows costs less than six.
 local parts, last_part = {}, 0
 local fields, named = { 'n' }, 1
 do
   local at = 16
   while at <= #text do
     local from, to = at + 3, at + 2 + read('>I3', text, at)
-    local lease, line, claim_at, claim_end = nil, false, false, false
+    local lease, first, claims_at = nil, false, false
     if byte(text, from) == 65 then
       lease = sub(text, from + 2, from + 38)
       local claims_length, _, agent_length = read('>I3I3I2', text, from + 75)
-      claim_at = from + 83 + agent_length
-      claim_end = claim_at + 2 + read('>I2', text, claim_at + 1)
-      line = sub(text, claim_at + 3, claim_end)
-      named = named + 1
-      fields[named] = line
-      if claim_end ~= claim_at + claims_length - 1 or byte(text, claim_end) == 42 then line = false end
+      claims_at, first = from + 83 + agent_length, named + 1
+      local claim, claims_end = claims_at, claims_at + claims_length - 1
+      repeat
+        local claim_end = claim + 2 + read('>I2', text, claim + 1)
+        named = named + 1
+        fields[named] = sub(text, claim + 3, claim_end)
+        if byte(text, claim_end) == 42 then first = false end
+        claim = claim_end + 1
+      until claim > claims_end
     else
       lease = sub(text, from + 1, from + 37)
     end
+    parts[last_part + 1], parts[last_part + 2], parts[last_part + 3] = from, to, lease
+    parts[last_part + 4], parts[last_part + 5], parts[last_part + 6] = first, named, claims_at
+    last_part = last_part + 6
     named = named + 1
     fields[named] = lease
-    parts[last_part + 1], parts[last_part + 2], parts[last_part + 3] = from, to, lease
-    parts[last_part + 4], parts[last_part + 5], parts[last_part + 6] = line, claim_at, claim_end
-    last_part = last_part + 6
     at = to + 1
   end
 end
-local found = call('HMGET', hash, unpack(fields))
+local found = call('HMGET', hash, unpack(fields, 1, math.min(named, PART)))
+for from = PART + 1, named, PART do
+  local more = call('HMGET', hash, unpack(fields, from, math.min(from + PART - 1, named)))
+  for i = 1, #more do found[from + i - 1] = more[i] end
+end
 local head = found[1]
 `;
 
 /** Grants what nobody else wants, and what was called to take its turn; `answer` stays nil for all else. */
 const ACQUIRE = `
-    local ahead = value[line]
-    if not record and not ahead then
+    local taken = record
+    for i = first, last_line do
+      local line = fields[i]
+      taken = taken or value[line] or (subtrees > 0 and is_covered(line))
+    end
+    if not taken then
       if has_room and us < ${TOKENS_END} and last < ${TOKENS_END} then
         local token, expires = number(), now + read('>I4', text, from + 43)
         record = pack('>c1I7I6I6I6c0', 'A', token, expires, now, now, sub(text, from + 43, to))
-        value[lease], value[line] = record, pack('>c1I7c37', sub(text, claim_at, claim_at), token, lease)
-        dirty[dirty_count + 1], dirty[dirty_count + 2] = lease, line
-        dirty_count = dirty_count + 2
+        set(lease, record)
+        local claim = claims_at
+        for i = first, last_line do
+          local line = fields[i]
+          set(line, pack('>c1I7c37', sub(text, claim, claim), token, lease))
+          claim = claim + 3 + #line
+        end
         entered = true
         if bucketed then rare().rebucket(lease, false, record) end
         tell('a', token, lease, record, '')
         answer = pack('>c1I7', 'G', token)
       end
-    elseif record and ahead and byte(record) == 80 and sub(ahead, 9, 45) == lease and now < read('>I6', record, 9)
-      and read('>I3', record, 59) == claim_end - claim_at + 1
-      and sub(record, 65, claim_end - from - 16) == sub(text, from + 81, claim_end) then
-      answer = promote(lease, record)
+    elseif record and first == last_line and byte(record) == 80 and now < read('>I6', record, 9) then
+      local line = fields[first]
+      local ahead, claim_end = value[line], claims_at + 2 + #line
+      if ahead and sub(ahead, 9, 45) == lease and read('>I3', record, 59) == #line + 3
+        and sub(record, 65, claim_end - from - 16) == sub(text, from + 81, claim_end)
+        and (subtrees == 0 or not is_covered(line)) then
+        answer = promote(lease, record)
+      end
     end
 `;
 
-/** Gives back an exclusive lease of one resource, and calls the next in its line. */
+/** Gives back an exclusive lease, and calls the next in the line of its only resource. */
 const RELEASE = `
     local token, expires = read('>I7I6', record, 2)
     local asked = read('>I7', text, from + 38)
     local claims_length, _, agent_length = read('>I3I3I2', record, 59)
     local claims_at = 67 + agent_length
     local claims_end = claims_at + claims_length - 1
-    if now < expires and (asked == token or asked == 0) and byte(record, claims_at) == 120
-      and read('>I2', record, claims_at + 1) == claims_length - 3 and byte(record, claims_end) ~= 42
+    local claim, lines, simple = claims_at, 0, true
+    repeat
+      local claim_end = claim + 2 + read('>I2', record, claim + 1)
+      lines = lines + 1
+      simple = simple and byte(record, claim) == 120 and byte(record, claim_end) ~= 42
+      claim = claim_end + 1
+    until claim > claims_end
+    if simple and now < expires and (asked == token or asked == 0) and (pending == 0 or lines == 1)
       and sub(record, 65, claims_at - 1) == sub(text, from + 45, to) then
-      local line, behind = sub(record, claims_at + 3, claims_end), ''
+      local behind = ''
       if pending > 0 then
-        behind = value[line] or call('HGET', hash, line)
-        value[line] = behind
-        behind = sub(behind, 46)
+        local line = sub(record, claims_at + 3, claims_end)
+        behind = sub(value[line] or call('HGET', hash, line), 46)
+        set(line, behind ~= '' and behind)
+      else
+        -- Where nobody waits, the lines of an exclusive lease have nobody else in them.
+        claim = claims_at
+        repeat
+          local claim_end = claim + 2 + read('>I2', record, claim + 1)
+          set(sub(record, claim + 3, claim_end), false)
+          claim = claim_end + 1
+        until claim > claims_end
       end
-      -- Where nobody waits, the line of an exclusive lease has nobody else in it.
-      value[lease], value[line] = false, behind ~= '' and behind
-      dirty[dirty_count + 1], dirty[dirty_count + 2] = lease, line
-      dirty_count = dirty_count + 2
+      set(lease, false)
       if bucketed then rare().rebucket(lease, record, false) end
       tell('r', number(), lease, record, '')
       answer = 'r'
-      if behind ~= '' or subtrees > 0 then freed[#freed + 1] = record end
+      if behind ~= '' or (pending > 0 and subtrees > 0) then freed[#freed + 1] = record end
     end
 `;
 
@@ -116,12 +146,30 @@ if #freed == 1 and subtrees == 0 then
 end
 `;
 
-export const DECIDE = `
+/** Whether a resource lies in a subtree that somebody claims. */
+const COVERED = `
+local function is_covered(line)
+  local slash, covering = 1, 'r**'
+  while true do
+    local claimed = value[covering]
+    if claimed == nil then
+      claimed = call('HGET', hash, covering)
+      value[covering] = claimed
+    end
+    if claimed then return true end
+    if not slash then return false end
+    slash = find(line, '/', slash + 1, true)
+    covering = (slash and sub(line, 1, slash) or line .. '/') .. '**'
+  end
+end
+`;
+
+export const DECIDE = `${COVERED}
 for part = 0, last_part - 6, 6 do
   local from, to, lease = parts[part + 1], parts[part + 2], parts[part + 3]
-  local line, claim_at, claim_end = parts[part + 4], parts[part + 5], parts[part + 6]
+  local first, last_line, claims_at = parts[part + 4], parts[part + 5], parts[part + 6]
   local kind, record, answer = byte(text, from), value[lease], nil
-  if kind == 65 and line and (subtrees == 0 or not rare().is_covered(line)) then
+  if kind == 65 and first then
 ${ACQUIRE}
   elseif kind == 68 and record and byte(record) == 65 then
 ${RELEASE}
