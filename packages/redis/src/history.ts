@@ -8,7 +8,7 @@ import { HEAD } from "./scripts/layout.js";
 
 const HISTORY = script(HISTORY_SCRIPT);
 
-/** An entry holds the events of up to sixteen operations. */
+/** An entry holds the events of up to thirty-two operations. */
 const ENTRIES_IN_PAGE = 64;
 
 /** Of a namespace that nobody has written to. */
