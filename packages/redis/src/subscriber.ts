@@ -66,6 +66,7 @@ export class Subscriber {
       await client.connect();
       await client.subscribe(this.#channel);
       client.once("close", () => this.#lost());
+      if (this.#closed) return client.disconnect();
       if (client.status !== "ready") throw new Error("The connection closed again at once.");
     } catch {
       client?.removeAllListeners("close");
