@@ -69,8 +69,13 @@ test("while nobody can subscribe, waiters look for themselves", async () => {
   expect(performance.now() - begun).toBeLessThan(1_500);
 });
 
-test("a place that several clients ask for is called at all of them", async () => {
-  const clients = Array.from({ length: 3 }, () => open({ url: server().url, namespace: "shared place" }));
+test.each([
+  { how: "", alongside: false },
+  // Whatever else the script call reads of the place, it calls all.
+  { how: ", also when the release shares its call with a question about the place", alongside: true },
+])("a place that several clients ask for is called at all of them$how", async ({ alongside }) => {
+  const namespace = `shared place ${alongside}`;
+  const clients = Array.from({ length: 3 }, () => open({ url: server().url, namespace }));
   const [first, second, third] = clients as [LeaseBackend, LeaseBackend, LeaseBackend];
   const held = await hold(first, "r");
   const pending = await queue(first, "r", { agentId: "bob" });
@@ -82,12 +87,13 @@ test("a place that several clients ask for is called at all of them", async () =
   await subscribed(3);
   for (const client of clients) await client.acquire(again(pending));
   const turns = [first, second, third].map((client) => client.turn({ id: pending.id, timeoutMs: LONG_MS }));
-  await release(first, held);
+  const asked = alongside ? first.renew([pending]) : undefined;
+  await Promise.all([release(first, held), asked]);
   const begun = performance.now();
   await Promise.all(turns);
   expect(performance.now() - begun).toBeLessThan(1_000);
   expect(await second.acquire(again(pending))).toMatchObject({ status: "granted" });
-  const fields = (await server().command("HKEYS", "lease:{shared%20place}")) as string[];
+  const fields = (await server().command("HKEYS", `lease:{shared%20place%20${alongside}}`)) as string[];
   expect(fields.filter((field) => field.startsWith("w"))).toEqual([]);
 });
 

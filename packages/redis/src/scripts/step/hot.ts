@@ -135,6 +135,8 @@ if #freed == 1 and subtrees == 0 then
       local both = call('HMGET', hash, next_lease, listeners)
       value[next_lease], value[listeners] = both[1], both[2]
       next = both[1]
+    elseif value[listeners] == nil then
+      value[listeners] = call('HGET', hash, listeners)
     end
     if byte(next) == 80 and now < read('>I6', next, 9) and not value[listeners]
       and read('>I3', next, 59) == read('>I2', next, 68 + read('>I2', next, 65)) + 3 then
