@@ -60,6 +60,38 @@ describe("a resource may not be, and the refusal says what to do", () => {
   });
 });
 
+test("segment by segment, whatever shape a resource has", () => {
+  const piece = fc.constantFrom(
+    "a",
+    "B_9",
+    "-",
+    "@x",
+    "a.b",
+    ".",
+    "..",
+    ".a",
+    "**",
+    "*",
+    "a*",
+    "",
+    "é",
+    "a b",
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { minLength: 1, maxLength: 5 }), (segments) => {
+      const isRight = segments.every(
+        (segment, index) =>
+          !["", ".", ".."].includes(segment) &&
+          (!segment.includes("*") || (segment === "**" && index === segments.length - 1)),
+      );
+      const check = () => checkResource(segments.join("/"), "resource");
+      if (isRight) expect(check).not.toThrow();
+      else expectInvalid("resource", check);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
 test("a hostile resource is refused or taken in no time", () => {
   const half = MAX_RESOURCE_BYTES / 2;
   const started = process.cpuUsage();

@@ -1,6 +1,7 @@
 /**
  * What nearly every call consists of: a lease of resources that nobody else wants is taken, or given back. It stands in
- * the loop itself, since a function of Lua costs as much to make as such an operation.
+ * the loop itself, since a function of Lua costs as much to make as such an operation. For each claim it calls as
+ * little as it can: what is written out here could be a call of `set`.
  */
 import { TOKENS_END } from "../layout.js";
 
@@ -10,6 +11,7 @@ export const LOAD = `
 -- of their lines among the fields, and where the claims begin. One table that grows costs less than six.
 local parts, last_part = {}, 0
 local fields, named = { 'n' }, 1
+local has_subtrees = find(text, '**', 16, true)
 do
   local at = 16
   while at <= #text do
@@ -21,11 +23,9 @@ do
       claims_at, first = from + 83 + agent_length, named + 1
       local claim, claims_end = claims_at, claims_at + claims_length - 1
       repeat
-        local claim_end = claim + 2 + read('>I2', text, claim + 1)
         named = named + 1
-        fields[named] = sub(text, claim + 3, claim_end)
-        if byte(text, claim_end) == 42 then first = false end
-        claim = claim_end + 1
+        fields[named], claim = read('>I2c0', text, claim + 1)
+        if has_subtrees and byte(text, claim - 1) == 42 then first = false end
       until claim > claims_end
     else
       lease = sub(text, from + 1, from + 37)
@@ -58,10 +58,15 @@ const ACQUIRE = `
         local token, expires = number(), now + read('>I4', text, from + 43)
         record = pack('>c1I7I6I6I6c0', 'A', token, expires, now, now, sub(text, from + 43, to))
         set(lease, record)
-        local claim = claims_at
+        local claim, mode, ticket = claims_at, nil, nil
         for i = first, last_line do
           local line = fields[i]
-          set(line, pack('>c1I7c37', sub(text, claim, claim), token, lease))
+          if byte(text, claim) ~= mode then
+            mode = byte(text, claim)
+            ticket = sub(text, claim, claim) .. sub(record, 2, 8) .. lease
+          end
+          dirty_count = dirty_count + 1
+          dirty[dirty_count], value[line] = line, ticket
           claim = claim + 3 + #line
         end
         entered = true
@@ -87,28 +92,27 @@ const RELEASE = `
     local claims_length, _, agent_length = read('>I3I3I2', record, 59)
     local claims_at = 67 + agent_length
     local claims_end = claims_at + claims_length - 1
-    local claim, lines, simple = claims_at, 0, true
+    local lines, count, claim, simple = {}, 0, claims_at, true
     repeat
-      local claim_end = claim + 2 + read('>I2', record, claim + 1)
-      lines = lines + 1
-      simple = simple and byte(record, claim) == 120 and byte(record, claim_end) ~= 42
-      claim = claim_end + 1
+      local mode
+      count = count + 1
+      mode, lines[count], claim = read('>c1I2c0', record, claim)
+      simple = simple and mode == 'x' and (subtrees == 0 or byte(record, claim - 1) ~= 42)
     until claim > claims_end
-    if simple and now < expires and (asked == token or asked == 0) and (pending == 0 or lines == 1)
+    if simple and now < expires and (asked == token or asked == 0) and (pending == 0 or count == 1)
       and sub(record, 65, claims_at - 1) == sub(text, from + 45, to) then
       local behind = ''
       if pending > 0 then
-        local line = sub(record, claims_at + 3, claims_end)
+        local line = lines[1]
         behind = sub(value[line] or call('HGET', hash, line), 46)
         set(line, behind ~= '' and behind)
       else
         -- Where nobody waits, the lines of an exclusive lease have nobody else in them.
-        claim = claims_at
-        repeat
-          local claim_end = claim + 2 + read('>I2', record, claim + 1)
-          set(sub(record, claim + 3, claim_end), false)
-          claim = claim_end + 1
-        until claim > claims_end
+        for i = 1, count do
+          local line = lines[i]
+          dirty_count = dirty_count + 1
+          dirty[dirty_count], value[line] = line, false
+        end
       end
       set(lease, false)
       if bucketed then rare().rebucket(lease, record, false) end
