@@ -116,7 +116,7 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
     clients,
     connection,
     channel: keys.channelOf(client),
-    onMessage: (id) => turns.called(id),
+    onMessage: (message) => turns.called(message),
     onChange: () => turns.subscriptionChanged(),
   });
   const turns = new Turns(run, subscriber);
@@ -149,16 +149,20 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
     limits,
     async acquire(request) {
       checkAcquire(request, limits);
-      const operation = encodeAcquire(request, client);
+      const handed = request.handOff === true ? turns.handedTo(request) : null;
+      if (handed !== null) return { status: "granted", lease: handed, repeated: false };
+
+      const operation = encodeAcquire(request, client, request.handOff === true && !clients.isCluster);
       const asked = asAsked(request);
       if (asked.wait) turns.asking(asked.id);
       let inLine = false;
       try {
-        const result = acquireResult(asked, await run(operation));
+        const sentAt = performance.now();
+        const told = await run(operation);
+        const result = acquireResult(asked, told);
         if (result.status === "refused" && result.lease !== null) {
           inLine = true;
-          // Its own end, too, is something to hear of.
-          turns.standing(asked.id, Math.min(result.retryInMs, result.lease.expiresInMs));
+          turns.standing(result.lease, result.retryInMs, told.now - sentAt);
         }
         return result;
       } finally {

@@ -6,6 +6,8 @@ export type Client = Redis | Cluster;
 
 /** Makes clients of one Redis. Nothing connects before it is used, and whoever asked for one closes it. */
 export interface ClientFactory {
+  /** Its nodes have a clock each, and know only who listens to themselves. */
+  readonly isCluster: boolean;
   /** For scripts. */
   commands(): Client;
   /** For one subscription; `commands` tells which nodes there are. It does not connect again by itself. */
@@ -76,6 +78,7 @@ export function clientsOfUrl(url: string, timeoutMs: number): ClientFactory {
   const options = parseUrl(url);
   const own = ownOptions(timeoutMs);
   return {
+    isCluster: false,
     commands: () => new Redis({ ...options, ...own }),
     subscriber: () => new Redis({ ...options, ...own, retryStrategy: () => null }),
     blocking: () => new Redis({ ...options, ...own, socketTimeout: timeoutMs + BLOCK_MS }),
@@ -108,6 +111,7 @@ export function clientsLike(pattern: Client, timeoutMs: number): ClientFactory {
         redisOptions: { ...own, enableOfflineQueue: true, socketTimeout },
       });
     return {
+      isCluster: true,
       commands: () => duplicate(timeoutMs),
       // A message published anywhere in a cluster arrives everywhere.
       subscriber: (commands) => {
@@ -121,6 +125,7 @@ export function clientsLike(pattern: Client, timeoutMs: number): ClientFactory {
   }
   const single = pattern as Redis;
   return {
+    isCluster: false,
     commands: () => single.duplicate(own),
     subscriber: () => single.duplicate({ ...own, retryStrategy: () => null }),
     blocking: () => single.duplicate({ ...own, socketTimeout: timeoutMs + BLOCK_MS }),

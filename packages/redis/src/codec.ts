@@ -24,9 +24,13 @@ const NO_COUNT = 0;
  */
 export type Binary = string;
 
-/** @param client - who is to be called when its turn comes */
-export function encodeAcquire(request: AcquireRequest, client: string): Binary {
-  const { id, agentId, wait, ttlMs, waitTtlMs, maxRenewals, holding, reason, metadata } = request;
+/**
+ * @param client - who is to be called when its turn comes
+ * @param handOff - whether the call may bring the grant along
+ */
+export function encodeAcquire(request: AcquireRequest, client: string, handOff: boolean): Binary {
+  const { id, agentId, ttlMs, waitTtlMs, maxRenewals, holding, reason, metadata } = request;
+  const wait = request.wait ? (handOff ? 2 : 1) : 0;
   let claims = "";
   for (const { resource, mode } of request.claims) {
     claims += (mode === "exclusive" ? "x" : "s") + withLength(`r${utf8(resource)}`);
@@ -38,7 +42,7 @@ export function encodeAcquire(request: AcquireRequest, client: string): Binary {
   const counts = bytes(0, 7) + bytes(maxRenewals ?? NO_LIMIT, 7) + bytes(0, 6);
   const lengths = bytes(claims.length, 3) + bytes(rest.length, 3);
   const times = bytes(waitTtlMs, 4) + bytes(ttlMs, 4);
-  return `A${wait ? 1 : 0}l${id}${times}${counts}${client}${lengths}${encodeAgent(agentId)}${claims}${rest}`;
+  return `A${wait}l${id}${times}${counts}${client}${lengths}${encodeAgent(agentId)}${claims}${rest}`;
 }
 
 export function encodeRenew({ id, agentId, token, ttlMs, renewal }: RenewRequest): Binary {
@@ -136,7 +140,7 @@ export function decodeRecord(id: string, text: Buffer): LeaseRecord {
     const rest = text.toString("utf8", claimsEnd, restEnd);
     const [holding, reason, metadata] = rest === "" ? [[], null, null] : JSON.parse(rest);
     const refusedFrom = numberAt(text, RECORD.refusedFrom, 6);
-    const acquired = numberAt(text, RECORD.acquired, 6);
+    const isPending = text[RECORD.state] === PENDING;
     const maxRenewals = numberAt(text, RECORD.maxRenewals, 7);
     const revoking =
       refusedFrom === 0 ? null : { ...(decodeAct(text.toString("utf8", restEnd)) as RevokedBy), refusedFrom };
@@ -144,12 +148,12 @@ export function decodeRecord(id: string, text: Buffer): LeaseRecord {
       id,
       agentId: text.toString("utf8", agentAt, agentEnd),
       claims: decodeClaims(text, agentEnd, claimsEnd),
-      state: text[RECORD.state] === PENDING ? "pending" : "active",
+      state: isPending ? "pending" : "active",
       token: numberAt(text, RECORD.token, 7),
       ttlMs: numberAt(text, RECORD.ttl, 4),
       expires: numberAt(text, RECORD.expires, 6),
       requestedWall: numberAt(text, RECORD.requested, 6),
-      acquiredWall: acquired === 0 ? null : acquired,
+      acquiredWall: isPending ? null : numberAt(text, RECORD.acquired, 6),
       renewals: numberAt(text, RECORD.renewals, 7),
       maxRenewals: maxRenewals === NO_LIMIT ? null : maxRenewals,
       holding,

@@ -1,21 +1,43 @@
 /**
- * Waiting for one's turn. Whoever ends a lease publishes the ids of those who can now be granted to their clients; who
- * missed that (no subscription yet, or a broken one) looks for itself, and so does who waits for time alone.
+ * Waiting for one's turn. Whoever ends a lease publishes the ids of those who can now be granted to their clients, or
+ * that one was granted in the same step (a hand-off); who missed that (no subscription yet, or a broken one) looks for
+ * itself, and so does who waits for time alone.
  */
-import { LeaseError, type TurnRequest } from "@lease/core";
+import {
+  type AcquireRequest,
+  type Lease,
+  LeaseError,
+  sameClaims,
+  type TurnRequest,
+  timestamp,
+} from "@lease/core";
 import { encodeLook, numberAt } from "./codec.js";
 import type { Told } from "./steps.js";
 import type { Subscriber } from "./subscriber.js";
 
 /** Without a subscription a waiter looks this often. */
 const LOOK_EVERY_MS = 250;
+/** The server's time is told in whole ms, so it may be later by nearly one. */
+const TICK_MS = 1;
 /** The longest delay that a timer takes. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** A place in line that was entered here, and that nobody waits for or asks about any more, is forgotten after this. */
 const FORGET_AFTER_MS = 60_000;
 
+const ID_LENGTH = 36;
+
+/** What was answered to a request that stands in line. */
+interface Ticket {
+  readonly lease: Lease;
+  /** The server's clock is ahead of the monotonic one here by at most this. */
+  readonly aheadMs: number;
+}
+
 /** A pending request of this process. */
 interface Place {
+  ticket: Ticket | null;
+  /** When it was granted by who freed its claims, on the server's clock. */
+  handedAt: number | null;
   /** Its turn may have come since it was last asked for. */
   called: boolean;
   /** Of the subscription that hears of everything since it last looked or asked; 0: it must look. */
@@ -46,13 +68,40 @@ export class Turns {
   asking(id: string): void {
     const place = this.#place(id);
     place.called = false;
+    place.handedAt = null;
     place.generation = this.#subscriber.generation;
     place.lookAt = Number.POSITIVE_INFINITY;
   }
 
-  /** It stands in line, and nothing changes by time alone before `retryInMs`. */
-  standing(id: string, retryInMs: number): void {
-    this.#place(id).lookAt = performance.now() + retryInMs;
+  /**
+   * It stands in line, and nothing changes by time alone before `retryInMs`.
+   *
+   * @param aheadMs - the server's time as it answered, less the time here as it was asked
+   */
+  standing(lease: Lease, retryInMs: number, aheadMs: number): void {
+    const place = this.#place(lease.id);
+    // Its own end, too, is something to hear of.
+    place.lookAt = performance.now() + Math.min(retryInMs, lease.expiresInMs);
+    place.ticket = { lease, aheadMs: aheadMs + TICK_MS };
+  }
+
+  /**
+   * The lease that was handed to this request, once; `null` when the server has to be asked. Its time runs since the
+   * hand-off, and a message may have been on its way for long. So what is left is told from the server's clock, which
+   * cannot be further ahead by now than it was seen to be: less, if in doubt, than the lease really has.
+   */
+  handedTo({ id, agentId, claims }: AcquireRequest): Lease | null {
+    const place = this.#places.get(id);
+    const { ticket, handedAt } = place ?? {};
+    if (!place || !ticket || handedAt === null || handedAt === undefined) return null;
+    place.handedAt = null;
+    const { lease, aheadMs } = ticket;
+    const expires = handedAt + lease.ttlMs;
+    const expiresInMs = Math.min(lease.ttlMs, Math.floor(expires - (performance.now() + aheadMs)));
+    if (expiresInMs <= 0 || lease.agentId !== agentId || !sameClaims(lease.claims, claims)) return null;
+    this.gone(id);
+    const times = { expiresInMs, acquiredAt: timestamp(handedAt), expiresAt: timestamp(expires) };
+    return { ...lease, state: "active", ...times };
   }
 
   /** It does not stand in line (any more), or nobody knows: who waits for it has to look. */
@@ -60,15 +109,20 @@ export class Turns {
     const place = this.#places.get(id);
     if (place === undefined) return;
     place.generation = 0;
+    place.ticket = null;
     for (const wake of place.wake) wake();
     if (place.waits === 0) this.#places.delete(id);
   }
 
-  /** Somebody says that the turn of `id` may have come. */
-  called(id: string): void {
-    const place = this.#places.get(id);
+  /** Somebody says that the turn of an id may have come, or that it was granted at some time. */
+  called(message: string): void {
+    const place = this.#places.get(message.slice(0, ID_LENGTH));
     if (place === undefined) return;
     place.called = true;
+    // By the clock of the server that was asked: through another subscription another one may speak.
+    if (message.length > ID_LENGTH && place.generation === this.#subscriber.generation) {
+      place.handedAt = Number(message.slice(ID_LENGTH));
+    }
     for (const wake of place.wake) wake();
   }
 
@@ -112,7 +166,7 @@ export class Turns {
         continue;
       }
       lookedAt = now;
-      const lookInMs = await this.#look(id);
+      const lookInMs = await this.#look(place, id);
       if (lookInMs === null) return;
       place.generation = generation;
       place.lookAt = lookedAt + lookInMs;
@@ -126,8 +180,11 @@ export class Turns {
   }
 
   /** Ms until it is worth looking again; `null` when the turn may have come. */
-  async #look(id: string): Promise<number | null> {
-    const answer = (await this.#run(encodeLook(id))).answer as Buffer;
+  async #look(place: Place, id: string): Promise<number | null> {
+    const sentAt = performance.now();
+    const told = await this.#run(encodeLook(id));
+    if (place.ticket) place.ticket = { ...place.ticket, aheadMs: told.now - sentAt + TICK_MS };
+    const answer = told.answer as Buffer;
     return answer.length === 0 ? null : numberAt(answer, 0, 6);
   }
 
@@ -154,6 +211,8 @@ export class Turns {
     let place = this.#places.get(id);
     if (place === undefined) {
       place = {
+        ticket: null,
+        handedAt: null,
         called: false,
         generation: 0,
         lookAt: Number.POSITIVE_INFINITY,

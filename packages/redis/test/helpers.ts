@@ -86,6 +86,13 @@ export async function info(server: RedisServer, field: string): Promise<string> 
   return new RegExp(`^${field}:(.*?)\\r?$`, "m").exec(text)?.[1] ?? "";
 }
 
+/** Waits until so many channels have a subscriber. */
+export async function subscribed(server: RedisServer, channels: number): Promise<void> {
+  await expect
+    .poll(async () => ((await server.command("PUBSUB", "CHANNELS")) as unknown[]).length, { interval: 5 })
+    .toBe(channels);
+}
+
 /** Waits until a replica has all that its master had when this was called. */
 export async function caughtUp(master: RedisServer, replica: RedisServer): Promise<void> {
   const written = Number(await info(master, "master_repl_offset"));

@@ -6,7 +6,9 @@ export interface Proxy {
   readonly url: string;
   /** From now on answers are swallowed; requests still arrive. */
   dropAnswers(): void;
-  /** Answers pass again. */
+  /** From now on answers, and messages, are kept back until they pass again. */
+  holdAnswers(): void;
+  /** Answers pass again, those that were kept back first. */
   passAnswers(): void;
   /** Resets all connections. */
   reset(): void;
@@ -18,6 +20,8 @@ export interface Proxy {
 export async function startProxy(port: number): Promise<Proxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
   let dropping = false;
+  /** What is kept back. */
+  let late: (() => void)[] | null = null;
   let connections = 0;
   const server = createServer((client) => {
     connections += 1;
@@ -26,7 +30,8 @@ export async function startProxy(port: number): Promise<Proxy> {
     pairs.add(pair);
     client.on("data", (chunk) => upstream.write(chunk));
     upstream.on("data", (chunk) => {
-      if (!dropping) client.write(chunk);
+      if (late !== null) late.push(() => client.write(chunk));
+      else if (!dropping) client.write(chunk);
     });
     for (const socket of pair) {
       socket.on("error", () => {});
@@ -50,8 +55,13 @@ export async function startProxy(port: number): Promise<Proxy> {
     dropAnswers() {
       dropping = true;
     },
+    holdAnswers() {
+      late = [];
+    },
     passAnswers() {
       dropping = false;
+      for (const write of late ?? []) write();
+      late = null;
     },
     reset,
     get connections() {

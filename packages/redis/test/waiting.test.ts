@@ -11,6 +11,7 @@ import {
   queue,
   release,
   request,
+  subscribed,
   useServer,
 } from "./helpers.js";
 import { startProxy } from "./proxy.js";
@@ -38,14 +39,14 @@ test("the subscriber's connection is killed: waiting goes on, by looking and the
   const held = await hold(backend, "r");
   const pending = await queue(backend, "r", { agentId: "bob" });
   const turn = backend.turn({ id: pending.id, timeoutMs: LONG_MS });
-  await subscribed(1);
+  await subscribed(server(), 1);
   await server().command("CLIENT", "KILL", "TYPE", "pubsub");
   await release(backend, held);
   await turn;
   expect(await backend.acquire(again(pending))).toMatchObject({ status: "granted" });
 
   // The next wait is woken by a message again.
-  await subscribed(1);
+  await subscribed(server(), 1);
   const [holder] = (await backend.list({})).leases;
   const next = await queue(backend, "r", { agentId: "carol" });
   const woken = backend.turn({ id: next.id, timeoutMs: LONG_MS });
@@ -84,7 +85,7 @@ test.each([
     await client.acquire(again(pending));
     await client.turn({ id: pending.id, timeoutMs: 100 });
   }
-  await subscribed(3);
+  await subscribed(server(), 3);
   for (const client of clients) await client.acquire(again(pending));
   const turns = [first, second, third].map((client) => client.turn({ id: pending.id, timeoutMs: LONG_MS }));
   const asked = alongside ? first.renew([pending]) : undefined;
@@ -102,7 +103,7 @@ test("a place that runs out while its client is subscribed ends the wait", async
   const held = await hold(backend, "r");
   const first = await queue(backend, "r", { agentId: "bob" });
   const warm = backend.turn({ id: first.id, timeoutMs: LONG_MS });
-  await subscribed(1);
+  await subscribed(server(), 1);
   await release(backend, held);
   await warm;
   // What was asked for in vain does not count as standing in line.
@@ -122,7 +123,7 @@ test("a wake that comes before the answer 'queued' is not lost", async () => {
   const first = await hold(backend, "warm");
   const waiter = await queue(backend, "warm", { agentId: "bob" });
   const warm = backend.turn({ id: waiter.id, timeoutMs: LONG_MS });
-  await subscribed(1);
+  await subscribed(server(), 1);
   await release(backend, first);
   await warm;
 
@@ -184,15 +185,8 @@ test("the first wait opens one connection more, and all waits share it", async (
   );
   const abort = new AbortController();
   const waits = turns.map(({ id }) => backend.turn({ id, timeoutMs: LONG_MS, signal: abort.signal }));
-  await subscribed(1);
+  await subscribed(server(), 1);
   expect(Number(await info(server(), "connected_clients"))).toBe(before + 2);
   abort.abort();
   await Promise.all(waits);
 });
-
-/** Waits until so many channels have a subscriber. */
-async function subscribed(channels: number): Promise<void> {
-  await expect
-    .poll(async () => ((await server().command("PUBSUB", "CHANNELS")) as unknown[]).length, { interval: 5 })
-    .toBe(channels);
-}

@@ -46,6 +46,7 @@ export function requestFor(names: readonly string[], caller: number, wait = fals
     maxRenewals: null,
     wait,
     waitTtlMs: 15_000,
+    handOff: wait,
     holding: [],
     reason: null,
     metadata: null,

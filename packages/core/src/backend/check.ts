@@ -54,6 +54,7 @@ export function checkAcquire(request: AcquireRequest, limits: BackendLimits): vo
     checkInteger(request.maxRenewals, "maxRenewals", 0, Number.MAX_SAFE_INTEGER);
   checkBoolean(request.wait, "wait");
   checkTtl(request.waitTtlMs, "waitTtlMs", limits);
+  if (request.handOff !== undefined) checkBoolean(request.handOff, "handOff");
   checkIds(request.holding, "holding", MAX_HOLDING);
   checkReason(request.reason, "reason");
   checkMetadata(request.metadata);

@@ -2,7 +2,7 @@
  * `createLeaseManager`: what an agent holds leases with. Asking, waiting, renewing on time, telling of losses and
  * giving back are here and in the files it uses; the backend only takes atomic steps.
  */
-import type { AcquireRequest, LeaseBackend } from "../backend/backend.js";
+import type { LeaseBackend } from "../backend/backend.js";
 import { Bell } from "../backend/bell.js";
 import { checkAgentId, checkObject, MAX_HOLDING } from "../backend/check.js";
 import { systemClock } from "../clock.js";
@@ -25,7 +25,7 @@ import { Listeners, type ManagerEvent, type ManagerListener } from "./observe.js
 import { describeRefusal, unavailable } from "./refusal.js";
 import { Renewer } from "./renewer.js";
 import { checkSettings, claimsOf, invalid, type Resources } from "./request.js";
-import { type Grant, type WaitOutcome, waitForLease } from "./wait.js";
+import { type Asking, type Grant, type WaitOutcome, waitForLease } from "./wait.js";
 
 /**
  * Makes a manager. Does no I/O; the backend opens itself at the first call.
@@ -171,7 +171,7 @@ class Manager implements LeaseManager {
     return settings;
   }
 
-  async #request(claims: readonly Claim[], settings: AcquireOptions): Promise<Omit<AcquireRequest, "wait">> {
+  async #request(claims: readonly Claim[], settings: AcquireOptions): Promise<Asking> {
     const { ttlMs = DEFAULTS.ttlMs } = settings;
     return {
       id: this.#context.createId(),

@@ -55,6 +55,9 @@ export interface Grant {
   readonly unanswered: boolean;
 }
 
+/** What is asked for; whether it waits is decided with each attempt. */
+export type Asking = Omit<AcquireRequest, "wait" | "handOff">;
+
 /** How waiting ended, where not by an error. */
 export type WaitOutcome =
   | { readonly status: "granted"; readonly grant: Grant }
@@ -72,7 +75,7 @@ export type WaitOutcome =
  */
 export async function waitForLease(
   context: WaitContext,
-  request: Omit<AcquireRequest, "wait">,
+  request: Asking,
   options: WaitOptions,
 ): Promise<WaitOutcome> {
   const { signal } = options;
@@ -103,7 +106,7 @@ class PlaceInLine {
   readonly #signal: AbortSignal | undefined;
   readonly #startedAt: number;
   readonly #waitUntil: number;
-  #request: Omit<AcquireRequest, "wait">;
+  #request: Asking;
   /** What the present id has, as far as we know: a place in line, or a grant that nobody took yet. */
   #lease: Lease | null = null;
   /** An acquire of the present id was sent and never answered: it may still be under way. */
@@ -111,7 +114,7 @@ class PlaceInLine {
   #lookedForDeadlock = false;
   #stoodInLine = false;
 
-  constructor(context: WaitContext, request: Omit<AcquireRequest, "wait">, options: WaitOptions) {
+  constructor(context: WaitContext, request: Asking, options: WaitOptions) {
     this.#context = context;
     this.#request = request;
     this.#signal = options.signal;
@@ -182,7 +185,7 @@ class PlaceInLine {
 
   async #ask(wait: boolean): Promise<AcquireResult> {
     try {
-      const result = await this.#context.backend.acquire({ ...this.#request, wait });
+      const result = await this.#context.backend.acquire({ ...this.#request, wait, handOff: wait });
       this.#lease = result.status === "ended" ? null : result.lease;
       return result;
     } catch (error) {

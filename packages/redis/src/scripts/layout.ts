@@ -46,7 +46,7 @@ export const RECORD = Object.freeze({
   token: 1,
   expires: 8,
   requested: 14,
-  /** 0 while pending. */
+  /** While pending 0, or 1 when its client takes a hand-off. */
   acquired: 20,
   ttl: 26,
   renewals: 30,

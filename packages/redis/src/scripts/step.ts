@@ -11,7 +11,7 @@ import { BUCKETED, FLUSH, STORE } from "./step/store.js";
  * KEYS  the hash, the index and the history of one namespace (see `layout.ts`)
  * ARGV  1 the calling client 8 · ms that an end is remembered 6 · whether renewals are recorded ('1') 1 · the operations,
  *       each its length in 3 bytes, then (a lease is `l` and its id)
- *   `A` wait 1 · lease · ttl of waiting 4 · a record from its ttl on          acquire
+ *   `A` wait 1 (`2`: and take a hand-off) · lease · ttl of waiting 4 · a record from its ttl on                  acquire
  *   `N` lease · token 7 · ttl 4 · renewal 7 · agent                                                             renew
  *   `D` lease · token 7 · agent             release      `B` lease · agent                                       abandon
  *   `V` lease · grace 6 · who and why       revoke       `L` lease         look whether its turn has come, and listen
@@ -26,7 +26,8 @@ import { BUCKETED, FLUSH, STORE } from "./step/store.js";
  *   `D` `B` `V`: `r`eleased, `c`ancelled, re`v`oked, revokin`g`, not `o`wner, `n`ot found
  *   `L`: ms until it is worth looking again 6; '' when the turn may have come
  *   `X`: {record, end}, or '' when it is not there or not past its time
- * Publishes the id of every waiter that can now be granted, on the channel of its client.
+ * Publishes the id of every waiter that can now be granted, on the channel of its client; of one that was granted on the
+ * way (a hand-off) its id and the server's time in ms.
  *
  * The operations see what those before them did, and nothing is written before all are decided: then everything is, in
  * one command for each kind of write. When memory is full for a new lease that first command says so, nothing was

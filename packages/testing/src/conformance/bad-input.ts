@@ -44,6 +44,7 @@ export const badInputCases: Cases = {
       ...each("waitTtlMs", [...BAD_NUMBERS, 0, undefined]),
       ...each("maxRenewals", [...BAD_NUMBERS.filter((value) => value !== null), undefined]),
       ...each("wait", [undefined, null, 0, 1, "yes"]),
+      ...each("handOff", [null, 0, 1, "yes"]),
       ...each("holding", [undefined, null, {}, "a"]),
       ["holding", [...holding, "x"], "holding[2]"],
       ["holding", [null], "holding[0]"],

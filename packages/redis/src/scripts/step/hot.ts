@@ -123,8 +123,8 @@ const RELEASE = `
 `;
 
 /**
- * Calls the first in the line of the only claim that was freed, if it waits for that alone; `freed` keeps whatever is
- * not as simple.
+ * Calls the first in the line of the only claim that was freed, if it waits for that alone, and hands the lease to it if
+ * its client takes that; `freed` keeps whatever is not as simple.
  */
 const CALL_NEXT = `
 if #freed == 1 and subtrees == 0 then
@@ -144,8 +144,17 @@ if #freed == 1 and subtrees == 0 then
     end
     if byte(next) == 80 and now < read('>I6', next, 9) and not value[listeners]
       and read('>I3', next, 59) == read('>I2', next, 68 + read('>I2', next, 65)) + 3 then
-      calls[#calls + 1] = sub(next, 51, 58)
-      calls[#calls + 1] = sub(next_lease, 2)
+      local listener, id = sub(next, 51, 58), sub(next_lease, 2)
+      if read('>I6', next, 21) == 1 then
+        -- A client that crashed does not listen any more. (Where that may not be asked, nothing is handed over.)
+        local listening = pcall_redis('PUBSUB', 'NUMSUB', hash .. ':' .. listener)
+        if not listening.err and listening[2] > 0 then
+          promote(next_lease, next)
+          id = id .. now
+        end
+      end
+      calls[#calls + 1] = listener
+      calls[#calls + 1] = id
       freed = {}
     end
   end

@@ -156,10 +156,12 @@ local function build_index()
   return true
 end
 
+local function hand_off_of(op) return byte(op, 2) == 50 and 1 or 0 end
+
 -- Enters a new lease at the end of the lines of its claims; nil when tokens have come to their end.
 local function enter(op, lease, state, ttl, modes, lines, count)
   if math.max(last + 1, us) >= ${TOKENS_END} then return nil end
-  local token, acquired = number(), state == 'A' and now or 0
+  local token, acquired = number(), state == 'A' and now or hand_off_of(op)
   local record = pack('>c1I7I6I6I6', state, token, now + ttl, now, acquired) .. sub(op, 44)
   local token7 = sub(record, 2, 8)
   if count > 1 then fetch(lines) end
@@ -207,12 +209,13 @@ local function acquire(op)
     end
   end
 
-  local wait, free = byte(op, 2) == 49, blocker_count == 0
+  local wait, free = byte(op, 2) ~= 48, blocker_count == 0
   local record = ''
   if existing and free then
     return promote(lease, existing)
   elseif existing and wait then
-    record = sub(existing, 1, 8) .. pack('>I6', now + read('>I4', op, 40)) .. sub(existing, 15)
+    record = sub(existing, 1, 8) .. pack('>I6', now + read('>I4', op, 40)) .. sub(existing, 15, 20)
+      .. pack('>I6', hand_off_of(op)) .. sub(existing, 27)
     set(lease, record)
     listen(lease, record)
   elseif existing then
