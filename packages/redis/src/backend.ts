@@ -157,12 +157,11 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
       if (asked.wait) turns.asking(asked.id);
       let inLine = false;
       try {
-        const sentAt = performance.now();
         const told = await run(operation);
         const result = acquireResult(asked, told);
         if (result.status === "refused" && result.lease !== null) {
           inLine = true;
-          turns.standing(result.lease, result.retryInMs, told.now - sentAt);
+          turns.standing(result.lease, result.retryInMs, told);
         }
         return result;
       } finally {

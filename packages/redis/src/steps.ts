@@ -21,6 +21,9 @@ const STEP = script(STEP_SCRIPT);
 export interface Told {
   readonly now: number;
   readonly answer: Answer;
+  /** When it was sent, on the monotonic clock and on the wall clock here. */
+  readonly sentAt: number;
+  readonly sentWall: number;
 }
 
 interface Step {
@@ -80,13 +83,15 @@ export class Steps {
   #send(steps: readonly Step[]): void {
     this.#underWay += steps.length;
     const operations = steps.map(({ operation }) => operation);
+    const sentAt = performance.now();
+    const sentWall = Date.now();
     this.#connection.run(STEP, [encodeBatch(this.#settings, operations)]).then(
       (answered) => {
         this.#underWay -= steps.length;
         const [time, ...answers] = answered as [Buffer, ...Answer[]];
         const now = numberAt(time, 0, 6);
         for (const [index, { resolve }] of steps.entries())
-          resolve({ now, answer: answers[index] as Answer });
+          resolve({ now, answer: answers[index] as Answer, sentAt, sentWall });
       },
       (error: unknown) => {
         this.#underWay -= steps.length;

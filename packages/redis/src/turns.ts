@@ -29,8 +29,8 @@ const ID_LENGTH = 36;
 /** What was answered to a request that stands in line. */
 interface Ticket {
   readonly lease: Lease;
-  /** The server's clock is ahead of the monotonic one here by at most this. */
-  readonly aheadMs: number;
+  /** The last answer that told of it. */
+  readonly told: Told;
 }
 
 /** A pending request of this process. */
@@ -73,31 +73,27 @@ export class Turns {
     place.lookAt = Number.POSITIVE_INFINITY;
   }
 
-  /**
-   * It stands in line, and nothing changes by time alone before `retryInMs`.
-   *
-   * @param aheadMs - the server's time as it answered, less the time here as it was asked
-   */
-  standing(lease: Lease, retryInMs: number, aheadMs: number): void {
+  /** It stands in line, as was told, and nothing changes by time alone before `retryInMs`. */
+  standing(lease: Lease, retryInMs: number, told: Told): void {
     const place = this.#place(lease.id);
     // Its own end, too, is something to hear of.
     place.lookAt = performance.now() + Math.min(retryInMs, lease.expiresInMs);
-    place.ticket = { lease, aheadMs: aheadMs + TICK_MS };
+    place.ticket = { lease, told };
   }
 
   /**
    * The lease that was handed to this request, once; `null` when the server has to be asked. Its time runs since the
-   * hand-off, and a message may have been on its way for long. So what is left is told from the server's clock, which
-   * cannot be further ahead by now than it was seen to be: less, if in doubt, than the lease really has.
+   * hand-off, and a message may have been on its way for long. So what is left is counted from the latest that the
+   * server's clock can show by now: it is rather less than the lease really has.
    */
   handedTo({ id, agentId, claims }: AcquireRequest): Lease | null {
     const place = this.#places.get(id);
     const { ticket, handedAt } = place ?? {};
     if (!place || !ticket || handedAt === null || handedAt === undefined) return null;
     place.handedAt = null;
-    const { lease, aheadMs } = ticket;
+    const { lease, told } = ticket;
     const expires = handedAt + lease.ttlMs;
-    const expiresInMs = Math.min(lease.ttlMs, Math.floor(expires - (performance.now() + aheadMs)));
+    const expiresInMs = Math.min(lease.ttlMs, Math.floor(expires - latest(told)));
     if (expiresInMs <= 0 || lease.agentId !== agentId || !sameClaims(lease.claims, claims)) return null;
     this.gone(id);
     const times = { expiresInMs, acquiredAt: timestamp(handedAt), expiresAt: timestamp(expires) };
@@ -181,9 +177,8 @@ export class Turns {
 
   /** Ms until it is worth looking again; `null` when the turn may have come. */
   async #look(place: Place, id: string): Promise<number | null> {
-    const sentAt = performance.now();
     const told = await this.#run(encodeLook(id));
-    if (place.ticket) place.ticket = { ...place.ticket, aheadMs: told.now - sentAt + TICK_MS };
+    if (place.ticket) place.ticket = { ...place.ticket, told };
     const answer = told.answer as Buffer;
     return answer.length === 0 ? null : numberAt(answer, 0, 6);
   }
@@ -234,6 +229,14 @@ export class Turns {
       if (place.waits === 0 && place.touchedAt + FORGET_AFTER_MS < now) this.#places.delete(id);
     }
   }
+}
+
+/**
+ * The latest that the server's clock can show by now. The monotonic clock stands still while a machine sleeps, the wall
+ * clock may be set back: whichever has gone further counts.
+ */
+function latest({ now, sentAt, sentWall }: Told): number {
+  return now + TICK_MS + Math.max(performance.now() - sentAt, Date.now() - sentWall);
 }
 
 function closedWhileWaiting(): LeaseError<"CLOSED"> {

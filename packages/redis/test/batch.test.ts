@@ -26,6 +26,7 @@ type Act =
       readonly act: "acquire";
       readonly slot: number;
       readonly wait: boolean;
+      readonly handOff: boolean;
       readonly claims: readonly Claim[];
     }
   | { readonly act: "release" | "abandon" | "renew"; readonly slot: number }
@@ -40,7 +41,16 @@ const claims = fc.uniqueArray(
   { minLength: 1, maxLength: 3, selector: ({ resource }) => resource },
 );
 const act: fc.Arbitrary<Act> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ act: fc.constant("acquire"), slot, wait: fc.boolean(), claims }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      act: fc.constant("acquire"),
+      slot,
+      wait: fc.boolean(),
+      handOff: fc.boolean(),
+      claims,
+    }),
+  },
   { weight: 4, arbitrary: fc.record({ act: fc.constantFrom("release", "abandon", "renew"), slot }) },
   {
     weight: 1,
@@ -69,7 +79,7 @@ class Run {
         const claims = act.claims.map(({ resource, mode }) => ({ resource: this.#place + resource, mode }));
         const first = this.#first.get(act.slot) ?? request("", { id, agentId, claims });
         this.#first.set(act.slot, first);
-        return (backend) => backend.acquire({ ...first, wait: act.wait });
+        return (backend) => backend.acquire({ ...first, wait: act.wait, handOff: act.handOff });
       }
       case "renew":
         return (backend) => backend.renew([{ id, agentId }]);

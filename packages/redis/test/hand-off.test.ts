@@ -1,6 +1,6 @@
 /** The step that frees a resource grants it to the next in line, where its client listens and takes that. */
 import { createLeaseManager, type Lease, type LeaseBackend, type LeaseEvent } from "@lease/core";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { again, closing, commandsOf, hold, open, queue, release, subscribed, useServer } from "./helpers.js";
 import { startProxy } from "./proxy.js";
 
@@ -34,10 +34,12 @@ test("a release hands the lease to the next in line: one command for both", asyn
   await server().command("CONFIG", "RESETSTAT");
   await release(other, held);
   await turn;
-  const granted = await backend.acquire(again(pending, { handOff: true }));
   expect((await commandsOf(server())).get("evalsha")).toBe(1);
-
   const [listed] = (await other.list({})).leases;
+  await server().command("CONFIG", "RESETSTAT");
+  const granted = await backend.acquire(again(pending, { handOff: true }));
+  expect((await commandsOf(server())).has("evalsha")).toBe(false);
+
   expect(granted).toMatchObject({ status: "granted", repeated: false });
   const { lease } = granted as { lease: Lease };
   // All as another client sees it, but for the time that has passed.
@@ -120,6 +122,20 @@ test("the message comes late: the time that is left is counted from the hand-off
   expect((granted as { lease: Lease }).lease.expiresInMs).toBeLessThanOrEqual(left);
   expect((granted as { lease: Lease }).lease.expiresInMs).toBeGreaterThan(left - 1_000);
   expect((await commandsOf(server())).has("evalsha")).toBe(false);
+});
+
+test("the machine slept before the message came: the time that is left is counted from the hand-off", async () => {
+  const backend = open({ url: server().url });
+  const held = await hold(backend, "r");
+  const { lease: pending, turn } = await waiter(backend, { ttlMs: LONG_MS });
+  await release(backend, held);
+  await turn;
+  // Asleep, the monotonic clock stands still.
+  const awake = Date.now();
+  const clock = vi.spyOn(Date, "now").mockImplementation(() => awake + 10_000);
+  const granted = await backend.acquire(again(pending, { handOff: true }));
+  clock.mockRestore();
+  expect((granted as { lease: Lease }).lease.expiresInMs).toBeLessThanOrEqual(LONG_MS - 10_000);
 });
 
 test("a message that comes after the lease is over grants nothing", async () => {

@@ -121,37 +121,36 @@ export const turnCases: Cases = {
     equal((await c.time.settles(granted, "it is granted")).asked, 1, "how often it had to ask");
   },
 
-  async "200 waiters on one resource, from two clients: order of arrival, and at most one acquire a release"(
+  async "a waiter that takes a hand-off is granted at its first question, wherever the release comes from"(
     c,
   ) {
-    const WAITERS = 200;
-    let holder: Lease = await c.hold("r");
-    const line: { lease: Lease; on: LeaseBackend }[] = [];
-    for (let index = 0; index < WAITERS; index += 1) {
-      const on = index % 2 ? c.backend : c.other;
-      line.push({ lease: await c.queue("r", { agentId: `agent-${index}`, on }), on });
+    for (const releaser of [c.other, c.backend]) {
+      const held = await c.hold("r", { on: releaser });
+      const pending = await c.queue("r", { agentId: "bob", handOff: true });
+      const granted = c.waitFor(pending, { handOff: true });
+      equal(await c.release(held, releaser), "released", "the holder");
+      const { asked, lease } = await c.time.settles(granted, "the waiter is granted");
+      equal([asked, lease.token], [1, pending.token], "how often it had to ask, and its token");
+      equal((await c.find(lease.id))?.state, "active", "its lease");
+      equal(await c.release(lease), "released", "the waiter");
     }
-    const served: string[] = [];
-    let asked = 0;
-    const everybody = line.map(async ({ lease, on }) => {
-      const turn = await c.waitFor(lease, { on });
-      served.push(lease.agentId);
-      asked += turn.asked;
-      await c.release(lease, on);
-    });
-    const done = background(Promise.all(everybody));
-    await c.release(holder);
-    await c.time.settles(done, "everybody is served", 20_000);
-    equal(
-      served,
-      line.map(({ lease }) => lease.agentId),
-      "the order",
-    );
-    // One release by the first holder and one by each waiter but the last let somebody in.
-    check(asked <= WAITERS, `${asked} acquires for ${WAITERS} releases`);
-    holder = await c.hold("r");
-    equal(await c.release(holder), "released", "the resource, after all of them");
   },
+
+  async "who takes a hand-off and does not wait, or wants something else, gets no more than others"(c) {
+    const held = await c.hold("r");
+    const free = await c.hold("s", { handOff: true });
+    equal((await c.again(free, { handOff: true })).status, "granted", "what was granted, asked again");
+    const pending = await c.queue("r", { agentId: "bob", handOff: true });
+    equal((await c.again(pending, { handOff: true })).status, "refused", "asking again in line");
+    equal((await c.again(pending, { wait: false, handOff: true })).status, "refused", "the last question");
+    equal(await c.find(pending.id), undefined, "its place");
+    equal(await c.release(held), "released", "the holder");
+  },
+
+  "200 waiters on one resource, from two clients: order of arrival, and at most one acquire a release": (c) =>
+    longLine(c, false),
+
+  "200 waiters that take hand-offs: the same": (c) => longLine(c, true),
 };
 
 /** A waiter behind everybody sleeps until `end` ends what is before it, then is granted; says how often it asked. */
@@ -165,4 +164,34 @@ async function wakes(c: CaseContext, end: () => Promise<unknown>, claims = exclu
 /** The same where somebody acted: the waiter is granted at its first question. */
 async function wokenBy(c: CaseContext, end: () => Promise<unknown>, claims = exclusive("r")): Promise<void> {
   equal(await wakes(c, end, claims), 1, "how often it had to ask");
+}
+
+async function longLine(c: CaseContext, handOff: boolean): Promise<void> {
+  const WAITERS = 200;
+  let holder: Lease = await c.hold("r");
+  const line: { lease: Lease; on: LeaseBackend }[] = [];
+  for (let index = 0; index < WAITERS; index += 1) {
+    const on = index % 2 ? c.backend : c.other;
+    line.push({ lease: await c.queue("r", { agentId: `agent-${index}`, handOff, on }), on });
+  }
+  const served: string[] = [];
+  let asked = 0;
+  const everybody = line.map(async ({ lease, on }) => {
+    const turn = await c.waitFor(lease, { handOff, on });
+    served.push(lease.agentId);
+    asked += turn.asked;
+    await c.release(lease, on);
+  });
+  const done = background(Promise.all(everybody));
+  await c.release(holder);
+  await c.time.settles(done, "everybody is served", 20_000);
+  equal(
+    served,
+    line.map(({ lease }) => lease.agentId),
+    "the order",
+  );
+  // One release by the first holder and one by each waiter but the last let somebody in.
+  check(asked <= WAITERS, `${asked} acquires for ${WAITERS} releases`);
+  holder = await c.hold("r");
+  equal(await c.release(holder), "released", "the resource, after all of them");
 }
