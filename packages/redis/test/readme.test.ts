@@ -1,11 +1,11 @@
-/** The README's first example runs as it stands there, and its table of options is that of the types. */
+/** The README's first example and its user run as they stand there, and its table of options is that of the types. */
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { info, useServer } from "./helpers.js";
+import { again, hold, info, open, queue, release, subscribed, useServer } from "./helpers.js";
 
 const server = useServer();
 const here = fileURLToPath(new URL("..", import.meta.url));
@@ -28,6 +28,37 @@ test("the example holds a lease and ends by itself", async () => {
     rmSync(folder, { recursive: true });
   }
   await expect.poll(() => info(server(), "connected_clients")).toBe("1");
+});
+
+test("the user may do all that the backend does, and no more is denied to it", async () => {
+  const [, rules = ""] = /^ACL (SETUSER [\s\S]*?)```/m.exec(readme) ?? [];
+  await server().command("ACL", ...rules.trim().split(/\s+/));
+  const backend = open({
+    url: server().url.replace("//", "//lease:password@"),
+    namespace: "acl",
+  });
+  const following = new AbortController();
+  const events: string[] = [];
+  const followed = (async () => {
+    for await (const { type } of backend.changes({ follow: true, signal: following.signal }))
+      events.push(type);
+  })();
+  const held = await hold(backend, "src/a");
+  const pending = await queue(backend, "src/a", { agentId: "bob", handOff: true });
+  const turn = backend.turn({ id: pending.id, timeoutMs: 30_000 });
+  await subscribed(server(), 1);
+  expect(await release(backend, held)).toBe("released");
+  await turn;
+  expect((await backend.list({ state: "active" })).leases).toMatchObject([{ id: pending.id }]);
+  await backend.acquire(again(pending, { handOff: true }));
+  await hold(backend, "docs/**");
+  await backend.renew([pending]);
+  await backend.list({ resource: "**" });
+  await backend.sweep({ historyRetentionMs: 0 });
+  await expect.poll(() => events).toContain("renewed");
+  following.abort();
+  await followed;
+  expect(await server().command("ACL", "LOG")).toEqual([]);
 });
 
 test("the options are those of the types", () => {

@@ -137,9 +137,10 @@ export interface AcquireRequest {
   /** How long a pending request lives from its last acquire. */
   readonly waitTtlMs: number;
   /**
-   * Of a request that waits: whoever frees its claims may grant it in the same step, with no question in between (a
-   * direct hand-off). Set it only if this process stays in `turn` and then asks again at once: the lease lives from
-   * that step on, and that it is granted is, as ever, told by `acquire`. Default false. A backend may leave it aside.
+   * Of a request that waits: whoever frees its claims may grant it in the same step, with no question in between. Set
+   * it only if this process stays in `turn` and then asks again at once: the lease's time runs from that step on. That
+   * it was granted is, as ever, told by `acquire`, whose `expiresInMs` is then rather less than what is left. Default
+   * false. A backend may leave it aside.
    */
   readonly handOff?: boolean | undefined;
   /** Ids of leases that the agent keeps while it waits for this one. */
