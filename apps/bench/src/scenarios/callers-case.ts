@@ -13,6 +13,8 @@ export interface CallersCase {
   readonly callers: number;
   readonly targets: readonly Target[];
   readonly variants: (context: Context) => readonly Variant[];
+  /** A round takes so many times as long as others. Default 1. */
+  readonly longer?: number;
   /** What a caller does again and again. */
   readonly act: (claimer: Claimer) => (caller: number) => Promise<void>;
 }
@@ -24,6 +26,7 @@ export function callersCase({
   callers,
   targets,
   variants,
+  longer = 1,
   act,
 }: CallersCase): CasePlan {
   return {
@@ -34,7 +37,7 @@ export function callersCase({
     targets,
     open: (context) =>
       openEntrants(context, backend, variants(context), ({ claimer, contender: { sends }, store }) =>
-        rate({ callers, roundMs: context.roundMs, store, ...(sends && { sends }) }, act(claimer)),
+        rate({ callers, roundMs: context.roundMs * longer, store, ...(sends && { sends }) }, act(claimer)),
       ),
   };
 }

@@ -10,6 +10,8 @@ import type { CasePlan, Scenario, Target } from "../frame/scenario.js";
 import { asTheyAre, callersCase } from "./callers-case.js";
 
 const CALLERS = [1, 16, 128];
+/** An operation takes milliseconds in etcd, and the server works in gusts. */
+const LONGER_ON_ETCD = 3;
 const SUBTREE = "lease, a subtree claim live";
 
 export const pairs: Scenario = {
@@ -60,6 +62,7 @@ function plan(backend: BackendName, callers: number): CasePlan {
       ...asTheyAre(contendersOn(backend, peers)),
       ...(backend === "redis" ? [withSubtreeClaim()] : []),
     ],
+    ...(backend === "etcd" && { longer: LONGER_ON_ETCD }),
     act: pair,
   });
 }
