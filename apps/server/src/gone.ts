@@ -1,5 +1,6 @@
 /** When there is no point in going on with an answer. */
 import type { FastifyReply } from "fastify";
+import type { Draining } from "./draining.js";
 import { HttpError } from "./problems.js";
 
 /**
@@ -7,16 +8,15 @@ import { HttpError } from "./problems.js";
  *
  * It watches the response: the request's own stream closes as soon as its body is read, which says nothing.
  */
-export function goneSignal({ raw }: FastifyReply, draining: AbortSignal): AbortSignal {
+export function goneSignal({ raw }: FastifyReply, draining: Draining): AbortSignal {
   const gone = new AbortController();
-  const onDrain = () => gone.abort(draining.reason);
+  const onDrain = (reason: unknown) => gone.abort(reason);
   const onClose = () => {
-    draining.removeEventListener("abort", onDrain);
+    draining.unwatch(onDrain);
     if (!raw.writableFinished) gone.abort(new HttpError("CLIENT_GONE"));
   };
-  draining.addEventListener("abort", onDrain);
+  draining.watch(onDrain);
   raw.once("close", onClose);
-  if (draining.aborted) onDrain();
   if (raw.destroyed) onClose();
   return gone.signal;
 }
