@@ -7,6 +7,10 @@ import { HttpError } from "./problems.js";
  * Aborts when the client hangs up before it is answered, and when the server drains.
  *
  * It watches the response: the request's own stream closes as soon as its body is read, which says nothing.
+ *
+ * A grant that was sent is not taken back. `finish` comes also for a client whose FIN waits unread, and that client may
+ * have closed or only ended its half. A write that fails, after a reset, does say that this connection got nothing; but the same id
+ * may have been answered on another one, or by another server.
  */
 export function goneSignal({ raw }: FastifyReply, draining: Draining): AbortSignal {
   const gone = new AbortController();
