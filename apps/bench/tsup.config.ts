@@ -5,4 +5,5 @@ export default app({
   "line.worker": "src/children/line.worker.ts",
   "keeper.worker": "src/children/keeper.worker.ts",
   "route.worker": "src/children/route.worker.ts",
+  "server.worker": "src/children/server.worker.ts",
 });

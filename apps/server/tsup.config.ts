@@ -1,3 +1,4 @@
 import { app } from "../../tsup.preset.ts";
 
-export default app();
+// The application by itself is for the benchmark.
+export default app(["src/main.ts", "src/app.ts"]);

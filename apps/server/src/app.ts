@@ -53,11 +53,14 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const draining = new Draining();
   const context: Context = { backend, registry, line: new Line(backend), draining, limits };
 
+  // For routes that are asked every few seconds.
+  const quiet = logger.isLevelEnabled("info") ? logger.child({}, { level: "warn" }) : logger;
+
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     // A logger for each request costs as much as its line; what a line needs to say of the request, it says.
-    childLoggerFactory: (shared) => shared,
+    childLoggerFactory: (shared, _bindings, { level }) => (level === "warn" ? quiet : shared),
     bodyLimit: limits.bodyBytes,
     // These bound how long a request takes to arrive; how long its answer takes is bounded by waitMs.
     requestTimeout: limits.requestMs,
@@ -79,7 +82,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   app.setNotFoundHandler(() => {
     throw new HttpError("ROUTE_NOT_FOUND");
   });
-  app.addHook("onResponse", logAnswer);
+  if (logger.isLevelEnabled("info")) app.addHook("onResponse", logAnswer);
 
   await app.register(swagger, openapi);
   for (const [$id, schema] of Object.entries(SHARED_SCHEMAS)) app.addSchema({ $id, ...schema });

@@ -7,11 +7,18 @@
 import {
   type AcquireRequest,
   type AcquireResult,
+  type ChangesOptions,
   DEFAULTS,
   type Lease,
   type LeaseBackend,
   LeaseError,
+  type LeaseQuery,
+  type ReleaseRequest,
+  type ReleaseResult,
+  type RenewRequest,
+  type SweepOptions,
   systemClock,
+  type TurnRequest,
   unavailable,
   type WaitContext,
   waitForLease,
@@ -30,7 +37,7 @@ const STALE_MS = 100;
 
 /** What the calls of one id and agent share. It lives until the last of them has gone and tidied up behind itself. */
 class Place {
-  readonly calls = new Set<symbol>();
+  readonly calls = new Set<SharedView>();
   /** What still goes on for calls that have their answer. */
   cleanups = 0;
   /** The grant was made for a call of this place. */
@@ -38,7 +45,7 @@ class Place {
   /** Somebody was told of the grant, or had it before: nobody's hanging up takes it back. */
   told = false;
   /** Resolves when a release that was sent has been answered: it must not meet a newcomer's question. */
-  released: Promise<unknown> = Promise.resolve();
+  released: Promise<unknown> | null = null;
 }
 
 export class Line {
@@ -61,22 +68,16 @@ export class Line {
     const key = `${ask.id} ${ask.agentId}`;
     const place = this.#places.get(key) ?? new Place();
     this.#places.set(key, place);
-    const forget = () => {
-      const isOver = place.calls.size === 0 && place.cleanups === 0;
-      if (isOver && this.#places.get(key) === place) this.#places.delete(key);
-    };
-    const me = Symbol(key);
-    place.calls.add(me);
+    const call = new SharedView(this.#backend, place, signal);
+    place.calls.add(call);
     try {
-      const context = this.#contextOf(place, me, signal, forget);
-      const outcome = await waitForLease(context, ask, { waitMs, signal });
+      const outcome = await waitForLease(this.#contextOf(key, place, call), ask, { waitMs, signal });
       if (outcome.status === "refused") throw unavailable(ask.claims, outcome.refusal, outcome.waitedMs);
       place.told = true;
-      const { lease, repeated } = outcome.grant;
-      return { lease, repeated };
+      return outcome.grant;
     } finally {
-      place.calls.delete(me);
-      forget();
+      place.calls.delete(call);
+      this.#forget(key, place);
     }
   }
 
@@ -85,67 +86,105 @@ export class Line {
     while (this.#cleanups.size > 0) await Promise.all(this.#cleanups);
   }
 
-  #contextOf(place: Place, me: symbol, signal: AbortSignal, forget: () => void): WaitContext {
-    const { limits } = this.#backend;
+  #forget(key: string, place: Place): void {
+    const isOver = place.calls.size === 0 && place.cleanups === 0;
+    if (isOver && this.#places.get(key) === place) this.#places.delete(key);
+  }
+
+  #contextOf(key: string, place: Place, backend: LeaseBackend): WaitContext {
     return {
-      backend: this.#sharedView(place, me, signal),
+      backend,
       clock: systemClock,
       createId: null,
       random: Math.random,
-      marginOf: (expiresInMs) => limits.clockGranularityMs + expiresInMs * DEFAULTS.driftPart,
+      marginOf: (expiresInMs) => backend.limits.clockGranularityMs + expiresInMs * DEFAULTS.driftPart,
       onCleanup: (cleanup) => {
         this.#cleanups.add(cleanup);
         place.cleanups += 1;
         void cleanup.finally(() => {
           this.#cleanups.delete(cleanup);
           place.cleanups -= 1;
-          forget();
+          this.#forget(key, place);
         });
       },
     };
   }
+}
 
-  /** The backend as one call of a place sees it: leaving means something only for the last one there. */
-  #sharedView(place: Place, me: symbol, signal: AbortSignal): LeaseBackend {
-    const backend = this.#backend;
-    const others = () => place.calls.size - (place.calls.has(me) ? 1 : 0);
-    return {
-      kind: backend.kind,
-      limits: backend.limits,
-      async acquire(request): Promise<AcquireResult> {
-        await place.released;
-        // Nothing was sent, so there is nothing to abandon: who comes back with this id must not find it buried.
-        if (signal.aborted) throw new LeaseError("BACKEND_UNAVAILABLE", "Nobody waits for this answer.");
-        const asked = { ...request, wait: request.wait || others() > 0 };
-        const askedAt = systemClock.now();
-        const result = await backend.acquire(asked);
-        if (result.status !== "granted") return result;
-        if (!result.repeated) place.granted = true;
-        else if (!place.granted) place.told = true;
-        if (systemClock.now() - askedAt < STALE_MS) return result;
-        // In here, so that whoever hangs up meanwhile gives back what was granted. Without an answer the first one is
-        // true all the same.
-        const again = await backend.acquire(asked).catch(() => result);
-        return again.status === "granted" ? { ...again, repeated: result.repeated } : again;
-      },
-      async release(requests) {
-        // First of all, so that of two who leave together the second one finds nobody there.
-        place.calls.delete(me);
-        // An unanswered ask whose client is still there: it is told to ask again, so its id must live on.
-        const willBeRepeated = !signal.aborted && requests.some(({ kind }) => kind === "abandon");
-        if (place.calls.size > 0 || place.told || willBeRepeated) {
-          return requests.map(() => ({ status: "not-found" }));
-        }
-        const released = backend.release(requests);
-        place.released = Promise.allSettled([place.released, released]);
-        return released;
-      },
-      turn: (wait) => backend.turn(wait),
-      renew: (requests) => backend.renew(requests),
-      list: (query) => backend.list(query),
-      sweep: (options) => backend.sweep(options),
-      changes: (options) => backend.changes(options),
-      close: () => backend.close(),
-    };
+/** The backend as one call of a place sees it: leaving means something only for the last one there. */
+class SharedView implements LeaseBackend {
+  readonly #backend: LeaseBackend;
+  readonly #place: Place;
+  readonly #signal: AbortSignal;
+
+  constructor(backend: LeaseBackend, place: Place, signal: AbortSignal) {
+    this.#backend = backend;
+    this.#place = place;
+    this.#signal = signal;
+  }
+
+  get kind() {
+    return this.#backend.kind;
+  }
+
+  get limits() {
+    return this.#backend.limits;
+  }
+
+  async acquire(request: AcquireRequest): Promise<AcquireResult> {
+    const place = this.#place;
+    if (place.released !== null) await place.released;
+    // Nothing was sent, so there is nothing to abandon: who comes back with this id must not find it buried.
+    if (this.#signal.aborted) throw new LeaseError("BACKEND_UNAVAILABLE", "Nobody waits for this answer.");
+    const others = place.calls.size - (place.calls.has(this) ? 1 : 0);
+    const asked = others > 0 ? { ...request, wait: true } : request;
+    const askedAt = systemClock.now();
+    const result = await this.#backend.acquire(asked);
+    if (result.status !== "granted") return result;
+    if (!result.repeated) place.granted = true;
+    else if (!place.granted) place.told = true;
+    if (systemClock.now() - askedAt < STALE_MS) return result;
+    // In here, so that whoever hangs up meanwhile gives back what was granted. Without an answer the first one is
+    // true all the same.
+    const again = await this.#backend.acquire(asked).catch(() => result);
+    return again.status === "granted" ? { ...again, repeated: result.repeated } : again;
+  }
+
+  async release(requests: readonly ReleaseRequest[]): Promise<ReleaseResult[]> {
+    const place = this.#place;
+    // First of all, so that of two who leave together the second one finds nobody there.
+    place.calls.delete(this);
+    // An unanswered ask whose client is still there: it is told to ask again, so its id must live on.
+    const willBeRepeated = !this.#signal.aborted && requests.some(({ kind }) => kind === "abandon");
+    if (place.calls.size > 0 || place.told || willBeRepeated) {
+      return requests.map(() => ({ status: "not-found" }));
+    }
+    const released = this.#backend.release(requests);
+    place.released = Promise.allSettled([place.released, released]);
+    return released;
+  }
+
+  turn(wait: TurnRequest) {
+    return this.#backend.turn(wait);
+  }
+
+  renew(requests: readonly RenewRequest[]) {
+    return this.#backend.renew(requests);
+  }
+
+  list(query: LeaseQuery) {
+    return this.#backend.list(query);
+  }
+
+  sweep(options: SweepOptions) {
+    return this.#backend.sweep(options);
+  }
+
+  changes(options: ChangesOptions) {
+    return this.#backend.changes(options);
+  }
+
+  close() {
+    return this.#backend.close();
   }
 }

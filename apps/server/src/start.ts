@@ -5,26 +5,21 @@ import { openBackend } from "@lease/connect";
 import { createJanitor, isLeaseError, type LeaseBackend, type Rounds } from "@lease/core";
 import { withMetrics } from "@lease/metrics";
 import { gracefulShutdown } from "@lease/shutdown";
-import { destination, type Logger, pino } from "pino";
+import { type Logger, pino } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { type App, buildApp } from "./app.js";
 import { type Config, ConfigError, DEFAULT_BACKEND, readConfig } from "./config.js";
 import { SERVER_LIMITS } from "./limits.js";
+import { logDestination } from "./log.js";
 import { reportingMonitor } from "./monitor.js";
 import { wayOut } from "./shut-down.js";
-
-/**
- * Standard error. Lines are gathered for a moment, or every request would pay for a write of its own; what is gathered
- * at exit, and before a fatal error, pino writes at once.
- */
-const LOG = { fd: 2, sync: false, minLength: 4096, periodicFlush: 100 };
 
 /** Starts the server, or says in one line why not and sets the exit code. */
 export async function start(): Promise<void> {
   let backend: LeaseBackend | undefined;
   try {
     const config = readConfig(process.env);
-    const logger = pino({ level: config.logLevel }, destination(LOG));
+    const logger = pino({ level: config.logLevel }, logDestination());
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });
     backend = withMetrics(await open(config.backend), { registry });

@@ -70,7 +70,8 @@ export async function withFields<T>(rename: (field: string) => string, run: () =
   }
 }
 
-function renamed(error: unknown, rename: (field: string) => string): unknown {
+/** The error with the field of a refused argument as the client named it; any other error as it is. */
+export function renamed(error: unknown, rename: (field: string) => string): unknown {
   if (!isLeaseError(error, "INVALID_ARGUMENT")) return error;
   const { field } = error.details;
   const name = rename(field);

@@ -1,4 +1,11 @@
-/** The server over HTTP, beside a bare Fastify route. */
+/**
+ * The server over HTTP, beside Fastify routes: bare ones, and ones that do the same on the same backend.
+ *
+ * "Before the backend" is told in two ways. Once as a difference: what the server took for a request, less what the same
+ * operation takes on a backend of its own kind in this process. That leaves with the server what the backend costs only
+ * in it: collecting what it keeps, and caches that both use. And once as measured: the same server over a backend
+ * that answers what is always the same, as the bare routes do, with nothing subtracted.
+ */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { createRequire } from "node:module";
@@ -17,9 +24,12 @@ const CONNECTIONS = 16;
 const LONGER = 4;
 const SERVER = "lease server";
 const BARE = "bare Fastify routes";
+const ALONE = `${SERVER}, without a backend`;
+const ROUTES = "Fastify routes, same schemas and backend";
 
 const METRICS: readonly Metric[] = [
   { key: "before", label: "requests per CPU s, before the backend", better: "higher" },
+  { key: "perCpu", label: "requests per CPU s", better: "higher" },
   { key: "rate", label: "requests/s", better: "higher" },
   { key: "p50", label: "p50 ms", better: "lower", digits: 2 },
   { key: "p99", label: "p99 ms", better: "lower", digits: 2 },
@@ -34,8 +44,10 @@ export const http: Scenario = {
     "against the server with leases in memory, and against bare Fastify routes that read no more than the path and " +
     "answer what is always the same. Compared is how many requests a second of the server's processor serves: the rate " +
     "itself is autocannon's as much. Before the backend: without what the same operations cost on the same backend in " +
-    "a process without a server, measured in the same round. The server counts its metrics; it logs each request by " +
-    "default, which is the third row.",
+    "a process without a server, measured in the same round; where the backend answers what is always the same, and at " +
+    "the bare routes, nothing is subtracted. The routes with the same schemas and backend have no line, no metrics, no " +
+    "problem documents and no check of the host. The server counts its metrics; it logs each request by default, which " +
+    "is a row of its own.",
   plan: () => [serverCase],
 };
 
@@ -44,7 +56,11 @@ const serverCase: CasePlan = {
   backend: "memory",
   title: `${CONNECTIONS} connections`,
   metrics: METRICS,
-  targets: [{ metric: "before", of: SERVER, to: BARE, atLeast: 0.7 }],
+  targets: [
+    { metric: "before", of: SERVER, to: BARE, atLeast: 0.7 },
+    { metric: "before", of: ALONE, to: BARE, atLeast: 0.7 },
+  ],
+  compared: [{ metric: "perCpu", of: SERVER, to: ROUTES }],
   open: openServers,
 };
 
@@ -62,22 +78,30 @@ async function openServers(context: Context): Promise<OpenCase> {
     return { child, url: await urlOf(child) };
   };
   const require = createRequire(import.meta.url);
-  const server = join(dirname(require.resolve("@lease/server/package.json")), "dist/main.js");
+  const built = join(dirname(require.resolve("@lease/server/package.json")), "dist");
+  const server = join(built, "main.js");
   const inMemory = { LEASE_BACKEND: "memory:", LEASE_PORT: "0", LEASE_HOST: "127.0.0.1" };
   try {
     const quiet = await start(server, [], { ...inMemory, LEASE_LOG_LEVEL: "warn" });
     const logging = await start(server, [], inMemory);
-    const bare = await start(workerFile("route.worker"), [await leaseOf(quiet.url)]);
+    const lease = await leaseOf(quiet.url);
+    const bare = await start(workerFile("route.worker"), [lease]);
+    const alone = await start(workerFile("server.worker"), [lease, join(built, "app.js")]);
+    const routes = await start(workerFile("route.worker"), [lease, await schemasOf(quiet.url)]);
     const entrant = (name: string, { child, url }: typeof bare) => ({
       name,
-      kind: name === BARE ? ("raw" as const) : ("ours" as const),
+      kind: child === bare.child || child === routes.child ? ("raw" as const) : ("ours" as const),
       packages: ["autocannon", "fastify"],
-      measure: () => shoot(context, child.pid as number, url, name !== BARE),
+      measure: () => shoot(context, child.pid as number, url, name !== BARE && name !== ALONE),
+      // A round ends in the middle of pairs. What it leaves is looked through by each request of the next.
+      tidy: () => giveUp(url),
     });
     return {
       entrants: [
         entrant(SERVER, quiet),
         entrant(BARE, bare),
+        entrant(ALONE, alone),
+        entrant(ROUTES, routes),
         entrant(`${SERVER}, each request logged`, logging),
       ],
       close,
@@ -104,7 +128,7 @@ async function urlOf(child: ChildProcess): Promise<string> {
 
 const agentId = "agent-1";
 
-/** Of a resource of its own: a round ends in the middle of pairs, and leaves leases behind. */
+/** Of a resource of its own, so that what a round leaves behind is in nobody's way. */
 const requestsOf = () => {
   const id = createLeaseId();
   const path = `/v1/leases/${id}`;
@@ -124,7 +148,45 @@ async function leaseOf(url: string): Promise<string> {
   return answer;
 }
 
-async function shoot({ stores, roundMs }: Context, pid: number, url: string, ours: boolean): Promise<Sample> {
+/** The schemas that the server validates acquires and releases by, as it publishes them. */
+async function schemasOf(url: string): Promise<string> {
+  const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as OpenApi;
+  const { put, delete: remove } = paths["/v1/leases/{id}"] as Required<OpenApi["paths"][string]>;
+  const partOf = (operation: Operation, part: string) => {
+    const found = operation.parameters.filter((parameter) => parameter.in === part);
+    return {
+      type: "object",
+      properties: Object.fromEntries(found.map(({ name, schema }) => [name, schema])),
+      required: found.filter(({ required }) => required).map(({ name }) => name),
+      additionalProperties: false,
+    };
+  };
+  return JSON.stringify({
+    put: { params: partOf(put, "path"), body: put.requestBody.content["application/json"].schema },
+    delete: { params: partOf(remove, "path"), querystring: partOf(remove, "query") },
+  });
+}
+
+interface Operation {
+  readonly parameters: { readonly name: string; readonly in: string; required?: boolean; schema: object }[];
+  readonly requestBody: { readonly content: { readonly "application/json": { readonly schema: object } } };
+}
+
+interface OpenApi {
+  readonly paths: { readonly [path: string]: { readonly put?: Operation; readonly delete?: Operation } };
+}
+
+/** Ends whatever this agent still has, at the contenders that know of it. */
+async function giveUp(url: string): Promise<void> {
+  await fetch(`${url}/v1/agents/${agentId}/leases?by=bench`, { method: "DELETE" });
+}
+
+async function shoot(
+  { stores, roundMs }: Context,
+  pid: number,
+  url: string,
+  hasBackend: boolean,
+): Promise<Sample> {
   const before = await cpuOf(pid);
   const result = await autocannon({
     url,
@@ -142,9 +204,9 @@ async function shoot({ stores, roundMs }: Context, pid: number, url: string, our
   }
   const count = result.requests.total;
   const serverUs = before === null || after === null ? null : (after - before) / count;
-  const backendUs = ours ? await ofBackend({ stores, roundMs }) : 0;
+  const backendUs = hasBackend ? await ofBackend({ stores, roundMs }) : 0;
   return {
-    ...(serverUs === null ? {} : { before: 1e6 / (serverUs - backendUs), serverUs }),
+    ...(serverUs === null ? {} : { before: 1e6 / (serverUs - backendUs), perCpu: 1e6 / serverUs, serverUs }),
     rate: count / result.duration,
     p50: result.latency.p50,
     p99: result.latency.p99,

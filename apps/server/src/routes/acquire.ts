@@ -4,11 +4,11 @@ import type { FastifyReply } from "fastify";
 import type { Static } from "typebox";
 import type { Context, Routes } from "../context.js";
 import { goneSignal } from "../gone.js";
-import type { Ask } from "../line.js";
+import type { Ask, Granted } from "../line.js";
 import { answers } from "../schemas/answers.js";
 import { AcquireBody, IdParams } from "../schemas/requests.js";
 import { askWithTicket, type Ticket } from "../ticket.js";
-import { invalid, withFields } from "../validation.js";
+import { invalid, renamed } from "../validation.js";
 
 type Body = Static<typeof AcquireBody>;
 
@@ -58,18 +58,18 @@ async function acquire({ backend, line, draining }: Context, id: string, body: B
     );
   }
   const ask = askOf(id, body);
-  const answer = await withFields(
-    (field) => fieldIn(body, field),
-    async () =>
-      body.wait === true
-        ? askWithTicket(backend, ask)
-        : line.ask(ask, body.waitMs ?? 0, goneSignal(reply, draining.signal)),
-  ).catch((error: unknown) => {
-    // Whoever did not choose the id must learn it, or could not ask again.
-    if (isLeaseError(error, "OUTCOME_UNKNOWN")) void reply.header("location", `/v1/leases/${id}`);
-    throw error;
-  });
-  void reply.header("location", `/v1/leases/${id}`);
+  // Also where the outcome is unknown: whoever did not choose the id must learn it, or could not ask again.
+  const location = () => void reply.header("location", `/v1/leases/${id}`);
+  let answer: Granted | Ticket;
+  try {
+    answer = await (body.wait === true
+      ? askWithTicket(backend, ask)
+      : line.ask(ask, body.waitMs ?? 0, goneSignal(reply, draining)));
+  } catch (error) {
+    if (isLeaseError(error, "OUTCOME_UNKNOWN")) location();
+    throw renamed(error, (field) => fieldIn(body, field));
+  }
+  location();
   if (!("repeated" in answer)) return reply.code(202).send(pending(answer, ask));
   return reply.code(answer.repeated ? 200 : 201).send(answer.lease);
 }

@@ -59,7 +59,7 @@ export const historyRoutes: Routes = async (app, { backend, draining, limits }) 
       const stream = await withFields(ofOneRequest, () =>
         eventStream(backend, options, {
           heartbeatMs: limits.heartbeatMs,
-          signal: goneSignal(reply, draining.signal),
+          signal: goneSignal(reply, draining),
         }),
       );
       // "no": a proxy that buffers would hold events back (nginx).

@@ -55,7 +55,7 @@ export const leaseRoutes: Routes = async (app, { backend, draining, limits }) =>
       },
     },
     async ({ params: { id }, query }, reply) => {
-      const signal = goneSignal(reply, draining.signal);
+      const signal = goneSignal(reply, draining);
       const startedAt = performance.now();
       await backend.turn({ id, timeoutMs: query.timeoutMs ?? limits.turnMs, signal });
       signal.throwIfAborted();

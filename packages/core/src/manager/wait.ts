@@ -73,13 +73,13 @@ export type WaitOutcome =
  * @throws `LEASE_DEADLOCK` when waiting could never end; `LEASE_LOST` when somebody revoked the place in line; the
  * backend's own errors (those that may pass only once `waitMs` is over); the signal's reason when it aborts
  */
-export async function waitForLease(
+export function waitForLease(
   context: WaitContext,
   request: Asking,
   options: WaitOptions,
 ): Promise<WaitOutcome> {
   const { signal } = options;
-  signal?.throwIfAborted();
+  if (signal?.aborted) return Promise.reject(signal.reason);
   const place = new PlaceInLine(context, request, options);
   if (signal === undefined) return place.wait();
 
@@ -150,9 +150,11 @@ class PlaceInLine {
       const wait = sentAt < this.#waitUntil;
       let result: AcquireResult;
       try {
-        result = await this.#ask(wait);
+        result = await this.#context.backend.acquire({ ...this.#request, wait, handOff: wait });
+        this.#lease = result.status === "ended" ? null : result.lease;
         failures = 0;
       } catch (error) {
+        if (!surelyNotApplied(error)) this.#unanswered = true;
         failures += 1;
         const pauseMs = retryDelayMs(failures, this.#context.random);
         if (!isTransient(error) || clock.now() + pauseMs >= this.#waitUntil) throw error;
@@ -180,17 +182,6 @@ class PlaceInLine {
         const waitedMs = this.#stoodInLine ? sentAt - this.#startedAt : 0;
         return { status: "refused", refusal: result, waitedMs };
       }
-    }
-  }
-
-  async #ask(wait: boolean): Promise<AcquireResult> {
-    try {
-      const result = await this.#context.backend.acquire({ ...this.#request, wait, handOff: wait });
-      this.#lease = result.status === "ended" ? null : result.lease;
-      return result;
-    } catch (error) {
-      if (!surelyNotApplied(error)) this.#unanswered = true;
-      throw error;
     }
   }
 
