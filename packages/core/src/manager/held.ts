@@ -251,6 +251,11 @@ export class Handle implements LeaseHandle {
     if (this.#loss === null && this.#ending === null) this.#lose(how, by, reason);
   }
 
+  /** It is not among the live leases any more: a renewal tells what became of it. */
+  onUnlisted(): void {
+    this.renew().catch(() => undefined);
+  }
+
   /** The feed told that somebody asked for the lease back, sooner than a renewal would. */
   onRevokingSeen(revoking: Revoking): void {
     if (this.#loss !== null || this.#ending !== null) return;

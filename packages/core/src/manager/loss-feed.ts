@@ -3,10 +3,13 @@
  * whatever becomes of the feed, renewals and deadlines decide all the same.
  */
 
-import type { LeaseBackend } from "../backend/backend.js";
+import { type LeaseBackend, type LeasePage, MAX_PAGE } from "../backend/backend.js";
 import type { Clock } from "../clock.js";
 import { pause, retryDelayMs } from "./backoff.js";
 import type { Handle } from "./held.js";
+
+/** To begin and end a follower costs a store more than a short lease: what is over by then needs none. */
+const FOLLOW_AFTER_MS = 100;
 
 export class LossFeed {
   readonly #backend: LeaseBackend;
@@ -42,19 +45,15 @@ export class LossFeed {
     await following?.done;
   }
 
-  /** Follows until told to stop; a feed that breaks is taken up again at its end. Never rejects. */
+  /** Follows until told to stop; a feed that breaks is taken up again. Never rejects. */
   async #follow(signal: AbortSignal): Promise<void> {
+    await pause(this.#clock, FOLLOW_AFTER_MS, signal);
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
+        const after = await this.#catchUp();
         const agentId = this.#agentId;
         const types = ["expired", "revoked", "revoking"] as const;
-        for await (const event of this.#backend.changes({
-          after: "end",
-          follow: true,
-          agentId,
-          types,
-          signal,
-        })) {
+        for await (const event of this.#backend.changes({ after, follow: true, agentId, types, signal })) {
           failures = 0;
           const handle = this.#handles.get(event.lease.id);
           if (handle?.token !== event.lease.token) continue;
@@ -67,5 +66,22 @@ export class LossFeed {
       }
       await pause(this.#clock, retryDelayMs(failures + 1, this.#random), signal);
     }
+  }
+
+  /** Finds what was lost while nobody followed. Where to follow on from. */
+  async #catchUp(): Promise<string> {
+    const unlisted = new Map(this.#handles);
+    let page: LeasePage;
+    let after: string | undefined;
+    do {
+      page = await this.#backend.list({ agentId: this.#agentId, limit: MAX_PAGE, after });
+      for (const { id, revoking } of page.leases) {
+        if (revoking !== null) unlisted.get(id)?.onRevokingSeen(revoking);
+        unlisted.delete(id);
+      }
+      after = page.next ?? undefined;
+    } while (after !== undefined);
+    for (const handle of unlisted.values()) handle.onUnlisted();
+    return page.cursor;
   }
 }

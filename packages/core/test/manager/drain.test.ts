@@ -50,11 +50,11 @@ test("drain of a manager that holds nothing ends at once, also a second time", a
 });
 
 test("a lost lease counts as ended", async () => {
-  const { manager, backend } = world();
+  const { manager, backend, clock } = world();
   const leases = manager({ followLosses: true });
   const lease = await leases.acquire("a");
   const draining = leases.drain();
-  await settled();
+  await clock.advance(100);
   await backend.release([{ kind: "revoke", id: lease.id, by: "ops", reason: null, graceMs: 0 }]);
   await draining;
   expect(lease.state).toBe("lost");

@@ -204,56 +204,6 @@ test("a revoke is heard at the next renewal, with who and why", async () => {
   expect(lease.loss?.message).toContain("ops revoked the lease");
 });
 
-test("with followLosses a revoke is heard at once", async () => {
-  const { manager, backend, clock } = world();
-  const leases = manager({ followLosses: true });
-  const lease = await leases.acquire("a", { ttlMs: 30_000 });
-  const other = await leases.acquire("b", { ttlMs: 30_000 });
-  await settled();
-  await backend.release([{ kind: "revoke", id: lease.id, by: "ops", reason: null, graceMs: 0 }]);
-  await settled();
-  expect(lease.loss).toMatchObject({ code: "LEASE_LOST", details: { how: "revoked", by: "ops" } });
-  expect(other.isHeld()).toBe(true);
-  await leases.close();
-  expect(clock.timers).toBe(0);
-});
-
-test("where a store may end leases early, the feed is followed without being asked for", async () => {
-  const { manager, backend } = world();
-  const early = { ...backend, limits: { ...backend.limits, mayEndEarly: true } };
-  const leases = manager({ backend: early });
-  const lease = await leases.acquire("a", { ttlMs: 30_000 });
-  const quiet = manager({ backend: early, followLosses: false, agentId: "quiet" });
-  const unheard = await quiet.acquire("b", { ttlMs: 30_000 });
-  await settled();
-  for (const { id } of [lease, unheard]) {
-    await backend.release([{ kind: "revoke", id, by: "ops", reason: null, graceMs: 0 }]);
-  }
-  await settled();
-  expect([lease.isHeld(), unheard.isHeld()]).toEqual([false, true]);
-  await leases.close();
-  await quiet.close();
-});
-
-test("a feed that breaks is taken up again", async () => {
-  const { manager, backend, clock } = world();
-  let opened = 0;
-  const breaking = meddled(backend, {
-    async *changes(options) {
-      opened += 1;
-      if (opened === 1) throw unavailable();
-      yield* backend.changes(options);
-    },
-  });
-  const leases = manager({ backend: breaking, followLosses: true });
-  const lease = await leases.acquire("a");
-  await clock.advance(100);
-  await backend.release([{ kind: "revoke", id: lease.id, by: "ops", reason: null, graceMs: 0 }]);
-  await settled();
-  expect(lease.state).toBe("lost");
-  await leases.close();
-});
-
 test("a soft revoke shows on the lease, can be renewed during the grace, and is a loss after it", async () => {
   const { manager, backend, clock } = world();
   const lease = await manager().acquire("a", { ttlMs: 30_000 });

@@ -97,13 +97,13 @@ test("a soft revoke is told to the holder once, at its next renewal, and to who 
 });
 
 test("with followLosses a soft revoke is heard at once; a listener taken away hears nothing", async () => {
-  const { manager, backend } = world();
+  const { manager, backend, clock } = world();
   const leases = manager({ followLosses: true });
   const lease = await leases.acquire("a");
   const heard: string[] = [];
   lease.onRevokeRequested(({ reason }) => heard.push(String(reason)));
   lease.onRevokeRequested(() => heard.push("never"))();
-  await settled();
+  await clock.advance(100);
   await backend.release([{ kind: "revoke", id: lease.id, by: "ops", reason: "drain", graceMs: 60_000 }]);
   await settled();
   expect(heard).toEqual(["drain"]);
