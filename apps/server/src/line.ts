@@ -137,7 +137,7 @@ class SharedView implements LeaseBackend {
     // Nothing was sent, so there is nothing to abandon: who comes back with this id must not find it buried.
     if (this.#signal.aborted) throw new LeaseError("BACKEND_UNAVAILABLE", "Nobody waits for this answer.");
     const others = place.calls.size - (place.calls.has(this) ? 1 : 0);
-    const asked = others > 0 ? { ...request, wait: true } : request;
+    const asked = others > 0 ? { ...request, wait: true, handOff: true } : request;
     const askedAt = systemClock.now();
     const result = await this.#backend.acquire(asked);
     if (result.status !== "granted") return result;

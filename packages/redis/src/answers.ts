@@ -17,13 +17,16 @@ import {
 import { ascii, decodeAct, decodeRecord, decodeWithId, endOf, numberAt } from "./codec.js";
 import type { Told } from "./steps.js";
 
-export function acquireResult(request: AcquireRequest, { now, answer }: Told): AcquireResult {
+/** @param stood - whether the last that was told here of the request is that it stands in line */
+export function acquireResult(request: AcquireRequest, stood: boolean, { now, answer }: Told): AcquireResult {
   const [text, ...parts] = (Buffer.isBuffer(answer) ? [answer] : answer) as [Buffer, ...Buffer[]];
   switch (ascii(text, 0, 1)) {
     case "G":
       return { status: "granted", lease: newLease(request, numberAt(text, 1, 7), now), repeated: false };
     case "g":
       return { status: "granted", lease: leaseIn(request.id, parts[0], now), repeated: false };
+    case "H":
+      return { status: "granted", lease: leaseIn(request.id, parts[0], now), repeated: !stood };
     case "R":
       return { status: "granted", lease: leaseIn(request.id, parts[0], now), repeated: true };
     case "F":

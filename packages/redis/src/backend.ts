@@ -149,6 +149,7 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
     limits,
     async acquire(request) {
       checkAcquire(request, limits);
+      refuseClosed();
       const handed = request.handOff === true ? turns.handedTo(request) : null;
       if (handed !== null) return { status: "granted", lease: handed, repeated: false };
 
@@ -158,7 +159,7 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
       let inLine = false;
       try {
         const told = await run(operation);
-        const result = acquireResult(asked, told);
+        const result = acquireResult(asked, turns.isStanding(asked.id), told);
         if (result.status === "refused" && result.lease !== null) {
           inLine = true;
           turns.standing(result.lease, result.retryInMs, told);
@@ -183,6 +184,8 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
     async release(requests) {
       checkRelease(requests, limits);
       refuseClosed();
+      // What was handed to it is over; the id may even be asked for again.
+      for (const { id } of requests) turns.gone(id);
       return (await all(requests.map((request) => run(encodeRelease(request))))).map(releaseResult);
     },
     async list(query) {

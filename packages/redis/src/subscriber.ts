@@ -42,7 +42,9 @@ export class Subscriber {
     if (this.#started || this.#closed) return;
     this.#started = true;
     this.#connection.onReplaced(() => {
-      if (this.generation > 0) this.#client?.disconnect();
+      // Also one that is not subscribed yet: it may be of the old master.
+      this.#client?.disconnect();
+      this.#lost();
     });
     void this.#subscribe();
   }
@@ -62,10 +64,14 @@ export class Subscriber {
       client = this.#clients.subscriber(commands);
       this.#client = client;
       client.on("error", () => {});
-      client.on("message", (_channel: string, message: string) => this.#onMessage(message));
+      client.on("message", (_channel: string, message: string) => {
+        if (this.#client === client) this.#onMessage(message);
+      });
       await client.connect();
       await client.subscribe(this.#channel);
-      client.once("close", () => this.#lost());
+      client.once("close", () => {
+        if (this.#client === client) this.#lost();
+      });
       if (this.#closed) return client.disconnect();
       if (client.status !== "ready") throw new Error("The connection closed again at once.");
     } catch {

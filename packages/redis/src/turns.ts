@@ -19,12 +19,15 @@ import type { Subscriber } from "./subscriber.js";
 const LOOK_EVERY_MS = 250;
 /** The server's time is told in whole ms, so it may be later by nearly one. */
 const TICK_MS = 1;
+/**
+ * A hand-off that is older is asked about: by then somebody else may have ended the lease, and clocks that do not go
+ * quite alike have told less and less of each other.
+ */
+const HAND_OFF_FRESH_MS = 1_000;
 /** The longest delay that a timer takes. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** A place in line that was entered here, and that nobody waits for or asks about any more, is forgotten after this. */
 const FORGET_AFTER_MS = 60_000;
-
-const ID_LENGTH = 36;
 
 /** What was answered to a request that stands in line. */
 interface Ticket {
@@ -33,11 +36,17 @@ interface Ticket {
   readonly told: Told;
 }
 
+/** A grant by who freed the claims. */
+interface HandOff {
+  readonly token: number;
+  /** On the server's clock. */
+  readonly at: number;
+}
+
 /** A pending request of this process. */
 interface Place {
   ticket: Ticket | null;
-  /** When it was granted by who freed its claims, on the server's clock. */
-  handedAt: number | null;
+  handed: HandOff | null;
   /** Its turn may have come since it was last asked for. */
   called: boolean;
   /** Of the subscription that hears of everything since it last looked or asked; 0: it must look. */
@@ -68,7 +77,7 @@ export class Turns {
   asking(id: string): void {
     const place = this.#place(id);
     place.called = false;
-    place.handedAt = null;
+    place.handed = null;
     place.generation = this.#subscriber.generation;
     place.lookAt = Number.POSITIVE_INFINITY;
   }
@@ -81,23 +90,32 @@ export class Turns {
     place.ticket = { lease, told };
   }
 
+  /** Whether the last that was told here of this request is that it stands in line. */
+  isStanding(id: string): boolean {
+    return (this.#places.get(id)?.ticket ?? null) !== null;
+  }
+
   /**
-   * The lease that was handed to this request, once; `null` when the server has to be asked. Its time runs since the
-   * hand-off, and a message may have been on its way for long. So what is left is counted from the latest that the
-   * server's clock can show by now: it is rather less than the lease really has.
+   * The lease that was handed to this request just now, once; `null` when the server has to be asked. Its time runs since
+   * the hand-off, and nobody knows how long the message was on its way. So what is left is counted from the latest that
+   * the server's clock can show by now: it is rather less than the lease really has. A time that it cannot show yet was
+   * told by a clock that was set, or by another one.
    */
   handedTo({ id, agentId, claims }: AcquireRequest): Lease | null {
     const place = this.#places.get(id);
-    const { ticket, handedAt } = place ?? {};
-    if (!place || !ticket || handedAt === null || handedAt === undefined) return null;
-    place.handedAt = null;
+    const { ticket = null, handed = null } = place ?? {};
+    if (!place || ticket === null || handed === null) return null;
+    place.handed = null;
     const { lease, told } = ticket;
-    const expires = handedAt + lease.ttlMs;
-    const expiresInMs = Math.min(lease.ttlMs, Math.floor(expires - latest(told)));
-    if (expiresInMs <= 0 || lease.agentId !== agentId || !sameClaims(lease.claims, claims)) return null;
+    const ageMs = latest(told) - handed.at;
+    const expiresInMs = Math.floor(lease.ttlMs - ageMs);
+    if (ageMs < 0 || ageMs > HAND_OFF_FRESH_MS || expiresInMs <= 0) return null;
+    // An earlier life of the id has another token.
+    if (handed.token !== lease.token || lease.agentId !== agentId || !sameClaims(lease.claims, claims))
+      return null;
     this.gone(id);
-    const times = { expiresInMs, acquiredAt: timestamp(handedAt), expiresAt: timestamp(expires) };
-    return { ...lease, state: "active", ...times };
+    const times = { acquiredAt: timestamp(handed.at), expiresAt: timestamp(handed.at + lease.ttlMs) };
+    return { ...lease, state: "active", expiresInMs, ...times };
   }
 
   /** It does not stand in line (any more), or nobody knows: who waits for it has to look. */
@@ -110,15 +128,15 @@ export class Turns {
     if (place.waits === 0) this.#places.delete(id);
   }
 
-  /** Somebody says that the turn of an id may have come, or that it was granted at some time. */
+  /** Somebody says that the turn of an id may have come, or, with token and time, that it was granted. */
   called(message: string): void {
-    const place = this.#places.get(message.slice(0, ID_LENGTH));
+    const [id = "", token, at] = message.split(" ");
+    const place = this.#places.get(id);
     if (place === undefined) return;
     place.called = true;
     // By the clock of the server that was asked: through another subscription another one may speak.
-    if (message.length > ID_LENGTH && place.generation === this.#subscriber.generation) {
-      place.handedAt = Number(message.slice(ID_LENGTH));
-    }
+    const isKnown = place.generation > 0 && place.generation === this.#subscriber.generation;
+    if (at !== undefined && isKnown) place.handed = { token: Number(token), at: Number(at) };
     for (const wake of place.wake) wake();
   }
 
@@ -207,7 +225,7 @@ export class Turns {
     if (place === undefined) {
       place = {
         ticket: null,
-        handedAt: null,
+        handed: null,
         called: false,
         generation: 0,
         lookAt: Number.POSITIVE_INFINITY,

@@ -41,7 +41,7 @@ export const HEAD = Object.freeze({
 
 /** Where the parts of a record begin (as JavaScript counts), all but the last four of fixed width. */
 export const RECORD = Object.freeze({
-  /** `P` or `A`. */
+  /** `P` pending, `A` active, or `H` active by a hand-off that its holder has not asked for. */
   state: 0,
   token: 1,
   expires: 8,

@@ -39,7 +39,7 @@ local lined, bucketed = byte(head, 31) == 49, byte(head, 32) == 49
 
 local found = {}
 local function take(lease, record)
-  if not is_record(record) or now >= expires_of(record) or (state ~= '-' and sub(record, 1, 1) ~= state) then return end
+  if not is_record(record) or now >= expires_of(record) or (state ~= '-' and (byte(record) == 80) ~= (state == 'P')) then return end
   local token = read('>I7', record, 2)
   if token > after then found[#found + 1] = { token = token, text = lease .. record } end
 end

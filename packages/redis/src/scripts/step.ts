@@ -18,7 +18,8 @@ import { BUCKETED, FLUSH, STORE } from "./step/store.js";
  *   `X` lease                               end it if it is past its time
  *   (0 stands for what was left out)
  * Answers the server's time 6, then one for each operation:
- *   `A`: `G` token 7 granted anew · {`g`, record} granted from the line · {`R`, record} repeated ·
+ *   `A`: `G` token 7 granted anew · {`g`, record} granted from the line · {`H`, record} handed over, and asked for
+ *        the first time · {`R`, record} repeated ·
  *        {`F` blockers 4 · soonest expiry 6, record or '', lease · record of the first blockers…} refused ·
  *        `E` end · who and why: ended · `O` another agent's · `C` other claims · `T` no tokens left · `M` no room
  *   `N`: {`N`, record} · `n` not found · `o` not owner · `p` pending · `e` expired · `v` who and why: revoked ·
@@ -27,7 +28,7 @@ import { BUCKETED, FLUSH, STORE } from "./step/store.js";
  *   `L`: ms until it is worth looking again 6; '' when the turn may have come
  *   `X`: {record, end}, or '' when it is not there or not past its time
  * Publishes the id of every waiter that can now be granted, on the channel of its client; of one that was granted on the
- * way (a hand-off) its id and the server's time in ms.
+ * way (a hand-off) its id, its token and the server's time in ms, with spaces between.
  *
  * The operations see what those before them did, and nothing is written before all are decided: then everything is, in
  * one command for each kind of write. When memory is full for a new lease that first command says so, nothing was

@@ -80,7 +80,7 @@ const ACQUIRE = `
       if ahead and sub(ahead, 9, 45) == lease and read('>I3', record, 59) == #line + 3
         and sub(record, 65, claim_end - from - 16) == sub(text, from + 81, claim_end)
         and (subtrees == 0 or not is_covered(line)) then
-        answer = promote(lease, record)
+        answer = promote(lease, record, 'A')
       end
     end
 `;
@@ -149,8 +149,8 @@ if #freed == 1 and subtrees == 0 then
         -- A client that crashed does not listen any more. (Where that may not be asked, nothing is handed over.)
         local listening = pcall_redis('PUBSUB', 'NUMSUB', hash .. ':' .. listener)
         if not listening.err and listening[2] > 0 then
-          promote(next_lease, next)
-          id = id .. now
+          promote(next_lease, next, 'H')
+          id = string.format('%s %.0f %.0f', id, read('>I7', next, 2), now)
         end
       end
       calls[#calls + 1] = listener
@@ -186,7 +186,7 @@ for part = 0, last_part - 6, 6 do
   local kind, record, answer = byte(text, from), value[lease], nil
   if kind == 65 and first then
 ${ACQUIRE}
-  elseif kind == 68 and record and byte(record) == 65 then
+  elseif kind == 68 and record and (byte(record) == 65 or byte(record) == 72) then
 ${RELEASE}
   end
   answered = answered + 1

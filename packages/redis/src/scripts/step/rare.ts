@@ -187,6 +187,10 @@ local function acquire(op)
   if existing then
     if agent_of(existing) ~= agent then return 'O' end
     if not same_claims(existing, modes, lines, count) then return 'C' end
+    if byte(existing) == 72 then
+      set(lease, 'A' .. sub(existing, 2))
+      return { 'H', existing }
+    end
     if byte(existing) == 65 then return { 'R', existing } end
   end
 
@@ -212,7 +216,7 @@ local function acquire(op)
   local wait, free = byte(op, 2) ~= 48, blocker_count == 0
   local record = ''
   if existing and free then
-    return promote(lease, existing)
+    return promote(lease, existing, 'A')
   elseif existing and wait then
     record = sub(existing, 1, 8) .. pack('>I6', now + read('>I4', op, 40)) .. sub(existing, 15, 20)
       .. pack('>I6', hand_off_of(op)) .. sub(existing, 27)

@@ -32,10 +32,10 @@ local function tell(kind, number, lease, record, act)
   events[at + 2], events[at + 3] = record, act
 end
 
--- Gives a pending lease what it waited for.
-local function promote(lease, record)
+-- Gives a pending lease what it waited for: to who asks, or (state 'H') by a hand-off.
+local function promote(lease, record, state)
   local expires = pack('>I6', now + read('>I4', record, 27))
-  record = 'A' .. sub(record, 2, 8) .. expires .. sub(record, 15, 20) .. pack('>I6', now) .. sub(record, 27)
+  record = state .. sub(record, 2, 8) .. expires .. sub(record, 15, 20) .. pack('>I6', now) .. sub(record, 27)
   set(lease, record)
   set('w' .. sub(lease, 2), false)
   pending = pending - 1
