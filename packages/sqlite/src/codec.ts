@@ -15,6 +15,8 @@ import {
 
 /** A lease as it stands in the file. */
 export interface StoredLease extends LeaseRecord {
+  /** Its id as it stands in the columns, see {@link idKey}. */
+  readonly key: string;
   /** How much time `expires` was last set to lie ahead: what the lease is given again in a new boot. */
   givenMs: number;
   /** The `body` column as last written or read. */
@@ -107,7 +109,7 @@ export function decode(row: LeaseRow, id: string = idText(row.id)): StoredLease 
   const { token, expires, body } = row;
   const state = row.state === ACTIVE ? "active" : "pending";
   const lease = unpack(parse(body, `lease ${id}`), { id, token, expires, state });
-  return { ...lease, givenMs: row.given_ms, text: body };
+  return { ...lease, key: row.id, givenMs: row.given_ms, text: body };
 }
 
 /** An event as text, one item of the array in a history row. */

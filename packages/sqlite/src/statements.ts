@@ -124,8 +124,12 @@ export function prepareStatements(db: Connection) {
     updateLease: prepare<[number, number, number, string, string, number]>(
       "UPDATE live SET state = ?, expires = ?, given_ms = ?, body = ? WHERE kind = 0 AND key = ? AND token = ?",
     ),
-    remove: prepare<[number, string, number]>("DELETE FROM live WHERE kind = ? AND key = ? AND token = ?"),
-    /** Several claims of one kind. */
+    /** With its first claim, too. */
+    removeLease: prepare<[id: string, token: number, kind: number, key: string, token: number]>(
+      `DELETE FROM live WHERE (kind = 0 AND key = ? AND token = ?) OR (kind = ? AND key = ? AND token = ?)`,
+    ),
+    removePlace: prepare<[number]>("DELETE FROM live WHERE kind = 3 AND key = '' AND token = ?"),
+    /** Further claims of a lease, of one kind. */
     removeClaims(kind: number, token: number, keys: readonly string[]): void {
       for (const some of inChunks(keys)) removeClaims(some.length).run(kind, token, ...some);
     },

@@ -27,7 +27,7 @@ import {
   sameClaims,
   subtreeBase,
 } from "@lease/core";
-import { encodeEvent, type StoredLease } from "./codec.js";
+import { encodeEvent, idKey, type StoredLease } from "./codec.js";
 import { conflictingHolders } from "./conflicts.js";
 import type { LeaseDatabase } from "./database.js";
 import { full } from "./errors.js";
@@ -215,6 +215,7 @@ export class Store {
     const givenMs = state === "active" ? request.ttlMs : request.waitTtlMs;
     const lease: StoredLease = {
       id: request.id,
+      key: idKey(request.id),
       agentId: request.agentId,
       claims: request.claims,
       state,
