@@ -88,7 +88,7 @@ export function leaseDatabase(db: Connection, options: DatabaseOptions): LeaseDa
     const version = dataVersion();
     if (known === undefined || version !== knownVersion) {
       const head = statements.head.get();
-      known = head && { ...head, rows: new Map() };
+      known = head && { ...head, has_line: null, rows: new Map() };
       knownVersion = version;
     }
     return known;

@@ -11,19 +11,25 @@ const MAX_ROWS = 10_000;
 
 export class LiveLeases {
   readonly #statements: Statements;
-  #rows: Known["rows"] = new Map();
+  #known: Pick<Known, "rows" | "has_line"> = { rows: new Map(), has_line: null };
 
   constructor(statements: Statements) {
     this.#statements = statements;
   }
 
-  begin({ rows }: Known): void {
-    this.#rows = rows;
+  begin(known: Known): void {
+    this.#known = known;
+  }
+
+  /** Whether anybody stands in line. */
+  hasLine(): boolean {
+    this.#known.has_line ??= this.#statements.hasLine.get() as number;
+    return this.#known.has_line === 1;
   }
 
   /** The lease of an id, live or dead. */
   find(id: string): StoredLease | undefined {
-    const row = this.#rows.get(id) ?? this.#statements.lease.get(idKey(id));
+    const row = this.#known.rows.get(id) ?? this.#statements.lease.get(idKey(id));
     return row && decode(row, id);
   }
 
@@ -43,7 +49,9 @@ export class LiveLeases {
     insertLease.run(id, token, state, expires, givenMs, text, agentId, kind, key, token, mode, id);
     insertClaims(others, token, id);
     this.#remember(lease);
-    if (lease.state === "pending") insertPlace.run(token, id);
+    if (lease.state !== "pending") return;
+    insertPlace.run(token, id);
+    this.#known.has_line = 1;
   }
 
   /** Writes a lease whose record changed. */
@@ -61,12 +69,13 @@ export class LiveLeases {
 
   leaveLine(lease: StoredLease): void {
     this.#statements.removePlace.run(lease.token);
+    this.#known.has_line = null;
   }
 
   remove(lease: StoredLease): void {
     const { removeLease } = this.#statements;
     const { token } = lease;
-    this.#rows.delete(lease.id);
+    this.#known.rows.delete(lease.id);
     const [first, ...others] = lease.claims.map(storedClaim);
     if (first === undefined) return;
     removeLease.run(lease.key, token, first.kind, first.key, token);
@@ -76,10 +85,17 @@ export class LiveLeases {
 
   /** A holder comes back to renew and release: its row need not be read again then. */
   #remember({ id, key, token, state, expires, givenMs, text }: StoredLease): void {
-    this.#rows.set(id, { id: key, token, state: stateNumber(state), expires, given_ms: givenMs, body: text });
-    if (this.#rows.size <= MAX_ROWS) return;
-    for (const oldest of this.#rows.keys()) {
-      this.#rows.delete(oldest);
+    this.#known.rows.set(id, {
+      id: key,
+      token,
+      state: stateNumber(state),
+      expires,
+      given_ms: givenMs,
+      body: text,
+    });
+    if (this.#known.rows.size <= MAX_ROWS) return;
+    for (const oldest of this.#known.rows.keys()) {
+      this.#known.rows.delete(oldest);
       break;
     }
   }

@@ -4,7 +4,7 @@ import type { LeaseDatabase } from "./database.js";
 import { closed, isBusy, toLeaseError } from "./errors.js";
 import { Looker } from "./look.js";
 import type { Store } from "./store.js";
-import { Wake } from "./wake.js";
+import { callWatchers, Wake } from "./wake.js";
 
 /** After a look that found the file busy, which only the recovery of a crashed writer's log can cause. */
 const LOOK_AGAIN_MS = 5;
@@ -62,7 +62,9 @@ export class Waiting {
   }
 
   /** A transaction of this process wrote to the history. */
-  onRecorded(store: Store): void {
+  onRecorded(store: Store, { logPath }: LeaseDatabase): void {
+    // First, since it takes others longest to hear of it.
+    if (store.moved && store.hasLine) callWatchers(logPath);
     this.#ring();
     if (store.moved) this.#checkTurns();
   }

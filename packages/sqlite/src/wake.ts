@@ -2,12 +2,23 @@
  * Notices that another process committed, while somebody here waits for that and at no other time.
  *
  * A commit ends with a write to the log file, so the file is watched; but the event can come before SQLite lets the
- * commit be seen, mostly by microseconds, so a few more looks follow it, some at once and some later. A slow poll
+ * commit be seen, mostly by microseconds, so a few more looks follow it, some at once and some later. So that nobody's
+ * turn comes that late, whoever ends a lease while others stand in line calls them after the commit. A slow poll
  * stands in for events that get lost, and a fast one for a system that cannot watch. A look is `PRAGMA data_version`,
  * which moves with other connections' commits only.
  */
-import { type FSWatcher, watch } from "node:fs";
+import { type FSWatcher, utimesSync, watch } from "node:fs";
 import { isBusy } from "./errors.js";
+
+/** Calls those who watch the log, once a commit can be seen: its new time is an event like a write. */
+export function callWatchers(logPath: string): void {
+  const now = Date.now() / 1000;
+  try {
+    utimesSync(logPath, now, now);
+  } catch {
+    // Another user's file, for instance: they find the commit with their later looks.
+  }
+}
 
 export interface WakeOptions {
   readonly logPath: string;
@@ -22,7 +33,7 @@ export interface WakeOptions {
 }
 
 /** Looks after an event in as many turns of the event loop, until one finds something. */
-const LOOKS_AT_ONCE = 4;
+const LOOKS_AT_ONCE = 2;
 /** Pauses before the looks that follow these: 1, 3 and 8 ms after the event. */
 const PAUSES_MS = [1, 2, 5] as const;
 const SLOW_POLL_MS = 100;

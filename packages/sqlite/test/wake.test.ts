@@ -1,10 +1,10 @@
 /** Looking for other processes' commits: only while somebody waits, and also when files cannot be watched. */
 import { EventEmitter } from "node:events";
-import type { FSWatcher, watch } from "node:fs";
+import { type FSWatcher, watch, writeFileSync } from "node:fs";
 import { simulatedClock } from "@lease/testing";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { sqliteBackend } from "../src/index.js";
-import { Wake } from "../src/wake.js";
+import { callWatchers, Wake } from "../src/wake.js";
 import { newFolder } from "./folder.js";
 import { hold, release, request } from "./requests.js";
 
@@ -210,5 +210,17 @@ test("a waiter behind a lease that runs out wakes up, with nobody doing anything
   expect(await backend.acquire(waiting)).toMatchObject({ status: "granted" });
   expect(clock.timers).toBe(0);
   await backend.close();
+  folder.remove();
+});
+
+test("whoever watches the log is called without a write", async () => {
+  const folder = newFolder();
+  writeFileSync(folder.file(), "");
+  const heard = vi.fn();
+  const watcher = watch(folder.file(), heard);
+  callWatchers(folder.file());
+  await vi.waitFor(() => expect(heard).toHaveBeenCalled());
+  watcher.close();
+  callWatchers(folder.file("of nobody"));
   folder.remove();
 });
