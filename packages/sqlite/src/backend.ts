@@ -120,7 +120,7 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
     endMemoryMs,
     recordRenewals: recordsRenewals,
     open: () => openDatabase({ path, synchronous, endMemoryMs, clock, ...seams }),
-    onRecorded: (store) => waiting.onRecorded(store),
+    onRecorded: (store, database) => waiting.onRecorded(store, database),
   });
 
   let closing: Promise<void> | undefined;

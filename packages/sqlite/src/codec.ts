@@ -15,6 +15,8 @@ import {
 
 /** A lease as it stands in the file. */
 export interface StoredLease extends LeaseRecord {
+  /** Its id as it stands in the columns, see {@link idKey}. */
+  readonly key: string;
   /** How much time `expires` was last set to lie ahead: what the lease is given again in a new boot. */
   givenMs: number;
   /** The `body` column as last written or read. */
@@ -87,7 +89,8 @@ const idBytes = Buffer.alloc(ID_BYTES);
 export function encode(lease: LeaseRecord): string {
   const claims: (string | number)[] = [];
   for (const { resource, mode } of lease.claims) claims.push(resource, modeNumber(mode));
-  const body: Body = [lease.agentId, claims, lease.ttlMs, lease.requestedWall, lease.acquiredWall];
+  const { agentId, token, ttlMs, requestedWall, acquiredWall } = lease;
+  const body: Body = [agentId, claims, ttlMs, ...shortTimes(token, requestedWall, acquiredWall)];
   const rest = [
     lease.renewals || null,
     lease.maxRenewals,
@@ -107,19 +110,58 @@ export function decode(row: LeaseRow, id: string = idText(row.id)): StoredLease 
   const { token, expires, body } = row;
   const state = row.state === ACTIVE ? "active" : "pending";
   const lease = unpack(parse(body, `lease ${id}`), { id, token, expires, state });
-  return { ...lease, givenMs: row.given_ms, text: body };
+  return { ...lease, key: row.id, givenMs: row.given_ms, text: body };
+}
+
+/**
+ * When a lease was asked for and granted, as its body has it: mostly two zeros. A token begins as the wall clock in
+ * microseconds, and what is granted at once is granted when it is asked for. History is most of what steps write, and
+ * with short entries those of more steps share a page.
+ */
+export function shortTimes(
+  token: number,
+  requestedWall: number,
+  acquiredWall: number | null,
+): [requested: number, acquired: number | null] {
+  return [requestedWall - wallOf(token), acquiredWall === null ? null : acquiredWall - requestedWall];
+}
+
+/** The moment that a token was made from, if the clock did not stand still or go back. */
+function wallOf(token: number): number {
+  return Math.floor(token / 1000);
+}
+
+/** Types of events as they stand in the history, by their place here: only ever appended to. */
+const EVENT_TYPES = [
+  "queued",
+  "acquired",
+  "renewed",
+  "revoking",
+  "released",
+  "expired",
+  "revoked",
+  "cancelled",
+] as const satisfies readonly LeaseEventType[];
+
+const EVENT_NUMBERS = Object.fromEntries(EVENT_TYPES.map((type, index) => [type, index])) as Readonly<
+  Record<LeaseEventType, number>
+>;
+
+/** The number that stands for a type of event. */
+export function eventNumber(type: LeaseEventType): number {
+  return EVENT_NUMBERS[type];
 }
 
 /** An event as text, one item of the array in a history row. */
 export function encodeEvent(
   type: LeaseEventType,
-  { id, token, expires, text }: StoredLease,
+  { key, token, expires, text }: StoredLease,
   now: number,
   by: string | null,
   reason: string | null,
 ): string {
   const act = by === null && reason === null ? "" : `,${JSON.stringify(by)},${JSON.stringify(reason)}`;
-  return `["${type}","${id}",${token},${expires - now},${text}${act}]`;
+  return `[${eventNumber(type)},"${key}",${token},${expires - now},${text}${act}]`;
 }
 
 /** The events of a history row, oldest first. */
@@ -129,8 +171,8 @@ export function decodeEvents(
 ): { readonly sequence: number; readonly event: LeaseEvent }[] {
   const first = row.sequence - row.count + 1;
   return parse(row.events, `history entry ${row.sequence}`).map((item: unknown, index: number) => {
-    const [type, id, token, leftMs, body, by = null, reason = null] = item as [
-      LeaseEventType,
+    const [typeNumber, key, token, leftMs, body, by = null, reason = null] = item as [
+      number,
       string,
       number,
       number,
@@ -138,8 +180,9 @@ export function decodeEvents(
       string | null | undefined,
       string | null | undefined,
     ];
+    const type = EVENT_TYPES[typeNumber] as LeaseEventType;
     // Seen from the moment of the event, when its clock stood at 0.
-    const lease = unpack(body, { id, token, expires: leftMs, state: stateAfter(type) });
+    const lease = unpack(body, { id: idText(key), token, expires: leftMs, state: stateAfter(type) });
     const event: LeaseEvent = {
       cursor: formatCursor(epoch, first + index),
       type,
@@ -152,13 +195,16 @@ export function decodeEvents(
   });
 }
 
-/** What `encode` packs: what is `null` from some place on to the end is left out. */
+/**
+ * What `encode` packs: what is `null` from some place on to the end is left out. `requested` and `acquired` are as
+ * {@link shortTimes} has them.
+ */
 type Body = [
   agentId: string,
   claims: (string | number)[],
   ttlMs: number,
-  requestedWall: number,
-  acquiredWall: number | null,
+  requested: number,
+  acquired: number | null,
   renewals?: number | null,
   maxRenewals?: number | null,
   holding?: string[] | null,
@@ -171,7 +217,8 @@ function unpack(
   body: Body,
   { id, token, expires, state }: Pick<LeaseRecord, "id" | "token" | "expires" | "state">,
 ): LeaseRecord {
-  const [agentId, packedClaims, ttlMs, requestedWall, acquiredWall, ...rest] = body;
+  const [agentId, packedClaims, ttlMs, requested, acquired, ...rest] = body;
+  const requestedWall = requested + wallOf(token);
   const [
     renewals = null,
     maxRenewals = null,
@@ -196,7 +243,7 @@ function unpack(
     ttlMs,
     expires,
     requestedWall,
-    acquiredWall,
+    acquiredWall: acquired === null ? null : requestedWall + acquired,
     renewals: renewals ?? 0,
     maxRenewals,
     holding: holding ?? [],

@@ -6,7 +6,7 @@ import { realpathSync, statSync } from "node:fs";
 import { LeaseError } from "@lease/core";
 import type { BootClock } from "./clock.js";
 import type { Connection } from "./driver.js";
-import { type FileIdentity, identify, isStill } from "./file.js";
+import { type FileIdentity, fileToCallWith, identify, isStill } from "./file.js";
 import { Reserve } from "./reserve.js";
 import { indexAgents } from "./schema.js";
 import { type Known, prepareStatements, type Statements } from "./statements.js";
@@ -15,6 +15,8 @@ import { type Known, prepareStatements, type Statements } from "./statements.js"
 export interface LeaseDatabase {
   readonly statements: Statements;
   readonly logPath: string;
+  /** The file whose new time calls those who wait in line. */
+  readonly callPath: string;
   /**
    * The head of the file, and with it what else is remembered, once it is sure that the file is still the one that
    * was opened, in the same boot and schema. It is read anew only after another connection's commit or
@@ -88,7 +90,7 @@ export function leaseDatabase(db: Connection, options: DatabaseOptions): LeaseDa
     const version = dataVersion();
     if (known === undefined || version !== knownVersion) {
       const head = statements.head.get();
-      known = head && { ...head, rows: new Map() };
+      known = head && { ...head, has_line: null, rows: new Map() };
       knownVersion = version;
     }
     return known;
@@ -106,6 +108,7 @@ export function leaseDatabase(db: Connection, options: DatabaseOptions): LeaseDa
   return {
     statements,
     logPath,
+    callPath: fileToCallWith(real, logPath),
     isInPlace,
     check() {
       // The look at the end of each transaction does for the next, if that comes soon.

@@ -31,6 +31,16 @@ export function isStill(path: string, opened: FileIdentity): boolean {
   }
 }
 
+/**
+ * Which file is given a new time to call those who wait in line, once a commit can be seen: the database, which commits
+ * do not write to, or else the log. On Linux a watch opens no file, elsewhere it would and must not open the database.
+ * And only the owner may give a time, so nobody else may be able to write.
+ */
+export function fileToCallWith(path: string, logPath: string): string {
+  const othersMayWrite = (statSync(path).mode & 0o022) !== 0;
+  return process.platform === "linux" && !othersMayWrite ? path : logPath;
+}
+
 /** Tells the type of the file system of a folder, as `statfs` numbers them. */
 export type FileSystemTypeOf = (folder: string) => number;
 

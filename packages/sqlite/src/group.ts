@@ -25,7 +25,7 @@ export interface GroupOptions extends StoreOptions {
   readonly busyTimeoutMs: number;
   readonly open: () => Promise<LeaseDatabase>;
   /** After a transaction that wrote to the history. */
-  readonly onRecorded: (store: Store) => void;
+  readonly onRecorded: (store: Store, database: LeaseDatabase) => void;
 }
 
 interface Call {
@@ -178,7 +178,7 @@ export class Group {
     for (const [index, call] of calls.entries()) settle(call, outcomes[index] as Outcome);
     this.#transactions += 1;
     if (this.#transactions % LOG_CHECK_EVERY === 0) opened.database.tendLog();
-    if (opened.store.recorded) this.#options.onRecorded(opened.store);
+    if (opened.store.recorded) this.#options.onRecorded(opened.store, opened.database);
     return { again: [] };
   }
 

@@ -11,19 +11,25 @@ const MAX_ROWS = 10_000;
 
 export class LiveLeases {
   readonly #statements: Statements;
-  #rows: Known["rows"] = new Map();
+  #known: Pick<Known, "rows" | "has_line"> = { rows: new Map(), has_line: null };
 
   constructor(statements: Statements) {
     this.#statements = statements;
   }
 
-  begin({ rows }: Known): void {
-    this.#rows = rows;
+  begin(known: Known): void {
+    this.#known = known;
+  }
+
+  /** Whether anybody stands in line. */
+  hasLine(): boolean {
+    this.#known.has_line ??= this.#statements.hasLine.get() as number;
+    return this.#known.has_line === 1;
   }
 
   /** The lease of an id, live or dead. */
   find(id: string): StoredLease | undefined {
-    const row = this.#rows.get(id) ?? this.#statements.lease.get(idKey(id));
+    const row = this.#known.rows.get(id) ?? this.#statements.lease.get(idKey(id));
     return row && decode(row, id);
   }
 
@@ -35,16 +41,17 @@ export class LiveLeases {
   insert(lease: StoredLease): void {
     const { insertLease, insertClaims, insertPlace } = this.#statements;
     lease.text = encode(lease);
-    const id = idKey(lease.id);
-    const { agentId, token, expires, givenMs, text } = lease;
+    const { key: id, agentId, token, expires, givenMs, text } = lease;
     const state = stateNumber(lease.state);
     const [first, ...others] = lease.claims.map(storedClaim);
     if (first === undefined) return;
     const { kind, key, mode } = first;
     insertLease.run(id, token, state, expires, givenMs, text, agentId, kind, key, token, mode, id);
     insertClaims(others, token, id);
-    this.#remember(lease, id);
-    if (lease.state === "pending") insertPlace.run(token, id);
+    this.#remember(lease);
+    if (lease.state !== "pending") return;
+    insertPlace.run(token, id);
+    this.#known.has_line = 1;
   }
 
   /** Writes a lease whose record changed. */
@@ -55,42 +62,46 @@ export class LiveLeases {
 
   /** Writes a lease of which only the time changed. */
   save(lease: StoredLease): void {
-    const { token, state, expires, givenMs, text } = lease;
-    const id = idKey(lease.id);
-    this.#statements.updateLease.run(stateNumber(state), expires, givenMs, text, id, token);
-    this.#remember(lease, id);
+    const { key, token, state, expires, givenMs, text } = lease;
+    this.#statements.updateLease.run(stateNumber(state), expires, givenMs, text, key, token);
+    this.#remember(lease);
   }
 
   leaveLine(lease: StoredLease): void {
-    this.#statements.remove.run(KIND.place, "", lease.token);
+    this.#statements.removePlace.run(lease.token);
+    this.#known.has_line = null;
   }
 
   remove(lease: StoredLease): void {
-    const { remove } = this.#statements;
+    const { removeLease } = this.#statements;
     const { token } = lease;
-    remove.run(KIND.lease, idKey(lease.id), token);
-    this.#rows.delete(lease.id);
-    this.#removeClaims(lease.claims.map(storedClaim), token);
+    this.#known.rows.delete(lease.id);
+    const [first, ...others] = lease.claims.map(storedClaim);
+    if (first === undefined) return;
+    removeLease.run(lease.key, token, first.kind, first.key, token);
+    if (others.length > 0) this.#removeClaims(others, token);
     if (lease.state === "pending") this.leaveLine(lease);
   }
 
   /** A holder comes back to renew and release: its row need not be read again then. */
-  #remember({ id, token, state, expires, givenMs, text }: StoredLease, key: string): void {
-    this.#rows.set(id, { id: key, token, state: stateNumber(state), expires, given_ms: givenMs, body: text });
-    if (this.#rows.size <= MAX_ROWS) return;
-    for (const oldest of this.#rows.keys()) {
-      this.#rows.delete(oldest);
+  #remember({ id, key, token, state, expires, givenMs, text }: StoredLease): void {
+    this.#known.rows.set(id, {
+      id: key,
+      token,
+      state: stateNumber(state),
+      expires,
+      given_ms: givenMs,
+      body: text,
+    });
+    if (this.#known.rows.size <= MAX_ROWS) return;
+    for (const oldest of this.#known.rows.keys()) {
+      this.#known.rows.delete(oldest);
       break;
     }
   }
 
   #removeClaims(claims: readonly StoredClaim[], token: number): void {
-    const { remove, removeClaims } = this.#statements;
-    const [only] = claims;
-    if (claims.length === 1 && only !== undefined) {
-      remove.run(only.kind, only.key, token);
-      return;
-    }
+    const { removeClaims } = this.#statements;
     for (const kind of [KIND.claim, KIND.subtree]) {
       const keys = claims.filter((claim) => claim.kind === kind).map(({ key }) => key);
       removeClaims(kind, token, keys);

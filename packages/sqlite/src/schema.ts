@@ -1,6 +1,6 @@
 /** The tables, and how an older file becomes a newer one. */
-import { createLeaseId, LeaseError } from "@lease/core";
-import { idKey } from "./codec.js";
+import { createLeaseId, LeaseError, type LeaseEventType } from "@lease/core";
+import { eventNumber, idKey, shortTimes } from "./codec.js";
 import type { Connection } from "./driver.js";
 
 /** Marks a database as ours (`PRAGMA application_id`): "Leas" in ASCII. */
@@ -13,7 +13,7 @@ export type Migration = (db: Connection) => void;
  * Step n takes a file of version n to version n + 1. Steps are only ever appended: a file of any age walks through
  * those that it lacks, and `PRAGMA user_version` says how far it came.
  */
-export const MIGRATIONS: readonly Migration[] = [create, nameAgents];
+export const MIGRATIONS: readonly Migration[] = [create, nameAgents, shorten];
 
 /**
  * Version 1.
@@ -77,6 +77,52 @@ function nameAgents(db: Connection): void {
     UPDATE live SET key = id_key(key), agent = body ->> '$[0]' WHERE kind = 0;
     UPDATE live SET body = id_key(body) WHERE kind <> 0;
   `);
+}
+
+/**
+ * Version 3. A lease's times, and in the history its id and the type of the event, are written as codec.ts says. What
+ * is no JSON stays as it is, for whoever reads it to be told.
+ */
+function shorten(db: Connection): void {
+  db.function("short_body", { deterministic: true }, (body, token) =>
+    JSON.stringify(shortBody(JSON.parse(body as string), token as number)),
+  );
+  db.function("short_events", { deterministic: true }, (events) => {
+    const items = JSON.parse(events as string) as [
+      LeaseEventType,
+      string,
+      number,
+      number,
+      OldBody,
+      ...unknown[],
+    ][];
+    const short = items.map(([type, id, token, leftMs, body, ...act]) => [
+      eventNumber(type),
+      idKey(id),
+      token,
+      leftMs,
+      shortBody(body, token),
+      ...act,
+    ]);
+    return JSON.stringify(short);
+  });
+  db.exec(`
+    UPDATE live SET body = short_body(body, token) WHERE kind = 0 AND json_valid(body);
+    UPDATE history SET events = short_events(events) WHERE json_valid(events);
+  `);
+}
+
+type OldBody = [
+  agentId: string,
+  claims: unknown,
+  ttlMs: number,
+  requestedWall: number,
+  acquiredWall: number | null,
+  ...unknown[],
+];
+
+function shortBody([agentId, claims, ttlMs, requestedWall, acquiredWall, ...rest]: OldBody, token: number) {
+  return [agentId, claims, ttlMs, ...shortTimes(token, requestedWall, acquiredWall), ...rest];
 }
 
 /**

@@ -20,6 +20,8 @@ export interface Head {
 
 /** What is remembered of the file from one step to the next, see `LeaseDatabase.check`. */
 export interface Known extends Head {
+  /** Whether anybody stands in line; `null` until somebody asks. */
+  has_line: number | null;
   /** Rows of leases that steps of this connection wrote, by id. */
   readonly rows: Map<string, LeaseRow>;
 }
@@ -121,11 +123,16 @@ export function prepareStatements(db: Connection) {
     insertPlace: prepare<[number, string]>(
       `INSERT OR FAIL INTO live (${LIVE}) VALUES (3, '', ?, NULL, NULL, NULL, NULL, ?)`,
     ),
+    hasLine: prepare<[], number>("SELECT EXISTS (SELECT 1 FROM live WHERE kind = 3)").pluck(),
     updateLease: prepare<[number, number, number, string, string, number]>(
       "UPDATE live SET state = ?, expires = ?, given_ms = ?, body = ? WHERE kind = 0 AND key = ? AND token = ?",
     ),
-    remove: prepare<[number, string, number]>("DELETE FROM live WHERE kind = ? AND key = ? AND token = ?"),
-    /** Several claims of one kind. */
+    /** With its first claim, too. */
+    removeLease: prepare<[id: string, token: number, kind: number, key: string, token: number]>(
+      `DELETE FROM live WHERE (kind = 0 AND key = ? AND token = ?) OR (kind = ? AND key = ? AND token = ?)`,
+    ),
+    removePlace: prepare<[number]>("DELETE FROM live WHERE kind = 3 AND key = '' AND token = ?"),
+    /** Further claims of a lease, of one kind. */
     removeClaims(kind: number, token: number, keys: readonly string[]): void {
       for (const some of inChunks(keys)) removeClaims(some.length).run(kind, token, ...some);
     },

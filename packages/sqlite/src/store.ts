@@ -27,7 +27,7 @@ import {
   sameClaims,
   subtreeBase,
 } from "@lease/core";
-import { encodeEvent, type StoredLease } from "./codec.js";
+import { encodeEvent, idKey, type StoredLease } from "./codec.js";
 import { conflictingHolders } from "./conflicts.js";
 import type { LeaseDatabase } from "./database.js";
 import { full } from "./errors.js";
@@ -61,6 +61,8 @@ export class Store {
   recorded = false;
   /** Since `begin`: a lease ended, or one whose turn came holds for another time than it waited. */
   moved = false;
+  /** Set by `flush`, if a lease ended: whether anybody stands in line, in whatever process. */
+  hasLine = false;
 
   constructor(database: LeaseDatabase, options: StoreOptions) {
     this.#database = database;
@@ -79,6 +81,7 @@ export class Store {
     this.#unwritten = [];
     this.recorded = false;
     this.moved = false;
+    this.hasLine = false;
   }
 
   /** Writes what the steps added to the history; call it before the commit. */
@@ -88,6 +91,7 @@ export class Store {
     this.#database.statements.record.run(this.#last, events.length, this.#at.wallNow, `[${events.join()}]`);
     this.#head.last = this.#last;
     this.#unwritten = [];
+    if (this.moved) this.hasLine = this.#live.hasLine();
   }
 
   /** Number of the newest history entry. */
@@ -215,6 +219,7 @@ export class Store {
     const givenMs = state === "active" ? request.ttlMs : request.waitTtlMs;
     const lease: StoredLease = {
       id: request.id,
+      key: idKey(request.id),
       agentId: request.agentId,
       claims: request.claims,
       state,

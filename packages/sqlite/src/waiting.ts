@@ -4,7 +4,7 @@ import type { LeaseDatabase } from "./database.js";
 import { closed, isBusy, toLeaseError } from "./errors.js";
 import { Looker } from "./look.js";
 import type { Store } from "./store.js";
-import { Wake } from "./wake.js";
+import { callWatchers, Wake } from "./wake.js";
 
 /** After a look that found the file busy, which only the recovery of a crashed writer's log can cause. */
 const LOOK_AGAIN_MS = 5;
@@ -12,7 +12,8 @@ const LOOK_AGAIN_MS = 5;
 interface Attached {
   readonly database: LeaseDatabase;
   readonly looker: Looker;
-  readonly wake: Wake;
+  readonly turnWake: Wake;
+  readonly historyWake: Wake;
 }
 
 export class Waiting {
@@ -33,9 +34,9 @@ export class Waiting {
   /** Implements `LeaseBackend.turn` once the file is open. */
   async turn(request: TurnRequest, database: LeaseDatabase): Promise<void> {
     if (this.#closed) throw closed();
-    const { looker, wake } = this.#attach(database);
+    const { looker, turnWake } = this.#attach(database);
     // First the watch, then the look: what ends in between is noticed.
-    const stop = wake.retain();
+    const stop = turnWake.retain();
     try {
       await this.#turns.wait(request);
     } finally {
@@ -46,7 +47,7 @@ export class Waiting {
 
   /** Watches for entries of other processes until the returned function is called. */
   watchHistory(database: LeaseDatabase): () => void {
-    return this.#attach(database).wake.retain();
+    return this.#attach(database).historyWake.retain();
   }
 
   /**
@@ -62,7 +63,9 @@ export class Waiting {
   }
 
   /** A transaction of this process wrote to the history. */
-  onRecorded(store: Store): void {
+  onRecorded(store: Store, { callPath }: LeaseDatabase): void {
+    // First, since it takes others longest to hear of it.
+    if (store.moved && store.hasLine) callWatchers(callPath);
     this.#ring();
     if (store.moved) this.#checkTurns();
   }
@@ -71,20 +74,25 @@ export class Waiting {
     this.#closed = true;
     this.#turns.close();
     this.#bell.close();
-    this.#attached?.wake.stop();
+    this.#attached?.turnWake.stop();
+    this.#attached?.historyWake.stop();
   }
 
   #attach(database: LeaseDatabase): Attached {
+    const version = () => database.dataVersion();
     this.#attached ??= {
       database,
       looker: new Looker(database.statements),
-      wake: new Wake({
-        logPath: database.logPath,
-        version: () => database.dataVersion(),
-        onForeignCommit: () => {
-          this.#ring();
-          this.#checkTurns();
-        },
+      turnWake: new Wake({
+        path: database.callPath,
+        version,
+        onForeignCommit: () => this.#checkTurns(),
+        onPoll: () => {},
+      }),
+      historyWake: new Wake({
+        path: database.logPath,
+        version,
+        onForeignCommit: () => this.#ring(),
         // The next read of a follower will say what is wrong.
         onPoll: () => {
           if (this.#bell.waiting && !database.isInPlace()) this.#ring();

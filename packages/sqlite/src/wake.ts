@@ -1,16 +1,29 @@
 /**
  * Notices that another process committed, while somebody here waits for that and at no other time.
  *
- * A commit ends with a write to the log file, so the file is watched; but the event can come before SQLite lets the
- * commit be seen, mostly by microseconds, so a few more looks follow it, some at once and some later. A slow poll
+ * A commit ends with a write to the log file, so whoever follows the history watches that; but the event can come
+ * before SQLite lets the commit be seen, mostly by microseconds, so a few more looks follow it, some at once and some
+ * later. Whoever stands in line is called instead, after the commit of whoever ended a lease: writes that wake others
+ * in the middle of a commit also make it last several times as long. A slow poll
  * stands in for events that get lost, and a fast one for a system that cannot watch. A look is `PRAGMA data_version`,
  * which moves with other connections' commits only.
  */
-import { type FSWatcher, watch } from "node:fs";
+import { type FSWatcher, utimesSync, watch } from "node:fs";
 import { isBusy } from "./errors.js";
 
+/** Calls those who watch the file: a new time is an event like a write. */
+export function callWatchers(path: string): void {
+  const now = Date.now() / 1000;
+  try {
+    utimesSync(path, now, now);
+  } catch {
+    // Another user's, for instance: they find the commit with their later looks.
+  }
+}
+
 export interface WakeOptions {
-  readonly logPath: string;
+  /** The file to watch. */
+  readonly path: string;
   /** A number that changes when another connection commits. */
   readonly version: () => number;
   /** Another connection committed. */
@@ -22,7 +35,7 @@ export interface WakeOptions {
 }
 
 /** Looks after an event in as many turns of the event loop, until one finds something. */
-const LOOKS_AT_ONCE = 4;
+const LOOKS_AT_ONCE = 2;
 /** Pauses before the looks that follow these: 1, 3 and 8 ms after the event. */
 const PAUSES_MS = [1, 2, 5] as const;
 const SLOW_POLL_MS = 100;
@@ -74,7 +87,7 @@ export class Wake {
       this.#version = Number.NaN;
     }
     try {
-      this.#watcher = (this.#options.watchFile ?? watch)(this.#options.logPath, () => this.#onEvent());
+      this.#watcher = (this.#options.watchFile ?? watch)(this.#options.path, () => this.#onEvent());
       this.#watcher.on("error", () => this.#pollEvery(FAST_POLL_MS));
       this.#pollEvery(SLOW_POLL_MS);
     } catch {

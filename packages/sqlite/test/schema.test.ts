@@ -70,7 +70,7 @@ function makeVersion1(): { holder: string; waiter: string } {
     "INSERT INTO live (kind, key, token, mode, state, expires, given_ms, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
   );
   const wall = 1_790_000_000_000;
-  const held = `["alice",["src",1,"docs/**",0],60000,${wall},${wall},2,5,["${waiter}"],"rename",{"task":7},null]`;
+  const held = `["alice",["src",1,"docs/**",0],60000,${wall},${wall + 250},2,5,["${waiter}"],"rename",{"task":7},null]`;
   const inLine = `["bob \\"b\\"",["docs/a.md",1],30000,${wall},null,0,null,[],null,null,null]`;
   live.run(0, holder, 11, null, 1, 100, 60_000, held);
   live.run(1, "src", 11, 1, null, null, null, holder);
@@ -93,6 +93,8 @@ test("a file of version 1 keeps its leases, its line and its history", async () 
       id: holder,
       agentId: "alice",
       token: 11,
+      requestedAt: "2026-09-21T14:13:20.000Z",
+      acquiredAt: "2026-09-21T14:13:20.250Z",
       state: "active",
       claims: [
         { resource: "src", mode: "exclusive" },
@@ -104,17 +106,26 @@ test("a file of version 1 keeps its leases, its line and its history", async () 
       reason: "rename",
       metadata: { task: 7 },
     },
-    { id: waiter, agentId: 'bob "b"', token: 12, state: "pending", renewals: 0, holding: [] },
+    {
+      id: waiter,
+      agentId: 'bob "b"',
+      token: 12,
+      state: "pending",
+      acquiredAt: null,
+      renewals: 0,
+      holding: [],
+    },
   ]);
   const idsOf = async (query: LeaseQuery) => (await backend.list(query)).leases.map(({ id }) => id);
   expect(await idsOf({ agentId: "alice" })).toEqual([holder]);
   expect(await idsOf({ agentId: 'bob "b"' })).toEqual([waiter]);
   expect(await idsOf({ state: "pending" })).toEqual([waiter]);
   const events: unknown[] = [];
-  for await (const { type, lease } of backend.changes({})) events.push([type, lease.id, lease.reason]);
+  for await (const { type, lease } of backend.changes({}))
+    events.push([type, lease.id, lease.acquiredAt, lease.reason]);
   expect(events).toEqual([
-    ["acquired", holder, "rename"],
-    ["queued", waiter, null],
+    ["acquired", holder, "2026-09-21T14:13:20.250Z", "rename"],
+    ["queued", waiter, null, null],
   ]);
 
   const asked = { id: waiter, agentId: 'bob "b"', ttlMs: 30_000, wait: true };

@@ -1,10 +1,11 @@
 /** Looking for other processes' commits: only while somebody waits, and also when files cannot be watched. */
 import { EventEmitter } from "node:events";
-import type { FSWatcher, watch } from "node:fs";
+import { chmodSync, type FSWatcher, watch, writeFileSync } from "node:fs";
 import { simulatedClock } from "@lease/testing";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { fileToCallWith } from "../src/file.js";
 import { sqliteBackend } from "../src/index.js";
-import { Wake } from "../src/wake.js";
+import { callWatchers, Wake } from "../src/wake.js";
 import { newFolder } from "./folder.js";
 import { hold, release, request } from "./requests.js";
 
@@ -41,7 +42,7 @@ describe("a watch", () => {
 
   function wake(over: { watchFile?: typeof watch; version?: () => number } = {}): Wake {
     return new Wake({
-      logPath: "leases.db-wal",
+      path: "leases.db-wal",
       version: () => version,
       onForeignCommit: () => {
         commits += 1;
@@ -210,5 +211,28 @@ test("a waiter behind a lease that runs out wakes up, with nobody doing anything
   expect(await backend.acquire(waiting)).toMatchObject({ status: "granted" });
   expect(clock.timers).toBe(0);
   await backend.close();
+  folder.remove();
+});
+
+test("whoever watches a file is called without a write", async () => {
+  const folder = newFolder();
+  writeFileSync(folder.file(), "");
+  const heard = vi.fn();
+  const watcher = watch(folder.file(), heard);
+  callWatchers(folder.file());
+  await vi.waitFor(() => expect(heard).toHaveBeenCalled());
+  watcher.close();
+  callWatchers(folder.file("of nobody"));
+  folder.remove();
+});
+
+test("those in line are called with the database only where its owner alone writes, and a watch does not open it", () => {
+  const folder = newFolder();
+  const [path, log] = [folder.file(), folder.file("leases.db-wal")];
+  writeFileSync(path, "");
+  chmodSync(path, 0o644);
+  expect(fileToCallWith(path, log)).toBe(process.platform === "linux" ? path : log);
+  chmodSync(path, 0o664);
+  expect(fileToCallWith(path, log)).toBe(log);
   folder.remove();
 });
