@@ -44,7 +44,7 @@ export interface LeaseBackend {
 
   /**
    * Resolves when the pending request may have reached its turn, after `timeoutMs`, or when `signal` aborts. A hint:
-   * it may come late or for nothing, and only `acquire` decides. It does not miss an end that falls between the
+   * it may come late or for nothing, and only `acquire` tells of a grant. It does not miss an end that falls between the
    * refusal and this call. For an id that is not pending it resolves at once.
    */
   turn(wait: TurnRequest): Promise<void>;
@@ -139,8 +139,8 @@ export interface AcquireRequest {
   /**
    * Of a request that waits: whoever frees its claims may grant it in the same step, with no question in between. Set
    * it only if this process stays in `turn` and then asks again at once: the lease's time runs from that step on. That
-   * it was granted is, as ever, told by `acquire`, whose `expiresInMs` is then rather less than what is left. Default
-   * false. A backend may leave it aside.
+   * it was granted is, as ever, told by `acquire`, whose `expiresInMs` is then rather less than what is left. Who stops
+   * waiting releases the id, granted or not. Default false. A backend may leave it aside.
    */
   readonly handOff?: boolean | undefined;
   /** Ids of leases that the agent keeps while it waits for this one. */
