@@ -1,7 +1,26 @@
 /** The step that frees a resource grants it to the next in line, where its client listens and takes that. */
-import { createLeaseManager, type Lease, type LeaseBackend, type LeaseEvent } from "@lease/core";
+import {
+  createLeaseManager,
+  type Lease,
+  type LeaseBackend,
+  type LeaseEvent,
+  systemClock,
+  type WaitContext,
+  waitForLease,
+} from "@lease/core";
 import { expect, test, vi } from "vitest";
-import { again, closing, commandsOf, hold, open, queue, release, subscribed, useServer } from "./helpers.js";
+import {
+  again,
+  closing,
+  commandsOf,
+  hold,
+  open,
+  queue,
+  release,
+  request,
+  subscribed,
+  useServer,
+} from "./helpers.js";
 import { startProxy } from "./proxy.js";
 
 const server = useServer();
@@ -257,6 +276,43 @@ test("a waiter that gives up in the moment of the hand-off gives the lease back"
     await released;
     await lease?.release();
     await expect.poll(async () => (await other.list({})).leases).toEqual([]);
+  }
+});
+
+test("a waiter that hangs up around its hand-off and comes back with the same id never holds beside another", async () => {
+  const namespace = "comes back";
+  const other = open({ url: server().url, namespace });
+  const backend = open({ url: server().url, namespace });
+  const cleanups: Promise<void>[] = [];
+  const context: WaitContext = {
+    backend,
+    clock: systemClock,
+    createId: null,
+    random: Math.random,
+    marginOf: () => 1,
+    onCleanup: (cleanup) => cleanups.push(cleanup),
+  };
+  for (let round = 0; round < 40; round += 1) {
+    const held = await hold(other, "r");
+    const abort = new AbortController();
+    const asking = request("r", { agentId: "bob" });
+    const waiting = waitForLease(context, asking, { waitMs: LONG_MS, signal: abort.signal });
+    const hungUp = waiting.then(
+      () => false,
+      () => true,
+    );
+    await expect.poll(async () => (await other.list({ state: "pending" })).leases.length).toBe(1);
+    const released = release(other, held);
+    for (let turn = 0; turn < round; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    abort.abort();
+    await released;
+    if (await hungUp) {
+      await Promise.all(cleanups.splice(0));
+      await hold(other, "r", { agentId: "carol" });
+      const back = await waitForLease(context, asking, { waitMs: 20 });
+      expect(back.status).toBe("refused");
+    }
+    for (const lease of (await other.list({})).leases) await release(other, lease);
   }
 });
 
