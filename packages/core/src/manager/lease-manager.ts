@@ -57,7 +57,8 @@ export interface LeaseManagerOptions {
   readonly sequential?: boolean;
   /**
    * Follow the backend's change feed while something is held for longer than a moment, so that a revoke is heard at once
-   * instead of at the next renewal. Costs a follower per manager. Default: where the backend's `limits.mayEndEarly` says that it may matter.
+   * instead of at the next renewal. Costs a follower per manager. Default: where the backend's `limits.mayEndEarly` says
+   * that it may matter.
    */
   readonly followLosses?: boolean;
   /** Default: the machine's clocks. */
