@@ -76,22 +76,28 @@ export {
   NO_BARS,
 } from "./fencing.js";
 export { createLeaseId } from "./id.js";
-export { circleThrough, deadlock, findDeadlock, findDeadlocks, listAll } from "./manager/deadlock.js";
-export { DEFAULTS } from "./manager/defaults.js";
-export type { HandleState, LeaseHandle, ReleaseOutcome } from "./manager/handle.js";
 export type {
   AcquireOptions,
   CloseOptions,
+  HandleState,
   HoldSettings,
+  LeaseHandle,
   LeaseManager,
   LeaseManagerOptions,
+  ManagerEvent,
+  ManagerListener,
+  ReleaseOutcome,
+  Resources,
   TryAcquireResult,
-} from "./manager/lease-manager.js";
+  TtlPolicy,
+  TtlRequest,
+} from "./manager/api.js";
+export type { Grant, WaitContext } from "./manager/context.js";
+export { circleThrough, deadlock, findDeadlock, findDeadlocks, listAll } from "./manager/deadlock.js";
+export { DEFAULTS } from "./manager/defaults.js";
 export { endedBefore, type Loss, limitReached, lost } from "./manager/losses.js";
 export { createLeaseManager } from "./manager/manager.js";
-export type { ManagerEvent, ManagerListener } from "./manager/observe.js";
 export { describeRefusal, unavailable } from "./manager/refusal.js";
-export type { Resources } from "./manager/request.js";
 export { type RevokeOptions, revokeAgent } from "./manager/revoke.js";
 export {
   type AdaptiveTtlOptions,
@@ -99,14 +105,10 @@ export {
   type ContentionTtlOptions,
   contentionTtl,
   type LoadSource,
-  type TtlPolicy,
-  type TtlRequest,
   type WaitersOptions,
   waitersInLine,
 } from "./manager/ttl.js";
 export {
-  type Grant,
-  type WaitContext,
   type WaitOptions,
   type WaitOutcome,
   waitForLease,

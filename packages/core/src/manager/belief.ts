@@ -3,10 +3,7 @@
  * from a flag that a timer set. After a SIGSTOP or a blocked event loop the first answer is already right.
  */
 import type { Clock } from "../clock.js";
-import type { Grant, WaitContext } from "./wait.js";
-
-/** When a call was sent, on both clocks of the holder. */
-export type Sent = Pick<Grant, "sentAt" | "sentWall">;
+import type { Grant, Sent, WaitContext } from "./context.js";
 
 /**
  * - `sure`: the backend confirmed it for longer than until now.

@@ -2,9 +2,9 @@
  * Giving a lease or a place in line back to a store that may be away.
  */
 import type { ReleaseRequest } from "../backend/backend.js";
+import type { ReleaseOutcome } from "./api.js";
 import { isTransient, pause, retryDelayMs } from "./backoff.js";
-import type { ReleaseOutcome } from "./handle.js";
-import type { WaitContext } from "./wait.js";
+import type { WaitContext } from "./context.js";
 
 /**
  * Releases one lease, trying again while that may help and at the most until `until` on the caller's clock.

@@ -1,79 +1,368 @@
 /**
- * A lease in the hands of its holder, as users see it. `held.ts` makes it true.
+ * A held lease: how it is kept, and how it ends. `held → suspect → lost | ended`.
  */
-import type { LossError } from "../errors.js";
+
+import type { ReleaseRequest, RenewRequest, RenewResult } from "../backend/backend.js";
+import { checkTtl } from "../backend/check.js";
+import type { CancelTimer } from "../clock.js";
+import { LeaseError, type LossCause, type LossError } from "../errors.js";
 import type { Claim, Lease, Revoking } from "../model/model.js";
-import type { AcquireOptions } from "./lease-manager.js";
-import type { Resources } from "./request.js";
+import type {
+  AcquireOptions,
+  HandleState,
+  LeaseHandle,
+  ManagerEvent,
+  ReleaseOutcome,
+  Resources,
+} from "./api.js";
+import { retryDelayMs, surelyNotApplied } from "./backoff.js";
+import { Belief } from "./belief.js";
+import type { Grant, Sent, WaitContext } from "./context.js";
+import { DEFAULTS } from "./defaults.js";
+import { giveBack } from "./give-back.js";
+import { Listeners } from "./listeners.js";
+import { limitReached, lost } from "./losses.js";
+import type { Renewable, Renewer } from "./renewer.js";
 
-/**
- * - `held`: the backend confirmed it, and the local deadline has not passed.
- * - `suspect`: the wall clock says the deadline passed and the monotonic one does not, as after a machine slept;
- *   not held until a renewal confirms it.
- * - `lost`: over without the holder having released it; `loss` says how.
- * - `ended`: released by the holder.
- */
-export type HandleState = "held" | "suspect" | "lost" | "ended";
+/** What a handle needs of its manager. */
+export interface HandleContext extends WaitContext {
+  readonly createId: () => string;
+  readonly renewer: Renewer;
+  /** `acquire` of the manager, for `lease.acquire`. */
+  readonly acquire: (resources: Resources, options: AcquireOptions) => Promise<LeaseHandle>;
+  /** Hears what happens to the lease; `ended` once, when it is lost or released. */
+  readonly tell: (event: ManagerEvent) => void;
+}
 
-/**
- * What became of a release. `released`: the backend confirmed it. `gone`: there was nothing left to release, it had
- * been lost before. `unconfirmed`: no answer came before the lease's deadline; it ends by its TTL.
- */
-export type ReleaseOutcome = "released" | "gone" | "unconfirmed";
+export interface HoldOptions {
+  readonly autoRenew: boolean;
+  /** The longest time to hold, however often it is renewed. */
+  readonly maxHoldMs: number;
+}
 
-/** A lease that this process holds. Made by the manager's `acquire`, `tryAcquire` and `withLease`. */
-export interface LeaseHandle extends AsyncDisposable {
-  readonly id: string;
-  readonly agentId: string;
-  /** Hand it to whatever you write to, so that it can refuse a holder that has been overtaken (`FencingGuard`). */
-  readonly token: number;
-  readonly claims: readonly Claim[];
-  /** The lease as the backend last described it. */
-  readonly lease: Lease;
-  readonly state: HandleState;
+export class Handle implements LeaseHandle, Renewable {
+  renewAt = Number.POSITIVE_INFINITY;
+  renewing: Promise<void> | null = null;
+
+  readonly #context: HandleContext;
+  readonly #options: HoldOptions;
+  readonly #controller = new AbortController();
+  readonly #belief: Belief;
+  readonly #heldSince: number;
+  readonly #revokeListeners = new Listeners<Revoking>();
+  /** An acquire of this id may still be under way, so the end must bury the id. */
+  readonly #unanswered: boolean;
+  #lease: Lease;
+  #cancelTimer: CancelTimer = () => {};
+  #renewals: number;
+  #limitReached = false;
+  #failures = 0;
+  #lastFailure: unknown;
+  #loss: LossError | null = null;
+  #ending: Promise<ReleaseOutcome> | null = null;
+
+  constructor(grant: Grant, options: HoldOptions, context: HandleContext) {
+    this.#context = context;
+    this.#options = options;
+    this.#lease = grant.lease;
+    this.#renewals = grant.lease.renewals;
+    this.#unanswered = grant.unanswered;
+    this.#heldSince = context.clock.now();
+    this.#belief = new Belief(context, grant, options.maxHoldMs);
+    this.#planRenewal(grant.lease, grant);
+    if (options.autoRenew) context.renewer.add(this);
+  }
+
+  get id(): string {
+    return this.#lease.id;
+  }
+
+  get agentId(): string {
+    return this.#lease.agentId;
+  }
+
+  get token(): number {
+    return this.#lease.token;
+  }
+
+  get claims(): readonly Claim[] {
+    return this.#lease.claims;
+  }
+
+  get lease(): Lease {
+    return this.#lease;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get loss(): LossError | null {
+    return this.#loss;
+  }
+
+  get state(): HandleState {
+    if (this.#loss !== null) return "lost";
+    if (this.#ending !== null) return "ended";
+    const { certainty } = this.#belief;
+    if (certainty === "sure") return "held";
+    if (certainty === "over") {
+      this.#loseByTime();
+      return "lost";
+    }
+    // Once: a renewal that failed is tried again on its own schedule, however often somebody asks, and one that was not
+    // agreed on is refused each time.
+    const mayRenew = this.#options.autoRenew && !this.#limitReached;
+    if (mayRenew && this.#failures === 0) this.#context.renewer.hurry(this);
+    return "suspect";
+  }
+
+  isHeld(): boolean {
+    return this.state === "held";
+  }
+
+  assertHeld(): void {
+    const { state } = this;
+    if (state === "suspect") throw this.#lossError("suspect");
+    if (state !== "held") this.#throwIfOver();
+  }
+
+  remainingMs(): number {
+    return this.isHeld() ? Math.max(0, this.deadline - this.#context.clock.now()) : 0;
+  }
+
+  async renew(options: { readonly ttlMs?: number } = {}): Promise<void> {
+    if (options.ttlMs !== undefined) checkTtl(options.ttlMs, "ttlMs", this.#context.backend.limits);
+    while (this.renewing !== null) await this.renewing;
+    this.#throwIfOver();
+    let result = await this.#context.renewer.renewNow(this, options.ttlMs);
+    this.#throwIfOver();
+    if (this.#wasRepeat(result, options.ttlMs)) {
+      result = await this.#context.renewer.renewNow(this, options.ttlMs);
+      this.#throwIfOver();
+    }
+    if (result.status === "renewal-limit") throw this.#limitError();
+  }
+
   /**
-   * Aborts when the lease is lost, with a {@link LossError} as its reason, and with `CLOSED` when the manager is closed
-   * before it was released; not when its holder releases it. It aborts by a timer: after the process was stopped, `isHeld()` is right sooner.
+   * Whether a renewal gave less than it asked for: it repeated one that was counted and whose answer was lost, and a
+   * repeat extends nothing.
    */
-  readonly signal: AbortSignal;
-  /** How it was lost, or `null`. */
-  readonly loss: LossError | null;
-  /**
-   * Whether the lease is surely still held, computed now. Ask right before an act that cannot be taken back, and
-   * fence that act with `token` all the same.
-   */
-  isHeld(): boolean;
-  /**
-   * `isHeld()` as a statement: returns if the lease is surely held now.
-   *
-   * @throws why it is not: `LEASE_LOST`, `LEASE_RENEWAL_LIMIT`, or `CLOSED` once released
-   */
-  assertHeld(): void;
-  /** Milliseconds until the local deadline; 0 when it is not held. */
-  remainingMs(): number;
-  /**
-   * Renews now, besides or instead of the automatic renewal.
-   *
-   * @param options.ttlMs - time from now on; by default the lease's own TTL. It never shortens.
-   * @throws `LEASE_LOST`, `LEASE_RENEWAL_LIMIT` (the lease lives on until its deadline), or the backend's error
-   */
-  renew(options?: { readonly ttlMs?: number }): Promise<void>;
-  /**
-   * Acquires more while holding this. Stated as held in the request, so that a deadlock with others who do the same
-   * is found and refused (`LEASE_DEADLOCK`) instead of waited out.
-   */
-  acquire(resources: Resources, options?: AcquireOptions): Promise<LeaseHandle>;
-  /**
-   * Calls `listener` once when somebody asks for the lease back with a grace (a soft revoke), at once if that has
-   * happened already. Finish, or save what can be saved, and release: once `revoking.graceInMs` is over the lease can no
-   * longer be renewed. It is heard at the next renewal, or at once with the manager's `followLosses`.
-   *
-   * @returns a function that takes the listener away
-   */
-  onRevokeRequested(listener: (revoking: Revoking) => void): () => void;
-  /**
-   * Gives the lease back. Never throws: where the backend cannot be reached it tries until the deadline and then
-   * says `unconfirmed`. Safe to call twice.
-   */
-  release(): Promise<ReleaseOutcome>;
+  #wasRepeat(result: RenewResult, ttlMs: number = this.#lease.ttlMs): boolean {
+    const { clockGranularityMs, remainingStepMs } = this.#context.backend.limits;
+    if (result.status !== "renewed") return false;
+    return result.lease.expiresInMs + clockGranularityMs + remainingStepMs < ttlMs;
+  }
+
+  acquire(resources: Resources, options: AcquireOptions = {}): Promise<LeaseHandle> {
+    return this.#context.acquire(resources, { ...options, holding: [this, ...(options.holding ?? [])] });
+  }
+
+  onRevokeRequested(listener: (revoking: Revoking) => void): () => void {
+    let asked = false;
+    const once = (revoking: Revoking) => {
+      if (asked) return;
+      asked = true;
+      return listener(revoking);
+    };
+    const remove = this.#revokeListeners.add(once);
+    if (this.#lease.revoking !== null) this.#revokeListeners.tell(this.#lease.revoking);
+    return remove;
+  }
+
+  release(): Promise<ReleaseOutcome> {
+    // Past its deadline it is lost, whether or not a timer said so yet; what is lost is given back already.
+    if (this.state === "lost") return Promise.resolve("gone");
+    if (this.#ending !== null) return this.#ending;
+    let answer: (outcome: ReleaseOutcome) => void = () => {};
+    // Set before anybody is told of the end, so that who is told and releases does not begin a second time.
+    this.#ending = new Promise((resolve) => {
+      answer = resolve;
+    });
+    this.#stop(null);
+    const { clock } = this.#context;
+    const cancelTimer = clock.schedule(this.deadline - clock.now(), () => answer("unconfirmed"));
+    this.#context.onCleanup(
+      this.#releaseAfterRenewal().then((outcome) => {
+        cancelTimer();
+        answer(outcome);
+      }),
+    );
+    return this.#ending;
+  }
+
+  /** Releases because the manager closes: whoever still works under the lease is told. */
+  releaseAtClose(): Promise<ReleaseOutcome> {
+    const released = this.release();
+    const message = `The lease manager was closed, and the lease ${this.id} released: stop the work it protected.`;
+    this.#controller.abort(new LeaseError("CLOSED", message));
+    return released;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release();
+  }
+
+  // What the renewer calls, see Renewable.
+
+  get deadline(): number {
+    return this.#belief.until;
+  }
+
+  renewRequest(ttlMs?: number): RenewRequest {
+    return { id: this.id, agentId: this.agentId, token: this.token, renewal: this.#renewals + 1, ttlMs };
+  }
+
+  onRenewAnswer(result: RenewResult, sent: Sent): void {
+    if (result.status === "renewed") this.#belief.mayLiveFor(result.lease.expiresInMs);
+    if (this.#loss !== null || this.#ending !== null) return;
+    this.#failures = 0;
+    switch (result.status) {
+      case "renewed":
+        this.#onRenewed(result.lease, sent);
+        return;
+      case "renewal-limit":
+        this.#limitReached = true;
+        this.renewAt = Number.POSITIVE_INFINITY;
+        return;
+      case "revoked":
+        this.#lose("revoked", result.by, result.reason);
+        return;
+      case "expired":
+        this.#lose("expired");
+        return;
+      default:
+        this.#lose("not-found");
+    }
+  }
+
+  onRenewFailure(error: unknown): void {
+    if (!surelyNotApplied(error)) this.#belief.mayLiveFor(this.#lease.ttlMs);
+    if (this.#loss !== null || this.#ending !== null) return;
+    this.#context.tell({ type: "renewal-failed", lease: this, error });
+    this.#failures += 1;
+    this.#lastFailure = error;
+    this.renewAt = this.#context.clock.now() + retryDelayMs(this.#failures, this.#context.random);
+  }
+
+  /** Somebody else saw the end of this lease, in the feed for instance. */
+  onEndSeen(how: "expired" | "revoked", by: string | null, reason: string | null): void {
+    if (this.#loss === null && this.#ending === null) this.#lose(how, by, reason);
+  }
+
+  /** It is not among the live leases any more: a renewal tells what became of it. */
+  onUnlisted(): void {
+    this.renew().catch(() => undefined);
+  }
+
+  /** The feed told that somebody asked for the lease back, sooner than a renewal would. */
+  onRevokingSeen(revoking: Revoking): void {
+    if (this.#loss !== null || this.#ending !== null) return;
+    const before = this.#lease;
+    this.#lease = { ...before, revoking };
+    this.#tellIfRevoking(before);
+  }
+
+  #onRenewed(lease: Lease, sent: Sent): void {
+    const lateMs = Math.max(0, sent.sentAt - this.renewAt);
+    const before = this.#lease;
+    this.#lease = lease;
+    this.#renewals = Math.max(this.#renewals + 1, lease.renewals);
+    this.#belief.confirm(lease.expiresInMs, sent);
+    this.#planRenewal(lease, sent);
+    // Told last: who hears of it may ask whether it is held, or release it.
+    this.#context.tell({ type: "renewed", lease: this, lateMs });
+    this.#tellIfRevoking(before);
+  }
+
+  #tellIfRevoking(before: Lease): void {
+    const { revoking } = this.#lease;
+    if (before.revoking !== null || revoking === null) return;
+    if (this.#loss !== null || this.#ending !== null) return;
+    this.#context.tell({ type: "revoke-requested", lease: this, revoking });
+    this.#revokeListeners.tell(revoking);
+  }
+
+  /** Counted from the sending of the attempt that was answered, as the deadline is. */
+  #planRenewal({ maxRenewals, expiresInMs }: Lease, { sentAt }: Sent): void {
+    this.#limitReached = maxRenewals !== null && this.#renewals >= maxRenewals;
+    const early = 1 - this.#context.random() * DEFAULTS.renewJitter;
+    this.renewAt =
+      this.#limitReached || this.#belief.isCapped
+        ? Number.POSITIVE_INFINITY
+        : sentAt + expiresInMs * DEFAULTS.renewPart * early;
+    this.#armDeadline();
+  }
+
+  #armDeadline(): void {
+    this.#cancelTimer();
+    const { clock } = this.#context;
+    const onTime = () => {
+      if (clock.now() < this.deadline) this.#armDeadline();
+      else this.#loseByTime();
+    };
+    this.#cancelTimer = clock.schedule(this.deadline - clock.now(), onTime, { background: true });
+  }
+
+  #loseByTime(): void {
+    if (this.#loss !== null || this.#ending !== null) return;
+    if (this.#belief.isCapped) this.#lose("max-hold");
+    else if (this.#limitReached) this.#finishLoss(this.#limitError());
+    else this.#lose("deadline");
+  }
+
+  #lose(how: LossCause, by: string | null = null, reason: string | null = null): void {
+    this.#finishLoss(this.#lossError(how, by, reason));
+  }
+
+  #lossError(how: LossCause, by: string | null = null, reason: string | null = null): LossError {
+    return lost({ leaseId: this.id, how, by, reason, cause: this.#lastFailure });
+  }
+
+  #finishLoss(loss: LossError): void {
+    this.#loss = loss;
+    this.#stop(loss);
+    // Whoever works under it first, so that what listeners stop at once is stopped before others can be granted it.
+    this.#controller.abort(loss);
+    // It may still stand in others' way, also by a renewal under way: best effort, for as long as that can be.
+    this.#belief.mayLiveFor(this.#lease.ttlMs);
+    this.#context.onCleanup(this.#giveBack().then(() => undefined));
+  }
+
+  async #releaseAfterRenewal(): Promise<ReleaseOutcome> {
+    // Awaited, so that it cannot arrive after the release and find nothing.
+    if (this.renewing !== null) await this.renewing;
+    return this.#giveBack();
+  }
+
+  /** Goes on past the deadline, when the holder has its answer: until `endsBy` it may stand in others' way. */
+  #giveBack(): Promise<ReleaseOutcome> {
+    const { id, agentId, token } = this;
+    const request: ReleaseRequest = this.#unanswered
+      ? { kind: "abandon", id, agentId }
+      : { kind: "release", id, agentId, token };
+    return giveBack(this.#context, request, this.#belief.endsBy);
+  }
+
+  #stop(loss: LossError | null): void {
+    this.#cancelTimer();
+    this.#context.renewer.remove(this);
+    this.#context.tell({
+      type: "ended",
+      lease: this,
+      heldMs: this.#context.clock.now() - this.#heldSince,
+      loss,
+    });
+  }
+
+  #throwIfOver(): void {
+    if (this.state === "lost") throw this.#loss;
+    if (this.state === "ended") {
+      throw new LeaseError("CLOSED", `The lease ${this.id} was released: acquire anew.`);
+    }
+  }
+
+  #limitError(): LeaseError<"LEASE_RENEWAL_LIMIT"> {
+    return limitReached(this.id, this.#lease.maxRenewals);
+  }
 }

@@ -6,7 +6,7 @@
 import { type LeaseBackend, type LeasePage, MAX_PAGE } from "../backend/backend.js";
 import type { Clock } from "../clock.js";
 import { pause, retryDelayMs } from "./backoff.js";
-import type { Handle } from "./held.js";
+import type { Handle } from "./handle.js";
 
 /** To begin and end a follower costs a store more than a short lease: what is over by then needs none. */
 const FOLLOW_AFTER_MS = 100;

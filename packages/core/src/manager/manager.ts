@@ -9,23 +9,27 @@ import { systemClock } from "../clock.js";
 import { isLeaseError, LeaseError } from "../errors.js";
 import { createLeaseId } from "../id.js";
 import type { Claim } from "../model/model.js";
-import { DEFAULTS } from "./defaults.js";
-import type { LeaseHandle } from "./handle.js";
-import { Handle, type HandleContext } from "./held.js";
 import type {
   AcquireOptions,
   CloseOptions,
   HoldSettings,
+  LeaseHandle,
   LeaseManager,
   LeaseManagerOptions,
+  ManagerEvent,
+  ManagerListener,
+  Resources,
   TryAcquireResult,
-} from "./lease-manager.js";
+} from "./api.js";
+import type { Grant } from "./context.js";
+import { DEFAULTS } from "./defaults.js";
+import { Handle, type HandleContext } from "./handle.js";
+import { Listeners } from "./listeners.js";
 import { LossFeed } from "./loss-feed.js";
-import { Listeners, type ManagerEvent, type ManagerListener } from "./observe.js";
 import { describeRefusal, unavailable } from "./refusal.js";
 import { Renewer } from "./renewer.js";
-import { checkSettings, claimsOf, invalid, type Resources } from "./request.js";
-import { type Asking, type Grant, type WaitOutcome, waitForLease } from "./wait.js";
+import { checkSettings, claimsOf, invalid } from "./request.js";
+import { type Asking, type WaitOutcome, waitForLease } from "./wait.js";
 
 /**
  * Makes a manager. Does no I/O; the backend opens itself at the first call.

@@ -4,7 +4,25 @@
 import type { LeaseBackend, RenewRequest, RenewResult } from "../backend/backend.js";
 import type { CancelTimer, Clock } from "../clock.js";
 import { LeaseError } from "../errors.js";
-import type { Handle } from "./held.js";
+import type { Lease } from "../model/model.js";
+import type { Sent } from "./context.js";
+
+/** What the renewer needs of a handle. */
+export interface Renewable {
+  readonly lease: Lease;
+  /** When it should next be renewed, on the monotonic clock. */
+  renewAt: number;
+  /** Resolves when the renewal under way is over; `null` while none is. */
+  renewing: Promise<void> | null;
+  /** Believed until then, on the monotonic clock. */
+  readonly deadline: number;
+  /** The request of the next renewal. A repeat after a lost reply carries the same count and is counted once. */
+  renewRequest(ttlMs?: number): RenewRequest;
+  /** Takes in what the backend answered to a renewal. */
+  onRenewAnswer(result: RenewResult, sent: Sent): void;
+  /** Takes in that a renewal failed: it is tried again until the deadline. */
+  onRenewFailure(error: unknown): void;
+}
 
 /** The most leases in one call, so that a store that works on one call at a time is not held up. */
 const MAX_BATCH = 256;
@@ -15,7 +33,7 @@ const TOGETHER_PART = 0.1;
 export class Renewer {
   readonly #backend: LeaseBackend;
   readonly #clock: Clock;
-  readonly #handles = new Set<Handle>();
+  readonly #handles = new Set<Renewable>();
   #cancelTimer: CancelTimer = () => {};
   #armedFor = Number.POSITIVE_INFINITY;
   #inFlight = false;
@@ -26,18 +44,18 @@ export class Renewer {
   }
 
   /** From now on the handle is renewed at its `renewAt`. */
-  add(handle: Handle): void {
+  add(handle: Renewable): void {
     this.#handles.add(handle);
     this.#arm(handle.renewAt);
   }
 
-  remove(handle: Handle): void {
+  remove(handle: Renewable): void {
     this.#handles.delete(handle);
     if (this.#handles.size === 0) this.#disarm();
   }
 
   /** Renews a handle as soon as may be: it needs to know whether it still holds. */
-  hurry(handle: Handle): void {
+  hurry(handle: Renewable): void {
     const now = this.#clock.now();
     if (!this.#handles.has(handle) || handle.renewAt <= now) return;
     handle.renewAt = now;
@@ -45,7 +63,7 @@ export class Renewer {
   }
 
   /** Renews one handle by a call of its own. Failures are the caller's as well as the handle's. */
-  async renewNow(handle: Handle, ttlMs?: number): Promise<RenewResult> {
+  async renewNow(handle: Renewable, ttlMs?: number): Promise<RenewResult> {
     try {
       const [result] = await this.#send([handle], [handle.renewRequest(ttlMs)]);
       return result as RenewResult;
@@ -84,9 +102,9 @@ export class Renewer {
     if (next < Number.POSITIVE_INFINITY) this.#arm(next);
   }
 
-  #due(): Handle[] {
+  #due(): Renewable[] {
     const now = this.#clock.now();
-    const due: Handle[] = [];
+    const due: Renewable[] = [];
     for (const handle of this.#handles) {
       if (handle.renewing !== null) continue;
       const slack = handle.lease.ttlMs * TOGETHER_PART;
@@ -97,7 +115,7 @@ export class Renewer {
     return due.sort((a, b) => a.deadline - b.deadline).slice(0, MAX_BATCH);
   }
 
-  async #send(handles: readonly Handle[], requests: readonly RenewRequest[]): Promise<RenewResult[]> {
+  async #send(handles: readonly Renewable[], requests: readonly RenewRequest[]): Promise<RenewResult[]> {
     const sent = { sentAt: this.#clock.now(), sentWall: this.#clock.wallNow() };
     let end = () => {};
     const renewing = new Promise<void>((resolve) => {

@@ -5,10 +5,7 @@
 import { checkBoolean, checkList, checkNumber } from "../backend/check.js";
 import { LeaseError } from "../errors.js";
 import type { Claim, Mode } from "../model/model.js";
-import type { AcquireOptions } from "./lease-manager.js";
-
-/** What to lease: one resource or several, each by name (in the mode of the call) or with a mode of its own. */
-export type Resources = string | Claim | readonly (string | Claim)[];
+import type { AcquireOptions, Resources } from "./api.js";
 
 /** The claims that a call names. Their grammar is checked by the backend. */
 export function claimsOf(resources: Resources, mode: Mode): Claim[] {

@@ -6,16 +6,7 @@ import type { LeaseBackend } from "../backend/backend.js";
 import { MAX_PAGE } from "../backend/backend.js";
 import { checkNumber } from "../backend/check.js";
 import { isLeaseError, LeaseError } from "../errors.js";
-import type { Claim } from "../model/model.js";
-
-/** Says the TTL of one request, in milliseconds, when it is sent. What it throws, the request rejects with. */
-export type TtlPolicy = (request: TtlRequest) => number | Promise<number>;
-
-/** What a TTL policy knows of the request. */
-export interface TtlRequest {
-  readonly agentId: string;
-  readonly claims: readonly Claim[];
-}
+import type { TtlPolicy, TtlRequest } from "./api.js";
 
 /** How loaded something is: 0 idle, 1 full; more is taken as full. Asked once for each request. */
 export type LoadSource = (request: TtlRequest) => number | Promise<number>;

@@ -4,55 +4,21 @@
  * nothing behind.
  */
 
-import type { AcquireRequest, AcquireResult, LeaseBackend, ReleaseRequest } from "../backend/backend.js";
-import type { Clock } from "../clock.js";
+import type { AcquireRequest, AcquireResult, ReleaseRequest } from "../backend/backend.js";
 import { isLeaseError, LeaseError } from "../errors.js";
 import type { Lease, Refusal } from "../model/model.js";
 import { isTransient, pause, retryDelayMs, surelyNotApplied } from "./backoff.js";
+import type { Grant, WaitContext } from "./context.js";
 import { deadlock, findDeadlock } from "./deadlock.js";
 import { DEFAULTS } from "./defaults.js";
 import { giveBack } from "./give-back.js";
 import { endedBefore } from "./losses.js";
-
-/** What waiting needs besides the request. */
-export interface WaitContext {
-  readonly backend: LeaseBackend;
-  readonly clock: Clock;
-  /**
-   * Makes the id of a request whose place ran out and that enters the line anew. `null` where the id is the caller's
-   * to choose: it is told instead (`LEASE_LOST`).
-   */
-  readonly createId: (() => string) | null;
-  /** From 0 to below 1. */
-  readonly random: () => number;
-  /** How much sooner than the backend the holder stops believing, see `marginMs`. */
-  readonly marginOf: (expiresInMs: number) => number;
-  /**
-   * Takes over work that goes on after the caller has its answer: giving back what an aborted request may have got.
-   * The promise never rejects.
-   */
-  readonly onCleanup: (cleanup: Promise<void>) => void;
-  /** Once it aborts, nothing is tried again that a store does not confirm. */
-  readonly giveUp?: AbortSignal | undefined;
-}
 
 /** How long to stand in line, and what ends it sooner. */
 export interface WaitOptions {
   /** How long to stand in line; 0 asks once. `Infinity` is allowed. */
   readonly waitMs: number;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** A grant, and until when the holder may believe in it. */
-export interface Grant {
-  readonly lease: Lease;
-  /** The id was active before this call asked for it. */
-  readonly repeated: boolean;
-  /** When the attempt that was answered was sent, on the caller's clocks: what the deadline counts from. */
-  readonly sentAt: number;
-  readonly sentWall: number;
-  /** An earlier attempt of this id was never answered; whoever ends the lease must abandon the id. */
-  readonly unanswered: boolean;
 }
 
 /** What is asked for; whether it waits is decided with each attempt. */

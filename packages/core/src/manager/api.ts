@@ -1,13 +1,23 @@
 /**
- * What users see of a manager: what it is made with, what it is asked, what it answers. `manager.ts` makes it true.
+ * What users see of a manager: what it is made with, what it is asked, what it answers, and the leases that it hands
+ * out. Types only: `manager.ts` and `handle.ts` implement them.
  */
 import type { LeaseBackend } from "../backend/backend.js";
 import type { Clock } from "../clock.js";
-import type { Metadata, Mode, Refusal } from "../model/model.js";
-import type { LeaseHandle } from "./handle.js";
-import type { ManagerListener } from "./observe.js";
-import type { Resources } from "./request.js";
-import type { TtlPolicy } from "./ttl.js";
+import type { LossError } from "../errors.js";
+import type { Claim, Lease, Metadata, Mode, Refusal, Revoking } from "../model/model.js";
+
+/** What to lease: one resource or several, each by name (in the mode of the call) or with a mode of its own. */
+export type Resources = string | Claim | readonly (string | Claim)[];
+
+/** Says the TTL of one request, in milliseconds, when it is sent. What it throws, the request rejects with. */
+export type TtlPolicy = (request: TtlRequest) => number | Promise<number>;
+
+/** What a TTL policy knows of the request. */
+export interface TtlRequest {
+  readonly agentId: string;
+  readonly claims: readonly Claim[];
+}
 
 /** How to hold a lease. All durations in milliseconds. */
 export interface HoldSettings {
@@ -140,3 +150,111 @@ export interface LeaseManager extends AsyncDisposable {
    */
   close(options?: CloseOptions): Promise<void>;
 }
+
+/**
+ * - `held`: the backend confirmed it, and the local deadline has not passed.
+ * - `suspect`: the wall clock says the deadline passed and the monotonic one does not, as after a machine slept;
+ *   not held until a renewal confirms it.
+ * - `lost`: over without the holder having released it; `loss` says how.
+ * - `ended`: released by the holder.
+ */
+export type HandleState = "held" | "suspect" | "lost" | "ended";
+
+/**
+ * What became of a release. `released`: the backend confirmed it. `gone`: there was nothing left to release, it had
+ * been lost before. `unconfirmed`: no answer came before the lease's deadline; it ends by its TTL.
+ */
+export type ReleaseOutcome = "released" | "gone" | "unconfirmed";
+
+/** A lease that this process holds. Made by the manager's `acquire`, `tryAcquire` and `withLease`. */
+export interface LeaseHandle extends AsyncDisposable {
+  readonly id: string;
+  readonly agentId: string;
+  /** Hand it to whatever you write to, so that it can refuse a holder that has been overtaken (`FencingGuard`). */
+  readonly token: number;
+  readonly claims: readonly Claim[];
+  /** The lease as the backend last described it. */
+  readonly lease: Lease;
+  readonly state: HandleState;
+  /**
+   * Aborts when the lease is lost, with a {@link LossError} as its reason, and with `CLOSED` when the manager is closed
+   * before it was released; not when its holder releases it. It aborts by a timer: after the process was stopped, `isHeld()` is right sooner.
+   */
+  readonly signal: AbortSignal;
+  /** How it was lost, or `null`. */
+  readonly loss: LossError | null;
+  /**
+   * Whether the lease is surely still held, computed now. Ask right before an act that cannot be taken back, and
+   * fence that act with `token` all the same.
+   */
+  isHeld(): boolean;
+  /**
+   * `isHeld()` as a statement: returns if the lease is surely held now.
+   *
+   * @throws why it is not: `LEASE_LOST`, `LEASE_RENEWAL_LIMIT`, or `CLOSED` once released
+   */
+  assertHeld(): void;
+  /** Milliseconds until the local deadline; 0 when it is not held. */
+  remainingMs(): number;
+  /**
+   * Renews now, besides or instead of the automatic renewal.
+   *
+   * @param options.ttlMs - time from now on; by default the lease's own TTL. It never shortens.
+   * @throws `LEASE_LOST`, `LEASE_RENEWAL_LIMIT` (the lease lives on until its deadline), or the backend's error
+   */
+  renew(options?: { readonly ttlMs?: number }): Promise<void>;
+  /**
+   * Acquires more while holding this. Stated as held in the request, so that a deadlock with others who do the same
+   * is found and refused (`LEASE_DEADLOCK`) instead of waited out.
+   */
+  acquire(resources: Resources, options?: AcquireOptions): Promise<LeaseHandle>;
+  /**
+   * Calls `listener` once when somebody asks for the lease back with a grace (a soft revoke), at once if that has
+   * happened already. Finish, or save what can be saved, and release: once `revoking.graceInMs` is over the lease can no
+   * longer be renewed. It is heard at the next renewal, or at once with the manager's `followLosses`.
+   *
+   * @returns a function that takes the listener away
+   */
+  onRevokeRequested(listener: (revoking: Revoking) => void): () => void;
+  /**
+   * Gives the lease back. Never throws: where the backend cannot be reached it tries until the deadline and then
+   * says `unconfirmed`. Safe to call twice.
+   */
+  release(): Promise<ReleaseOutcome>;
+}
+
+/** What happens to the requests and leases of one manager. Times in milliseconds, on the manager's clock. */
+export type ManagerEvent =
+  /** A request was sent for the first time. It ends as `granted`, `refused` or `failed`. */
+  | { readonly type: "requested"; readonly requestId: string }
+  | {
+      readonly type: "granted";
+      readonly requestId: string;
+      readonly lease: LeaseHandle;
+      readonly waitedMs: number;
+    }
+  /** Not granted in time: what `tryAcquire` answers and `acquire` throws as `LEASE_UNAVAILABLE`. */
+  | { readonly type: "refused"; readonly requestId: string; readonly waitedMs: number }
+  /** Ended by an error: a LeaseError, or the reason of the caller's signal. */
+  | {
+      readonly type: "failed";
+      readonly requestId: string;
+      readonly waitedMs: number;
+      readonly error: unknown;
+    }
+  /** `lateMs`: how much later than planned the renewal was sent. */
+  | { readonly type: "renewed"; readonly lease: LeaseHandle; readonly lateMs: number }
+  /** It is tried again until the lease's deadline. */
+  | { readonly type: "renewal-failed"; readonly lease: LeaseHandle; readonly error: unknown }
+  /** Somebody asked for the lease back; it can be renewed until the grace is over. */
+  | { readonly type: "revoke-requested"; readonly lease: LeaseHandle; readonly revoking: Revoking }
+  /** Released (`loss` is null) or lost. */
+  | {
+      readonly type: "ended";
+      readonly lease: LeaseHandle;
+      readonly heldMs: number;
+      readonly loss: LossError | null;
+    };
+
+/** Hears of what happens to a manager's requests and leases. */
+export type ManagerListener = (event: ManagerEvent) => void;

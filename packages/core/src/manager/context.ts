@@ -1,0 +1,43 @@
+/**
+ * What the parts of a manager share: the store, the clocks, and what a grant is.
+ */
+import type { LeaseBackend } from "../backend/backend.js";
+import type { Clock } from "../clock.js";
+import type { Lease } from "../model/model.js";
+
+/** What waiting needs besides the request. */
+export interface WaitContext {
+  readonly backend: LeaseBackend;
+  readonly clock: Clock;
+  /**
+   * Makes the id of a request whose place ran out and that enters the line anew. `null` where the id is the caller's
+   * to choose: it is told instead (`LEASE_LOST`).
+   */
+  readonly createId: (() => string) | null;
+  /** From 0 to below 1. */
+  readonly random: () => number;
+  /** How much sooner than the backend the holder stops believing, see `marginMs`. */
+  readonly marginOf: (expiresInMs: number) => number;
+  /**
+   * Takes over work that goes on after the caller has its answer: giving back what an aborted request may have got.
+   * The promise never rejects.
+   */
+  readonly onCleanup: (cleanup: Promise<void>) => void;
+  /** Once it aborts, nothing is tried again that a store does not confirm. */
+  readonly giveUp?: AbortSignal | undefined;
+}
+
+/** A grant, and until when the holder may believe in it. */
+export interface Grant {
+  readonly lease: Lease;
+  /** The id was active before this call asked for it. */
+  readonly repeated: boolean;
+  /** When the attempt that was answered was sent, on the caller's clocks: what the deadline counts from. */
+  readonly sentAt: number;
+  readonly sentWall: number;
+  /** An earlier attempt of this id was never answered; whoever ends the lease must abandon the id. */
+  readonly unanswered: boolean;
+}
+
+/** When a call was sent, on both clocks of the holder. */
+export type Sent = Pick<Grant, "sentAt" | "sentWall">;
