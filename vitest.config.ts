@@ -21,6 +21,7 @@ export default defineConfig({
     // Tests run against the sources: nothing to rebuild while developing. Only the processes that tests
     // spawn run the built dist, which `npm test` has made before it comes here.
     alias: [
+      { find: "@lease/core/backend", replacement: `${root}packages/core/src/backend/index.ts` },
       { find: /^@lease\/core\/(files|load)$/, replacement: `${root}packages/core/src/$1.ts` },
       { find: /^@lease\/test-servers$/, replacement: `${root}tools/test-servers/src/index.ts` },
       { find: /^@lease\/([a-z-]+)$/, replacement: `${root}packages/$1/src/index.ts` },

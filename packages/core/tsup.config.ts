@@ -1,3 +1,8 @@
 import { library } from "../../tsup.preset.ts";
 
-export default library(["src/index.ts", "src/files.ts", "src/load.ts"]);
+export default library({
+  index: "src/index.ts",
+  backend: "src/backend/index.ts",
+  files: "src/files.ts",
+  load: "src/load.ts",
+});

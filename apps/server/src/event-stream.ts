@@ -6,7 +6,8 @@
  */
 import { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
-import { type ChangesOptions, type LeaseBackend, type LeaseEvent, presentEnd } from "@lease/core";
+import type { LeaseBackend, LeaseEvent } from "@lease/core";
+import { type ChangesOptions, presentEnd } from "@lease/core/backend";
 import { problemOf } from "./problems.js";
 
 export interface EventStreamOptions {

@@ -5,24 +5,26 @@
  * Each call is answered from a question of its own, so that `expiresInMs` can be counted from when *it* was sent.
  */
 import {
-  type AcquireRequest,
-  type AcquireResult,
-  type ChangesOptions,
   DEFAULTS,
   type Lease,
   type LeaseBackend,
   LeaseError,
-  type LeaseQuery,
-  type ReleaseRequest,
-  type ReleaseResult,
-  type RenewRequest,
-  type SweepOptions,
   systemClock,
-  type TurnRequest,
   unavailable,
   type WaitContext,
   waitForLease,
 } from "@lease/core";
+import type {
+  AcquireRequest,
+  AcquireResult,
+  ChangesOptions,
+  LeaseQuery,
+  ReleaseRequest,
+  ReleaseResult,
+  RenewRequest,
+  SweepOptions,
+  TurnRequest,
+} from "@lease/core/backend";
 
 export type Ask = Omit<AcquireRequest, "wait">;
 
@@ -97,7 +99,7 @@ export class Line {
       clock: systemClock,
       createId: null,
       random: Math.random,
-      marginOf: (expiresInMs) => backend.limits.clockGranularityMs + expiresInMs * DEFAULTS.driftPart,
+      marginOf: (expiresInMs) => 1 + expiresInMs * DEFAULTS.driftPart,
       onCleanup: (cleanup) => {
         this.#cleanups.add(cleanup);
         place.cleanups += 1;
@@ -137,7 +139,7 @@ class SharedView implements LeaseBackend {
     // Nothing was sent, so there is nothing to abandon: who comes back with this id must not find it buried.
     if (this.#signal.aborted) throw new LeaseError("BACKEND_UNAVAILABLE", "Nobody waits for this answer.");
     const others = place.calls.size - (place.calls.has(this) ? 1 : 0);
-    const asked = others > 0 ? { ...request, wait: true, handOff: true } : request;
+    const asked: AcquireRequest = others > 0 ? { ...request, wait: "hand-off" } : request;
     const askedAt = systemClock.now();
     const result = await this.#backend.acquire(asked);
     if (result.status !== "granted") return result;

@@ -1,18 +1,20 @@
 /** What a backend answers about one lease, as an answer or an error. */
-import {
-  type Lease,
-  LeaseError,
-  limitReached,
-  lost,
-  type ReleaseResult,
-  type RenewResult,
-} from "@lease/core";
+import { type Lease, LeaseError, limitReached, lost } from "@lease/core";
+import type { ReleaseResult, RenewResult } from "@lease/core/backend";
 
 /** The renewed lease. @throws the error of any other answer */
 export function renewedLease(leaseId: string, result: RenewResult): Lease {
   switch (result.status) {
     case "renewed":
       return result.lease;
+    case "out-of-order": {
+      const { renewals } = result.lease;
+      throw new LeaseError(
+        "RENEWAL_OUT_OF_ORDER",
+        `The lease ${leaseId} has ${renewals} renewals counted, so the next is ${renewals + 1}. Nothing was extended. Next: send renewal ${renewals + 1}.`,
+        { leaseId, renewals },
+      );
+    }
     case "not-owner":
       throw notOwner(leaseId);
     case "not-found":

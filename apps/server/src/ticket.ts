@@ -1,5 +1,6 @@
-/** `wait: true`: a place in line that outlives any one call. Asking again is its heartbeat. */
-import { type AcquireResult, deadlock, endedBefore, findDeadlock, type LeaseBackend } from "@lease/core";
+/** `wait: "queue"`: a place in line that outlives any one call. Asking again is its heartbeat. */
+import { deadlock, endedBefore, findDeadlock, type LeaseBackend } from "@lease/core";
+import type { AcquireResult } from "@lease/core/backend";
 import type { Ask, Granted } from "./line.js";
 
 export type Ticket = AcquireResult & { status: "refused" };
@@ -10,7 +11,7 @@ export type Ticket = AcquireResult & { status: "refused" };
  * @throws `LEASE_DEADLOCK`, with the request withdrawn, when waiting could never end; `LEASE_LOST` for an ended id
  */
 export async function askWithTicket(backend: LeaseBackend, ask: Ask): Promise<Granted | Ticket> {
-  const result = await backend.acquire({ ...ask, wait: true });
+  const result = await backend.acquire({ ...ask, wait: "queue" });
   if (result.status === "ended") throw endedBefore(ask.id, result);
   if (result.status === "granted") return result;
   // Looked for at every question: the server does not know whether the answer to the first one arrived.

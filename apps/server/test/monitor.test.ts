@@ -1,6 +1,7 @@
 /** What the monitor writes to the log. `process.test.ts` has it run by itself. */
 import { Writable } from "node:stream";
-import { type AcquireRequest, createLeaseId, type LeaseBackend, memoryBackend } from "@lease/core";
+import { createLeaseId, type LeaseBackend, memoryBackend } from "@lease/core";
+import type { AcquireRequest } from "@lease/core/backend";
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import { reportingMonitor } from "../src/monitor.js";
@@ -22,7 +23,7 @@ const request = (agentId: string, resource: string, holding: string[] = []): Acq
   claims: [{ resource, mode: "exclusive" }],
   ttlMs: 60_000,
   maxRenewals: null,
-  wait: true,
+  wait: "queue",
   waitTtlMs: 60_000,
   holding,
   reason: "private",

@@ -10,6 +10,8 @@ export const LEASE_ERROR_CODES = Object.freeze({
   LEASE_NOT_OWNER: "The lease belongs to another agent, or the token is not this lease's.",
   LEASE_NOT_FOUND: "No live lease has this id, and none that ended lately.",
   LEASE_RENEWAL_LIMIT: "All renewals that were agreed on are used up.",
+  RENEWAL_OUT_OF_ORDER:
+    "The renewal's count skips some; nothing was extended. Count on from what is counted.",
   LEASE_DEADLOCK: "The request would wait for itself. Release, then ask for everything in one request.",
   BACKEND_UNAVAILABLE: "The store did not answer or refused; surely nothing was applied. Try again.",
   OUTCOME_UNKNOWN: "The store may or may not have applied the call. Ask again with the same id.",
@@ -78,6 +80,8 @@ export interface LeaseErrorDetails {
   LEASE_NOT_OWNER: { readonly leaseId: string };
   LEASE_NOT_FOUND: { readonly leaseId: string };
   LEASE_RENEWAL_LIMIT: { readonly leaseId: string; readonly maxRenewals: number | null };
+  /** `renewals`: what is counted; the next is one more. */
+  RENEWAL_OUT_OF_ORDER: { readonly leaseId: string; readonly renewals: number };
   LEASE_DEADLOCK: { readonly cycle: readonly DeadlockStep[] };
   BACKEND_UNAVAILABLE: NoDetails;
   OUTCOME_UNKNOWN: NoDetails;

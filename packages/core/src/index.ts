@@ -1,60 +1,12 @@
 /**
- * `@lease/core`: the lease model, the contract for backends, the manager, and the backend in memory.
+ * `@lease/core`: for those who hold leases. The lease model, the manager, fencing, and the backend in memory. Those who
+ * write a store find the contract and its tools in `@lease/core/backend`.
  *
  * @packageDocumentation
  */
 
-export {
-  type AcquireRequest,
-  type AcquireResult,
-  type BackendLimits,
-  type ChangesOptions,
-  DEFAULT_PAGE,
-  DEFAULT_SWEEP_LIMIT,
-  type LeaseBackend,
-  type LeasePage,
-  type LeaseQuery,
-  MAX_PAGE,
-  type ReleaseRequest,
-  type ReleaseResult,
-  type RenewRequest,
-  type RenewResult,
-  type SweepOptions,
-  type SweepResult,
-  type TurnRequest,
-} from "./backend/backend.js";
-export { Bell } from "./backend/bell.js";
-export {
-  checkAcquire,
-  checkAgentId,
-  checkChanges,
-  checkId,
-  checkQuery,
-  checkRelease,
-  checkRenew,
-  checkSweep,
-  checkTurn,
-  MAX_AGENT_ID_BYTES,
-  MAX_HOLDING,
-  MAX_REASON_BYTES,
-} from "./backend/check.js";
-export { type HistoryPage, type HistorySource, readChanges } from "./backend/feed.js";
-export { cursorExpired, formatCursor, type HistoryBounds, positionAfter } from "./backend/history.js";
-export { nextPage, type PageStart, pageStart, presentEnd } from "./backend/page.js";
-export {
-  differentClaims,
-  type LeaseRecord,
-  leaseOf,
-  type Moment,
-  matchesFilters,
-  notOwner,
-  owns,
-  type RevokingRecord,
-  refusalOf,
-  sameClaims,
-  timestamp,
-} from "./backend/record.js";
-export { type TurnLook, Turns } from "./backend/turns.js";
+export type { LeaseBackend } from "./backend/backend.js";
+export { MAX_AGENT_ID_BYTES, MAX_HOLDING, MAX_REASON_BYTES } from "./backend/check.js";
 export { type CancelTimer, type Clock, systemClock } from "./clock.js";
 export {
   type DeadlockStep,
@@ -114,7 +66,6 @@ export {
   waitForLease,
 } from "./manager/wait.js";
 export { type MemoryBackendOptions, memoryBackend } from "./memory/memory.js";
-export { MemoryStore } from "./memory/memory-store.js";
 export type {
   Blocker,
   Claim,
@@ -129,10 +80,8 @@ export type {
   Refusal,
   Revoking,
 } from "./model/model.js";
-export { MAX_BLOCKERS, MAX_METADATA_BYTES } from "./model/model.js";
-export { checkResource, coveringSubtrees, MAX_RESOURCE_BYTES, subtreeBase } from "./model/resource.js";
-export { blockersOf, conflicts, firstConflict, isLive, overlaps, type Standing } from "./model/rule.js";
-export { mintToken } from "./model/token.js";
+export { LEASE_EVENT_TYPES, MAX_BLOCKERS, MAX_METADATA_BYTES } from "./model/model.js";
+export { checkResource, MAX_RESOURCE_BYTES } from "./model/resource.js";
 export { createJanitor, JANITOR_DEFAULTS, type Janitor, type JanitorOptions } from "./services/janitor.js";
 export {
   createMonitor,

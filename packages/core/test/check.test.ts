@@ -1,14 +1,15 @@
 import vm from "node:vm";
 import { describe, expect, test } from "vitest";
-import type {
-  AcquireRequest,
-  BackendLimits,
-  ChangesOptions,
-  LeaseQuery,
-  ReleaseRequest,
-  RenewRequest,
-  SweepOptions,
-  TurnRequest,
+import {
+  type AcquireRequest,
+  type BackendLimits,
+  type ChangesOptions,
+  type LeaseQuery,
+  MAX_TTL_MS,
+  type ReleaseRequest,
+  type RenewRequest,
+  type SweepOptions,
+  type TurnRequest,
 } from "../src/backend/backend.js";
 import {
   checkAcquire,
@@ -28,15 +29,12 @@ import { expectInvalid } from "./expect-invalid.js";
 
 const limits: BackendLimits = {
   minTtlMs: 10,
-  maxTtlMs: 1000,
   ttlStepMs: 1,
   maxClaims: 3,
-  expirySlackMs: 0,
+  expirySlackMs: 1,
+  orphanSlackTtls: 0,
   endMemoryMs: 60_000,
-  clockGranularityMs: 1,
-  remainingStepMs: 1,
-  recordsRenewals: true,
-  countsEveryRenewal: true,
+  renewals: "recorded",
   history: "kept",
   mayEndEarly: false,
 };
@@ -53,7 +51,7 @@ function acquire(over: Loose<AcquireRequest>): void {
     claims: [{ resource: "a", mode: "exclusive" }],
     ttlMs: 100,
     maxRenewals: null,
-    wait: false,
+    wait: "no",
     waitTtlMs: 100,
     holding: [],
     reason: null,
@@ -76,7 +74,7 @@ describe("acquire takes", () => {
     ["the longest agent id", { agentId: "x".repeat(MAX_AGENT_ID_BYTES) }],
     ["any language", { agentId: "Größe 日本 🙂", reason: "überarbeiten" }],
     ["an empty reason", { reason: "" }],
-    ["TTLs at both ends", { ttlMs: 10, waitTtlMs: 1000 }],
+    ["TTLs at both ends", { ttlMs: 10, waitTtlMs: MAX_TTL_MS }],
     ["held leases", { holding: [id] }],
     ["metadata", { metadata: { a: [1, "x", null, true, { b: [] }] } }],
     ["metadata without a prototype", { metadata: Object.create(null) }],
@@ -120,8 +118,8 @@ describe("acquire refuses, and names the field", () => {
       },
       /"a" a second time/,
     ],
-    ["ttlMs", { ttlMs: 9 }, /whole number from 10 to 1000; got 9/],
-    ["ttlMs", { ttlMs: 1001 }, /got 1001/],
+    ["ttlMs", { ttlMs: 9 }, /whole number from 10 to 604800000; got 9/],
+    ["ttlMs", { ttlMs: MAX_TTL_MS + 1 }, /got 604800001/],
     ["ttlMs", { ttlMs: 10.5 }, /got 10.5/],
     ["ttlMs", { ttlMs: "100" }, /got "100"/],
     ["ttlMs", { ttlMs: Number.NaN }, /got NaN/],
@@ -132,7 +130,8 @@ describe("acquire refuses, and names the field", () => {
     ["maxRenewals", { maxRenewals: -1 }, /at least 0; got -1/],
     ["maxRenewals", { maxRenewals: Number.POSITIVE_INFINITY }, /got Infinity/],
     ["maxRenewals", { maxRenewals: undefined }, /got undefined/],
-    ["wait", { wait: "yes" }, /true or false; got "yes"/],
+    ["wait", { wait: "yes" }, /"no", "queue" or "hand-off"; got "yes"/],
+    ["wait", { wait: true }, /got true/],
     ["waitTtlMs", { waitTtlMs: 0 }, /got 0/],
     ["holding", { holding: id }, /must be a list; got "/],
     ["holding[1]", { holding: [id, "x"] }, /UUID/],
@@ -223,7 +222,7 @@ describe("renew", () => {
 });
 
 describe("release", () => {
-  const release = (...requests: unknown[]) => checkRelease(requests as ReleaseRequest[], limits);
+  const release = (...requests: unknown[]) => checkRelease(requests as ReleaseRequest[]);
 
   test("takes all three kinds", () => {
     release(
@@ -243,7 +242,7 @@ describe("release", () => {
     ["by", { kind: "revoke", id, by: "", reason: null, graceMs: 0 }],
     ["reason", { kind: "revoke", id, by: "ops", graceMs: 0 }],
     ["graceMs", { kind: "revoke", id, by: "ops", reason: null, graceMs: -1 }],
-    ["graceMs", { kind: "revoke", id, by: "ops", reason: null, graceMs: 1001 }],
+    ["graceMs", { kind: "revoke", id, by: "ops", reason: null, graceMs: MAX_TTL_MS + 1 }],
     ["kind", { kind: "steal", id, agentId: "a" }],
     ["kind", { id, agentId: "a" }],
   ])("refuses %s: %o", (field, request) => {
@@ -251,7 +250,7 @@ describe("release", () => {
   });
 
   test("refuses what is no list, and no request in it", () => {
-    expectInvalid("requests", () => checkRelease(undefined as unknown as ReleaseRequest[], limits));
+    expectInvalid("requests", () => checkRelease(undefined as unknown as ReleaseRequest[]));
     expectInvalid("requests[0]", () => release("x"));
   });
 });

@@ -16,7 +16,7 @@ class TestHistory implements HistorySource {
 
   write(type: LeaseEventType = "renewed", agentId = "agent-1"): void {
     this.#last += 1;
-    const lease = leaseOf(recordWith({ agentId }), { now: 1000, wallNow: 0 });
+    const lease = leaseOf(recordWith({ agentId }), 0, { now: 1000, wallNow: 0 });
     const cursor = formatCursor("e", this.#last);
     this.entries.push({
       sequence: this.#last,

@@ -33,7 +33,7 @@ test("from the present end only what is new is told, also where nothing was ever
     claims: [{ resource: "r", mode: "exclusive" }] as const,
     ttlMs: 1000,
     maxRenewals: null,
-    wait: false,
+    wait: "no" as const,
     waitTtlMs: 1000,
     holding: [],
     reason: null,

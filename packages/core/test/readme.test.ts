@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import * as backend from "../src/backend/index.js";
 import { LEASE_ERROR_CODES } from "../src/errors.js";
 import * as files from "../src/files.js";
 import * as core from "../src/index.js";
@@ -18,8 +19,8 @@ test("the README has a line for every error code, in the order of the table of c
 });
 
 test("the README names nothing that the package does not export", () => {
-  const exported = new Set([...Object.keys(core), ...Object.keys(files)]);
-  const interfaces = ["LeaseBackend", "@lease/core/files"];
+  const exported = new Set([...Object.keys(core), ...Object.keys(backend), ...Object.keys(files)]);
+  const interfaces = ["Ledger", "@lease/core/files", "@lease/core/backend", "@lease/testing"];
   const named = firstColumn("What is in it").filter((name) => !interfaces.includes(name));
   expect(named.length).toBeGreaterThan(8);
   for (const name of named) expect(exported, name).toContain(name);

@@ -1,13 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { leaseOf, matchesFilters, refusalOf, sameClaims, timestamp } from "../src/backend/record.js";
-import { MAX_BLOCKERS } from "../src/model/model.js";
 import { recordWith } from "./records.js";
 
 const at = { now: 1000, wallNow: Date.UTC(2026, 0, 1, 0, 0, 15) };
 
 describe("what callers are shown of a lease", () => {
   test("time left by the clock that decides, and times to read", () => {
-    expect(leaseOf(recordWith(), at)).toMatchObject({
+    expect(leaseOf(recordWith(), 20_000, at)).toMatchObject({
       expiresInMs: 20_000,
       requestedAt: "2026-01-01T00:00:00.000Z",
       acquiredAt: "2026-01-01T00:00:05.000Z",
@@ -17,26 +16,26 @@ describe("what callers are shown of a lease", () => {
   });
 
   test("a pending one was not acquired yet", () => {
-    expect(leaseOf(recordWith({ state: "pending", acquiredWall: null }), at).acquiredAt).toBeNull();
+    expect(leaseOf(recordWith({ state: "pending", acquiredWall: null }), 20_000, at).acquiredAt).toBeNull();
   });
 
   test.each(["released", "expired", "revoked", "cancelled"] as const)(
     "a lease that is %s has no time left",
     (state) => {
-      expect(leaseOf(recordWith({ state }), at).expiresInMs).toBe(0);
+      expect(leaseOf(recordWith({ state }), 20_000, at).expiresInMs).toBe(0);
     },
   );
 
   test("no time is ever negative", () => {
     const revoking = { by: "ops", reason: "deploy", refusedFrom: 900 };
-    const lease = leaseOf(recordWith({ expires: 500, revoking }), at);
+    const lease = leaseOf(recordWith({ revoking }), -500, at);
     expect(lease.expiresInMs).toBe(0);
     expect(lease.revoking).toEqual({ by: "ops", reason: "deploy", graceInMs: 0 });
   });
 
   test("the grace that is left of a soft revoke", () => {
     const revoking = { by: "ops", reason: null, refusedFrom: 3500 };
-    expect(leaseOf(recordWith({ revoking }), at).revoking?.graceInMs).toBe(2500);
+    expect(leaseOf(recordWith({ revoking }), 20_000, at).revoking?.graceInMs).toBe(2500);
   });
 });
 
@@ -54,7 +53,7 @@ describe("a refusal", () => {
       ],
       reason: "rename",
     });
-    expect(refusalOf(claims, [blocker], 1000)).toEqual({
+    expect(refusalOf(claims, [{ lease: blocker, blocksMs: 20_000 }], 1, 20_000)).toEqual({
       blockers: [
         {
           id: blocker.id,
@@ -73,14 +72,10 @@ describe("a refusal", () => {
     });
   });
 
-  test("lists the first eight, counts all, and looks at the soonest expiry of all", () => {
-    const blockers = Array.from({ length: 12 }, (_, index) =>
-      recordWith({ token: index + 1, expires: 13_000 - index * 1000 }),
-    );
-    const refusal = refusalOf(claims, blockers, 1000);
-    expect(refusal.blockers.map(({ token }) => token)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
-    expect(refusal.blockers).toHaveLength(MAX_BLOCKERS);
-    expect(refusal).toMatchObject({ blockerCount: 12, position: 13, retryInMs: 1000 });
+  test("counts also those that it does not show, and no time is negative", () => {
+    const refusal = refusalOf(claims, [{ lease: recordWith(), blocksMs: -5 }], 12, -5);
+    expect(refusal).toMatchObject({ blockerCount: 12, position: 13, retryInMs: 0 });
+    expect(refusal.blockers[0]?.expiresInMs).toBe(0);
   });
 });
 

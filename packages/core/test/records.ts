@@ -1,6 +1,6 @@
 import type { LeaseRecord } from "../src/backend/record.js";
 
-/** A lease as a store keeps it: active, with 20 s of its 30 s left at the moment 1000. */
+/** A lease as a store keeps it: active, with a TTL of 30 s. */
 export function recordWith(over: Partial<LeaseRecord> = {}): LeaseRecord {
   return {
     id: "01900000-0000-7000-8000-000000000001",
@@ -9,7 +9,6 @@ export function recordWith(over: Partial<LeaseRecord> = {}): LeaseRecord {
     state: "active",
     token: 5,
     ttlMs: 30_000,
-    expires: 21_000,
     requestedWall: Date.UTC(2026, 0, 1),
     acquiredWall: Date.UTC(2026, 0, 1, 0, 0, 5),
     renewals: 0,

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Claim } from "../src/model/model.js";
 import { coveringSubtrees, subtreeBase } from "../src/model/resource.js";
-import { blockersOf, conflicts, firstConflict, isLive, overlaps } from "../src/model/rule.js";
+import { blockersOf, conflicts, firstConflict, overlaps } from "../src/model/rule.js";
 import { claim, claims, resource } from "./arbitraries.js";
 
 const exclusive = (name: string): Claim => ({ resource: name, mode: "exclusive" });
@@ -93,23 +93,17 @@ describe("conflict", () => {
 });
 
 describe("blockers", () => {
-  const standing = (token: number, ...of: Claim[]) => ({ token, claims: of, expires: 100 });
-
-  test("a lease lives until its time, not at it", () => {
-    expect(isLive(standing(1), 99.9)).toBe(true);
-    expect(isLive(standing(1), 100)).toBe(false);
-  });
+  const standing = (token: number, ...of: Claim[]) => ({ token, claims: of });
 
   test("are the earlier live leases that conflict, in order of their tokens", () => {
     const leases = [
       standing(7, exclusive("a")),
       standing(3, exclusive("a/**")),
-      { ...standing(1, exclusive("a")), expires: 50 },
       standing(4, exclusive("b")),
       standing(9, exclusive("a")),
     ];
     const tokens = (token: number) =>
-      blockersOf({ token, claims: [shared("a")] }, leases, 50).map((lease) => lease.token);
+      blockersOf({ token, claims: [shared("a")] }, leases).map((lease) => lease.token);
     expect(tokens(Number.POSITIVE_INFINITY)).toEqual([3, 7, 9]);
     expect(tokens(8)).toEqual([3, 7]);
     expect(tokens(3)).toEqual([]);
@@ -119,7 +113,7 @@ describe("blockers", () => {
     fc.assert(
       fc.property(fc.array(claims, { minLength: 1, maxLength: 6 }), (requests) => {
         const line = requests.map((of, index) => standing(index + 1, ...of));
-        const granted = line.filter((request) => blockersOf(request, line, 0).length === 0);
+        const granted = line.filter((request) => blockersOf(request, line).length === 0);
         expect(granted[0]).toBe(line[0]);
         for (const one of granted) {
           for (const other of granted) {

@@ -3,7 +3,8 @@
  * conflict is empty and puts record, claims and memory. If something is, the same transaction puts the request in
  * line and answers with what stands before it.
  */
-import { type AcquireRequest, type AcquireResult, isLeaseError, LeaseError } from "@lease/core";
+import { isLeaseError, LeaseError } from "@lease/core";
+import type { AcquireRequest, AcquireResult } from "@lease/core/backend";
 import type { ITxnRequest } from "etcd3";
 import { onExisting, refuse, shown, type Tried } from "./answers.js";
 import type { Context } from "./context.js";
@@ -69,7 +70,8 @@ async function enterWide(context: Context, request: AcquireRequest, tries: numbe
   const look = await lookAt(context, request.id, request.claims);
   if (isKnown(look)) return onExisting(context, request, look);
   const { blockers } = look;
-  if (blockers.length > 0 && !request.wait) return refuse(context, request, blockers, look.revision, null);
+  if (blockers.length > 0 && request.wait === "no")
+    return refuse(context, request, blockers, look.revision, null);
 
   const lines = await takeLines(context, request);
   const granted = newLease(request, "active", lines);
@@ -123,7 +125,7 @@ async function onRefused(
   const look = await lookAt(context, request.id, request.claims);
   if (isKnown(look)) return onExisting(context, request, look);
   // What stood in the way is gone already.
-  if (look.blockers.length === 0 || request.wait) return AGAIN;
+  if (look.blockers.length === 0 || request.wait !== "no") return AGAIN;
   return refuse(context, request, look.blockers, look.revision, null);
 }
 

@@ -1,13 +1,13 @@
 /** What an acquire answers, and to whom. */
+import type { Lease } from "@lease/core";
 import {
   type AcquireRequest,
   type AcquireResult,
   differentClaims,
-  type Lease,
   leaseOf,
   notOwner,
   sameClaims,
-} from "@lease/core";
+} from "@lease/core/backend";
 import { type BlockerKey, describe } from "./blockers.js";
 import type { Context } from "./context.js";
 import type { EtcdLease } from "./etcd-leases.js";
@@ -79,5 +79,5 @@ export function isSame(request: AcquireRequest, lease: FoundLease): boolean {
 
 /** What callers are shown of a lease that has this much time left. */
 export function shown(lease: StoredLease & { readonly token: number }, leftMs: number, graceInMs = 0): Lease {
-  return leaseOf(recordOf(lease, leftMs, graceInMs), { now: 0, wallNow: Date.now() });
+  return leaseOf(recordOf(lease, graceInMs), leftMs, { now: 0, wallNow: Date.now() });
 }

@@ -10,22 +10,15 @@
  * leases that were just renewed when a leader was paused for longer than their TTL: their holders hear of it at once,
  * and only fencing protects until then.
  */
+import type { LeaseBackend } from "@lease/core";
 import {
-  type AcquireRequest,
   type BackendLimits,
-  checkAcquire,
-  checkChanges,
-  checkQuery,
-  checkRelease,
-  checkRenew,
-  checkSweep,
-  checkTurn,
-  type LeaseBackend,
+  defineBackend,
   type ReleaseRequest,
   type ReleaseResult,
   type RenewRequest,
   type RenewResult,
-} from "@lease/core";
+} from "@lease/core/backend";
 import { acquire } from "./acquire.js";
 import { changes } from "./changes.js";
 import { Connection } from "./connection.js";
@@ -44,16 +37,13 @@ import { Watches } from "./watches.js";
 
 const LIMITS = Object.freeze({
   minTtlMs: 1000,
-  maxTtlMs: 7 * 24 * 3_600_000,
   ttlStepMs: 1000,
   // A put each, and etcd takes 128 operations a transaction.
   maxClaims: 100,
   // etcd looks for expired leases twice a second, and each is asked for a second more than it is worth.
   expirySlackMs: 2500,
-  clockGranularityMs: 1,
-  remainingStepMs: 1000,
-  recordsRenewals: false,
-  countsEveryRenewal: false,
+  orphanSlackTtls: 0,
+  renewals: "uncounted" as const,
   history: "compacted" as const,
   mayEndEarly: true,
 });
@@ -82,7 +72,7 @@ export function etcdBackend(given: EtcdBackendOptions): LeaseBackend {
 
   const underWay = new Set<Promise<unknown>>();
   const refusals = new Set<(error: Error) => void>();
-  let closingDone: Promise<void> | undefined;
+  let isClosed = false;
 
   /**
    * What is under way at `close()` ends with `CLOSED`, and is awaited before etcd leases are given back.
@@ -91,7 +81,7 @@ export function etcdBackend(given: EtcdBackendOptions): LeaseBackend {
    * @param late - what it then ends with
    */
   function call<T>(run: () => Promise<T>, boundMs = 2 * timeoutMs, late = tooSlow): Promise<T> {
-    if (closingDone !== undefined) return Promise.reject(closed());
+    if (isClosed) return Promise.reject(closed());
     const running = run();
     underWay.add(running);
     return new Promise((resolve, reject) => {
@@ -127,56 +117,21 @@ export function etcdBackend(given: EtcdBackendOptions): LeaseBackend {
     connection.close();
   }
 
-  return {
+  return defineBackend({
     kind: "etcd",
     limits,
-    async acquire(request) {
-      checkAcquire(request, limits);
-      const asked = asAsked(request);
-      return call(() => acquire(context, asked));
-    },
-    async turn(wait) {
-      checkTurn(wait);
-      return call(() => turn(context, wait), Number.POSITIVE_INFINITY);
-    },
-    async renew(requests) {
-      checkRenew(requests, limits);
-      const asked = requests.map((request) => ({ ...request }));
-      return call(() => renewAll(context, asked));
-    },
-    async release(requests) {
-      checkRelease(requests, limits);
-      const asked = requests.map((request) => ({ ...request }));
-      return call(() => releaseAll(context, asked));
-    },
-    async list(query) {
-      checkQuery(query);
-      return call(() => list(context, query), undefined, tooSlowToRead);
-    },
-    async sweep(options) {
-      checkSweep(options);
-      return call(() => sweep(context, options));
-    },
-    async *changes(options) {
-      checkChanges(options);
-      if (closingDone !== undefined) throw closed();
-      yield* changes(context, options);
-    },
+    acquire: (request) => call(() => acquire(context, request)),
+    turn: (wait) => call(() => turn(context, wait), Number.POSITIVE_INFINITY),
+    renew: (requests) => call(() => renewAll(context, requests)),
+    release: (requests) => call(() => releaseAll(context, requests)),
+    list: (query) => call(() => list(context, query), undefined, tooSlowToRead),
+    sweep: (options) => call(() => sweep(context, options)),
+    changes: (options) => changes(context, options),
     close() {
-      closingDone ??= close();
-      return closingDone;
+      isClosed = true;
+      return close();
     },
-  };
-}
-
-/** The request as it was checked: parts of it are used later, and its maker may change it until then. */
-function asAsked(request: AcquireRequest): AcquireRequest {
-  return {
-    ...request,
-    claims: request.claims.map(({ resource, mode }) => ({ resource, mode })),
-    holding: [...request.holding],
-    metadata: request.metadata && structuredClone(request.metadata),
-  };
+  });
 }
 
 /** Requests for one id are answered one after the other, those for different ids together. */

@@ -1,11 +1,12 @@
 /** What stands in the way of a request: found by its keys, described for people. */
-import { type Claim, type LeaseRecord, MAX_BLOCKERS, type Refusal, refusalOf } from "@lease/core";
+import { type Claim, MAX_BLOCKERS, type Refusal } from "@lease/core";
+import { type Obstacle, refusalOf } from "@lease/core/backend";
 import type { IKeyValue, IRequestOp, IResponseOp } from "etcd3";
 import type { Context } from "./context.js";
 import { isCompacted } from "./errors.js";
 import { inTheWay, type Keys } from "./keys.js";
 import { get, getRange } from "./ops.js";
-import { decodeLease, recordOf } from "./record.js";
+import { decodeLease } from "./record.js";
 
 /** A lease in the way, by the keys of its claims. */
 export interface BlockerKey {
@@ -71,21 +72,18 @@ export async function describe(
     reading,
     Promise.all(blockers.slice(0, MAX_LOOKUPS).map(({ etcdLease }) => leases.remaining(etcdLease))),
   ]);
-  const records = blockers.slice(0, MAX_LOOKUPS).map((blocker, index): LeaseRecord => {
-    // Told to whom it stands in the way of, so rounded up: the seconds are rounded down, the term has one to spare.
-    const leftMs = Math.max(1, (left[index] as number) * 1000);
+  // Reported to the blocked request, so it must not be too small. etcd rounds down, but the etcd lease is one second
+  // longer than its term.
+  const blocksMs = left.map((seconds) => Math.max(1, seconds * 1000));
+  const shown = first.map((blocker, index): Obstacle => {
     const kv = responses[index]?.response_range?.kvs[0];
-    const lease = index < first.length && kv !== undefined ? decodeLease(kv, blocker.id) : undefined;
-    return lease === undefined ? unnamed(blocker, leftMs) : recordOf(lease, leftMs);
+    const lease = kv === undefined ? unnamed(blocker) : decodeLease(kv, blocker.id);
+    return { lease, blocksMs: blocksMs[index] as number };
   });
-  return { ...refusalOf(claims, records, 0), blockerCount: blockers.length, position: blockers.length + 1 };
+  return refusalOf(claims, shown, blockers.length, Math.min(...blocksMs));
 }
 
-/** A blocker that is not described, or whose record is gone: only how long it stands in the way is known. */
-function unnamed({ id, token, claims }: BlockerKey, leftMs: number): LeaseRecord {
-  return {
-    ...{ id, token, claims, agentId: "?", state: "active", ttlMs: leftMs, expires: leftMs, requestedWall: 0 },
-    ...{ acquiredWall: null, renewals: 0, maxRenewals: null, holding: [], reason: null, metadata: null },
-    revoking: null,
-  };
+/** A blocker whose record is gone: only how long it is in the way is known. */
+function unnamed({ id, token, claims }: BlockerKey): Obstacle["lease"] {
+  return { id, token, claims, agentId: "?", state: "active", reason: null };
 }

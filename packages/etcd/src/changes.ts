@@ -1,13 +1,7 @@
 /** The change feed: a watch on the namespace, from a cursor or from now on. */
 import { randomUUID } from "node:crypto";
-import {
-  type ChangesOptions,
-  cursorExpired,
-  type HistoryBounds,
-  isLeaseError,
-  type LeaseEvent,
-  positionAfter,
-} from "@lease/core";
+import { isLeaseError, type LeaseEvent } from "@lease/core";
+import { type ChangesOptions, cursorExpired, type HistoryBounds, positionAfter } from "@lease/core/backend";
 import type { IResponseHeader } from "etcd3";
 import type { Context } from "./context.js";
 import { eventOf, LOST, passes, transitionsIn } from "./history.js";

@@ -2,15 +2,8 @@
  * Events out of etcd's own revisions. Each revision that touches a record is one transition: nothing else is written
  * for the history (docs/decisions: etcd's revisions are the history).
  */
-import {
-  type ChangesOptions,
-  formatCursor,
-  type LeaseEvent,
-  type LeaseEventType,
-  type LeaseState,
-  leaseOf,
-  matchesFilters,
-} from "@lease/core";
+import type { LeaseEvent, LeaseEventType, LeaseState } from "@lease/core";
+import { type ChangesOptions, formatCursor, leaseOf, matchesFilters } from "@lease/core/backend";
 import type { IEvent, IKeyValue } from "etcd3";
 import type { Keys } from "./keys.js";
 import { decodeLease, decodeMemory, type FoundLease, recordOf } from "./record.js";
@@ -95,13 +88,13 @@ export function eventOf(epoch: string, transition: Transition, earliestWall: num
   const endsWall = lease.wall + lease.leftMs;
   const wall = transition.wall ?? Math.max(earliestWall, lease.leftMs > 0 ? endsWall : lease.wall);
   const graceInMs = lease.revoking === null ? 0 : Math.max(0, lease.revoking.graceMs - (wall - lease.wall));
-  const record = recordOf(lease, endsWall - wall, graceInMs);
+  const record = recordOf(lease, graceInMs);
   record.state = stateAfter(type);
   return {
     cursor: formatCursor(epoch, revision),
     type,
     at: new Date(wall).toISOString(),
-    lease: leaseOf(record, { now: 0, wallNow: wall }),
+    lease: leaseOf(record, endsWall - wall, { now: 0, wallNow: wall }),
     by,
     reason,
   };

@@ -1,5 +1,5 @@
 /** A request that stands in line asks again: whether its turn has come, or to keep its place, or for the last time. */
-import type { AcquireRequest } from "@lease/core";
+import type { AcquireRequest } from "@lease/core/backend";
 import type { ITxnRequest, ITxnResponse } from "etcd3";
 import { checkSame, isSame, onExisting, onPromoted, refuse, type Tried } from "./answers.js";
 import { type BlockerKey, blockersIn, readBlockers } from "./blockers.js";
@@ -35,7 +35,7 @@ export async function askAgain(context: Context, request: AcquireRequest, place:
     known.onPlaced(placeOf(lease, look));
   }
   if (blockers.length === 0) return promote(context, lease);
-  if (!request.wait) return leave(context, request, lease, blockers);
+  if (request.wait === "no") return leave(context, request, lease, blockers);
   return heartbeat(context, request, lease, blockers, memoryLease);
 }
 

@@ -14,7 +14,8 @@
  *
  * When an etcd lease runs out, etcd deletes `i/` and the claims in one revision and `h/` stays: that is an expiry.
  */
-import { type Claim, conflicts, subtreeBase } from "@lease/core";
+import type { Claim } from "@lease/core";
+import { conflicts, subtreeBase } from "@lease/core/backend";
 import type { IKeyValue } from "etcd3";
 import type { StoredLease } from "./record.js";
 

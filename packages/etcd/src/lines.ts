@@ -1,5 +1,6 @@
 /** The etcd leases of a request: taken before a transaction puts keys on them, given back when nothing is on them. */
-import { type AcquireRequest, LeaseError } from "@lease/core";
+import { LeaseError } from "@lease/core";
+import type { AcquireRequest } from "@lease/core/backend";
 import type { ITxnRequest, ITxnResponse } from "etcd3";
 import { type Context, seconds } from "./context.js";
 import { isLeaseGone } from "./errors.js";
@@ -21,7 +22,7 @@ export async function takeLines({ leases }: Context, request: AcquireRequest): P
   const waitS = seconds(request.waitTtlMs);
   const active = await leases.take(termS);
   let waiting: EtcdLease | null = null;
-  if (request.wait) waiting = waitS === termS ? active : await leases.take(waitS);
+  if (request.wait !== "no") waiting = waitS === termS ? active : await leases.take(waitS);
   return { active, waiting, memory: await leases.memory(Math.max(termS, waitS)) };
 }
 

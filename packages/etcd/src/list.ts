@@ -1,8 +1,8 @@
 /** Live leases: every record that stands, for etcd deletes those whose time is over. */
+import type { Lease } from "@lease/core";
 import {
   DEFAULT_PAGE,
   formatCursor,
-  type Lease,
   type LeasePage,
   type LeaseQuery,
   leaseOf,
@@ -10,7 +10,7 @@ import {
   matchesFilters,
   nextPage,
   pageStart,
-} from "@lease/core";
+} from "@lease/core/backend";
 import type { IKeyValue, ITxnResponse } from "etcd3";
 import { epochOf, readBounds } from "./changes.js";
 import type { Context } from "./context.js";
@@ -51,7 +51,7 @@ export async function list(context: Context, query: LeaseQuery): Promise<LeasePa
 async function show(context: Context, lease: FoundLease): Promise<Lease | null> {
   const [leftMs, graceInMs] = await Promise.all([holderLeftMs(context, lease), graceLeftMs(context, lease)]);
   if (leftMs === null) return null;
-  return leaseOf(recordOf(lease, Math.max(1, leftMs), graceInMs), { now: 0, wallNow: Date.now() });
+  return leaseOf(recordOf(lease, graceInMs), Math.max(1, leftMs), { now: 0, wallNow: Date.now() });
 }
 
 interface Page {

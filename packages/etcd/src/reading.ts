@@ -1,5 +1,5 @@
 /** One watch as a queue of its events, which a slow reader cannot make grow without bound. */
-import { cursorExpired } from "@lease/core";
+import { cursorExpired } from "@lease/core/backend";
 import type { IEvent } from "etcd3";
 import type { Context } from "./context.js";
 import { silent } from "./errors.js";

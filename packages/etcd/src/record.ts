@@ -1,5 +1,6 @@
 /** A lease as it stands in etcd, and what is remembered of an id. */
-import { type Claim, LeaseError, type LeaseRecord, type Metadata } from "@lease/core";
+import { type Claim, LeaseError, type Metadata } from "@lease/core";
+import type { LeaseRecord } from "@lease/core/backend";
 import type { IKeyValue } from "etcd3";
 
 /** A soft revoke: the grace is an etcd lease of its own, so that etcd's clock ends it. */
@@ -161,14 +162,9 @@ export function decodeMemory(kv: IKeyValue): FoundMemory {
 /**
  * What core shows callers of a lease, as of a moment that is 0 on the clock of its durations.
  *
- * @param leftMs - until it ends, unless renewed
  * @param graceInMs - what is left of a soft revoke's grace
  */
-export function recordOf(
-  lease: StoredLease & { readonly token: number },
-  leftMs: number,
-  graceInMs = 0,
-): LeaseRecord {
+export function recordOf(lease: StoredLease & { readonly token: number }, graceInMs = 0): LeaseRecord {
   return {
     id: lease.id,
     agentId: lease.agentId,
@@ -176,7 +172,6 @@ export function recordOf(
     state: lease.state,
     token: lease.token,
     ttlMs: lease.ttlMs,
-    expires: leftMs,
     requestedWall: lease.requestedWall,
     acquiredWall: lease.acquiredWall,
     renewals: lease.renewals,

@@ -1,5 +1,5 @@
 /** Ending leases: by their agent, or by somebody else. One transaction each. */
-import { owns, type ReleaseRequest, type ReleaseResult } from "@lease/core";
+import { owns, type ReleaseRequest, type ReleaseResult } from "@lease/core/backend";
 import { type Context, type Held, seconds } from "./context.js";
 import { type Ending, endLease, endLeaseWithoutSpace } from "./end.js";
 import { isNoSpace } from "./errors.js";

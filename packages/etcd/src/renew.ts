@@ -4,7 +4,8 @@
  * consensus write. A renewal that is counted, or for another TTL, moves the lease to a fresh etcd lease in one
  * transaction with its count, so that a lost reply neither eats a renewal nor gives one for nothing.
  */
-import { isLeaseError, LeaseError, leaseOf, owns, type RenewRequest, type RenewResult } from "@lease/core";
+import { isLeaseError, LeaseError } from "@lease/core";
+import { leaseOf, owns, type RenewRequest, type RenewResult } from "@lease/core/backend";
 import { type Context, seconds } from "./context.js";
 import { AGAIN, giveUp, writeOn } from "./lines.js";
 import { get, isWrittenAt, put } from "./ops.js";
@@ -74,17 +75,20 @@ interface Kept {
   readonly lease: FoundLease;
   readonly leftMs: number;
   readonly graceInMs: number;
+  readonly count: Count;
 }
+/** What became of the count of a renewal. */
+type Count = "renewed" | "repeated" | "out-of-order";
 type Acted = RenewResult | Kept | typeof AGAIN;
 
 /**
  * A renewal that is counted needs space. Where there is none, it must not take the others of its batch with it: this
- * one is told what it has left, and neither counted nor extended.
+ * one is answered as a repeat: neither counted nor extended.
  */
 async function withoutSpace(context: Context, { lease }: Found, error: unknown): Promise<Acted> {
   if (!isLeaseError(error, "BACKEND_FULL") || lease === null) throw error;
   const [leftMs, graceInMs] = await Promise.all([holderLeftMs(context, lease), graceLeftMs(context, lease)]);
-  return leftMs === null ? AGAIN : { lease, leftMs, graceInMs };
+  return leftMs === null ? AGAIN : { lease, leftMs, graceInMs, count: "repeated" };
 }
 
 async function act(context: Context, request: RenewRequest, { lease, memory }: Found): Promise<Acted> {
@@ -97,31 +101,32 @@ async function act(context: Context, request: RenewRequest, { lease, memory }: F
   }
   const { maxRenewals } = lease;
   const renewal = renewalOf(request, lease);
-  if (maxRenewals !== null && renewal > lease.renewals && renewal > maxRenewals) {
-    return { status: "renewal-limit", maxRenewals };
+  const isCounted = maxRenewals !== null;
+  if (isCounted && renewal !== lease.renewals + 1) {
+    const leftMs = await holderLeftMs(context, lease);
+    const count = renewal <= lease.renewals ? "repeated" : "out-of-order";
+    return leftMs === null ? AGAIN : { lease, leftMs, graceInMs, count };
   }
+  if (isCounted && renewal > maxRenewals) return { status: "renewal-limit", maxRenewals };
   if (memory === null || !(await context.leases.keepMemory(memory.etcdLease))) {
     // Somebody removed the memory of this id: it is needed again when the lease runs out.
     if (!(await remember(context, lease))) return AGAIN;
   }
 
   const termS = seconds(request.ttlMs ?? lease.ttlMs);
-  const isCounted = maxRenewals !== null;
-  if (isCounted && renewal <= lease.renewals) {
-    const leftMs = await holderLeftMs(context, lease);
-    return leftMs === null ? AGAIN : { lease, leftMs, graceInMs };
-  }
   if (!isCounted && termS === lease.termS) {
     const own = context.known.etcdLease(lease.etcdLease);
     const keptS = await context.leases.keepAlive(own ?? { id: lease.etcdLease });
-    return keptS <= 0 ? AGAIN : { lease, leftMs: lease.termS * 1000, graceInMs };
+    return keptS <= 0 ? AGAIN : { lease, leftMs: lease.termS * 1000, graceInMs, count: "renewed" };
   }
   if (termS < lease.termS) {
     const leftMs = await holderLeftMs(context, lease);
     if (leftMs === null) return AGAIN;
     // Longer already than asked for: a renewal never shortens.
     if (leftMs >= termS * 1000)
-      return isCounted ? count(context, lease, renewal, leftMs) : { lease, leftMs, graceInMs };
+      return isCounted
+        ? count(context, lease, renewal, leftMs)
+        : { lease, leftMs, graceInMs, count: "renewed" };
   }
   return extend(context, lease, renewal, termS);
 }
@@ -196,16 +201,22 @@ function memoryOf({ agentId, revoking }: FoundLease): Buffer {
 }
 
 /** After the keep-alive: it counts only if the lease was still there, on the etcd lease that was kept alive. */
-function confirmed(request: RenewRequest, { lease, leftMs, graceInMs }: Kept, now: FoundLease | null) {
+function confirmed(request: RenewRequest, { lease, leftMs, graceInMs, count }: Kept, now: FoundLease | null) {
   if (now === null || now.token !== lease.token || now.etcdLease !== lease.etcdLease) return AGAIN;
   if (now.revoking?.graceLease !== lease.revoking?.graceLease) return AGAIN;
   const renewals = now.maxRenewals === null ? renewalOf(request, now) : now.renewals;
-  return renewed({ ...now, renewals }, leftMs, graceInMs);
+  return renewed({ ...now, renewals }, leftMs, graceInMs, count);
 }
 
-function renewed(lease: FoundLease, leftMs: number, graceInMs: number) {
-  const at = { now: 0, wallNow: Date.now() };
-  return { status: "renewed" as const, lease: leaseOf(recordOf(lease, leftMs, graceInMs), at) };
+function renewed(
+  lease: FoundLease,
+  leftMs: number,
+  graceInMs: number,
+  count: Count = "renewed",
+): RenewResult {
+  const shown = leaseOf(recordOf(lease, graceInMs), leftMs, { now: 0, wallNow: Date.now() });
+  if (count === "out-of-order") return { status: count, lease: shown };
+  return { status: "renewed", lease: shown, repeated: count === "repeated" };
 }
 
 /** Which renewal this is. Without a limit nobody counts, so it is what the caller says. */

@@ -1,5 +1,5 @@
 /** Housekeeping. etcd ends leases by itself; what is left is to forget old history. */
-import type { SweepOptions, SweepResult } from "@lease/core";
+import type { SweepOptions, SweepResult } from "@lease/core/backend";
 import { readBounds, readOn } from "./changes.js";
 import type { Context } from "./context.js";
 import { isMissing, isWrittenAt, put } from "./ops.js";

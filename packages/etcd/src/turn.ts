@@ -3,7 +3,7 @@
  * ends, those before it are looked at, if anything is left to know.
  */
 
-import type { TurnRequest } from "@lease/core";
+import type { TurnRequest } from "@lease/core/backend";
 import type { IEvent } from "etcd3";
 import type { BlockerKey } from "./blockers.js";
 import type { Context, Place } from "./context.js";

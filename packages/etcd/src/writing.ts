@@ -1,5 +1,5 @@
 /** What is put into etcd for a lease. */
-import type { AcquireRequest } from "@lease/core";
+import type { AcquireRequest } from "@lease/core/backend";
 import type { IRequestOp } from "etcd3";
 import type { EtcdLease, MemoryLease } from "./etcd-leases.js";
 import type { Keys } from "./keys.js";

@@ -37,7 +37,7 @@ test("with user and password it works, for a role that may use no more than the 
     const backend = etcdBackend({ url: `etcd://agents:pw@${etcd.endpoints[0]}/team` });
     const lease = await hold(backend, "r");
     expect((await renew(backend, lease)).status).toBe("renewed");
-    expect((await backend.acquire(request("r", { wait: true }))).status).toBe("refused");
+    expect((await backend.acquire(request("r", { wait: "queue" }))).status).toBe("refused");
     expect(await release(backend, lease)).toBe("released");
     const events = [];
     for await (const event of backend.changes({})) events.push(event.type);
@@ -84,7 +84,7 @@ test("a token that etcd forgot: watches go on with a new one; who may not watch 
     await admin.auth.userRevokeRole({ name: "agents", role: "leases" });
     await admin.auth.userGrantRole({ user: "agents", role: "leases" });
     const held = await hold(backend, "r");
-    const asked = request("r", { agentId: "bob", wait: true });
+    const asked = request("r", { agentId: "bob", wait: "queue" });
     await backend.acquire(asked);
     const turn = backend.turn({ id: asked.id, timeoutMs: 60_000 });
     await until(async () => ((await watchers(etcd)) === 3 ? true : undefined), 5000);
@@ -96,7 +96,7 @@ test("a token that etcd forgot: watches go on with a new one; who may not watch 
       "released",
     ]);
 
-    const last = request("r", { agentId: "carol", wait: true });
+    const last = request("r", { agentId: "carol", wait: "queue" });
     expect((await backend.acquire(asked)).status).toBe("granted");
     await backend.acquire(last);
     await admin.auth.userRevokeRole({ name: "agents", role: "leases" });

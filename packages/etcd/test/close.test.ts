@@ -27,7 +27,7 @@ test("after much was going on nothing is left: etcd leases, watches, timers, con
     [0, 1, 2, 3].map((index) => hold(backend, `r/${index}`, { maxRenewals: 5 })),
   );
   await renew(backend, held[0] as (typeof held)[number]);
-  const asked = request("r/0", { agentId: "bob", wait: true });
+  const asked = request("r/0", { agentId: "bob", wait: "queue" });
   await backend.acquire(asked);
   const turn = expect(backend.turn({ id: asked.id, timeoutMs: 60_000 })).rejects.toMatchObject({
     code: "CLOSED",
@@ -63,7 +63,7 @@ test("with nothing held not one etcd lease is left", async () => {
   const held = await Promise.all(
     [0, 1, 2, 3].map((index) => hold(backend, `r/${index}`, { maxRenewals: 5 })),
   );
-  const asked = request("r/0", { agentId: "bob", wait: true });
+  const asked = request("r/0", { agentId: "bob", wait: "queue" });
   await backend.acquire(asked);
   await renew(backend, held[0] as (typeof held)[number]);
   await backend.release([{ kind: "release", id: asked.id, agentId: "bob" }]);

@@ -24,7 +24,7 @@ test("consensus writes: one each for acquire, enqueue, promotion and release, no
   for (let round = 0; round < 2; round += 1) {
     const held: Awaited<ReturnType<typeof hold>>[] = [];
     const waiting = Array.from({ length: COUNT }, (_, turn) =>
-      request(`r/${turn}`, { agentId: "bob", wait: true, waitTtlMs: 60_000 }),
+      request(`r/${turn}`, { agentId: "bob", wait: "queue", waitTtlMs: 60_000 }),
     );
     const asked = (turn: number) => waiting[turn] as (typeof waiting)[number];
     const counts = {
@@ -92,7 +92,7 @@ test("etcd leases revoked behind our back, idle ones too: the next call of each 
   await revokeSpare();
   const lease = await hold(backend, "r");
   await revokeSpare();
-  const asked = request("r", { agentId: "bob", wait: true });
+  const asked = request("r", { agentId: "bob", wait: "queue" });
   expect((await backend.acquire(asked)).status).toBe("refused");
   await revokeSpare();
   const longer = await backend.renew([

@@ -66,7 +66,7 @@ describe("compaction", () => {
     })();
     const held = await hold(backend, "r");
     await until(() => (seen.length === 1 ? true : undefined), 5000);
-    const asked = request("r", { agentId: "bob", wait: true });
+    const asked = request("r", { agentId: "bob", wait: "queue" });
     await backend.acquire(asked);
     const turn = backend.turn({ id: asked.id, timeoutMs: 20_000 });
     await pause(200);
@@ -119,7 +119,7 @@ test("no space left: holders renew and release, acquire says BACKEND_FULL, and a
       return full === true ? true : undefined;
     }, 10_000);
     await expect(backend.acquire(request("new"))).rejects.toMatchObject({ code: "BACKEND_FULL" });
-    await expect(backend.acquire(request("r", { wait: true }))).rejects.toMatchObject({
+    await expect(backend.acquire(request("r", { wait: "queue" }))).rejects.toMatchObject({
       code: "BACKEND_FULL",
     });
     expect(await renew(backend, held)).toMatchObject({ status: "renewed", lease: { expiresInMs: 60_000 } });
@@ -164,7 +164,7 @@ test("etcd gone and back, with everything under way, under --unhandled-rejection
   try {
     const backend = await host.open({ hosts: doomed.endpoints, timeoutMs: 1000 });
     const held = await hold(backend, "r", { ttlMs: 60_000 });
-    const asked = request("r", { agentId: "bob", wait: true, waitTtlMs: 60_000 });
+    const asked = request("r", { agentId: "bob", wait: "queue", waitTtlMs: 60_000 });
     await backend.acquire(asked);
     const turn = backend.turn({ id: asked.id, timeoutMs: 20_000 }).catch((error: unknown) => error);
     const seen: LeaseEvent[] = [];

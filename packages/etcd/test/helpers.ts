@@ -1,5 +1,6 @@
 /** Short words for what most tests ask for. */
-import type { AcquireRequest, AcquireResult, Lease, LeaseBackend, LeaseEvent } from "@lease/core";
+import type { Lease, LeaseBackend, LeaseEvent } from "@lease/core";
+import type { AcquireRequest, AcquireResult } from "@lease/core/backend";
 import { type EtcdCluster, startEtcd } from "@lease/test-servers";
 import { acquireRequest as request } from "@lease/testing";
 import { noop } from "cockatiel";

@@ -15,7 +15,7 @@ test("put in line, but not told so: the outcome is unknown, not that nothing was
   await pause(1100);
   own.leaseClient.leaseKeepAlive = () =>
     Promise.reject(new GRPCUnavailableError("No connection established"));
-  const asked = request("r", { agentId: "bob", wait: true, waitTtlMs: 15_000 });
+  const asked = request("r", { agentId: "bob", wait: "queue", waitTtlMs: 15_000 });
   await expect(backend.acquire(asked)).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN" });
   expect((await backend.list({ state: "pending" })).leases.map(({ id }) => id)).toEqual([asked.id]);
   await backend.close();
@@ -25,7 +25,7 @@ test("put in line, but not told so: the outcome is unknown, not that nothing was
 test("a record in the way that cannot be read, and then is gone: whoever waits behind it is woken", async () => {
   const backend = etcdBackend({ hosts: etcd.endpoints, namespace: "corrupt" });
   const held = await hold(backend, "r");
-  const asked = request("r", { agentId: "bob", wait: true });
+  const asked = request("r", { agentId: "bob", wait: "queue" });
   await backend.acquire(asked);
   const turn = backend.turn({ id: asked.id, timeoutMs: 20_000 });
   await until(async () => ((await watchers(etcd)) === 2 ? true : undefined), 5000);
@@ -58,7 +58,7 @@ test("a request over many paths gets through between others who never stop, by w
     if ((args[0].compare?.length ?? 0) > 0) await hold(other, `elsewhere/${others}`);
     return txn(...args);
   };
-  const result = await backend.acquire(request("", { claims, wait: true }));
+  const result = await backend.acquire(request("", { claims, wait: "queue" }));
   expect(result.status).toBe("granted");
   expect((await other.acquire(request("f/3"))).status).toBe("refused");
   await Promise.all([backend.close(), other.close()]);
@@ -72,10 +72,10 @@ test("as many claims as one transaction compares are granted, and queued, in one
     mode: "shared" as const,
   }));
   const held = await hold(backend, "f7");
-  const asked = request("", { claims, wait: true });
+  const asked = request("", { claims, wait: "queue" });
   expect(await backend.acquire(asked)).toMatchObject({ status: "refused", position: 2 });
   await release(backend, held);
   expect((await backend.acquire(asked)).status).toBe("granted");
-  expect((await backend.acquire(request("", { claims, wait: true }))).status).toBe("granted");
+  expect((await backend.acquire(request("", { claims, wait: "queue" }))).status).toBe("granted");
   await backend.close();
 });

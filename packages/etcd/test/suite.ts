@@ -12,8 +12,7 @@ const LIMITS = {
   minTtlMs: 1000,
   ttlStepMs: 1000,
   expirySlackMs: 2500,
-  recordsRenewals: false,
-  countsEveryRenewal: false,
+  renewals: "uncounted" as const,
   history: "compacted",
   mayEndEarly: true,
 } as const;

@@ -1,7 +1,8 @@
 /**
  * What one route has read and not yet delivered: bounded, with a rule for what happens at the bound.
  */
-import { Bell, type LeaseEvent } from "@lease/core";
+import type { LeaseEvent } from "@lease/core";
+import { Bell } from "@lease/core/backend";
 import type { WhenFull } from "./settings.js";
 
 /** Events that were given up in a row, or nearly so. */

@@ -1,5 +1,6 @@
 /** Reads the change feed into the buffer of one route. */
-import { isLeaseError, type LeaseBackend, type LeaseEvent, presentEnd } from "@lease/core";
+import { isLeaseError, type LeaseBackend, type LeaseEvent } from "@lease/core";
+import { presentEnd } from "@lease/core/backend";
 import type { EventBuffer } from "./event-buffer.js";
 import type { Telling } from "./report.js";
 import { isWanted, type Settings } from "./settings.js";

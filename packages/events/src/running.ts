@@ -1,5 +1,6 @@
 /** One route from its start to its stop: a reader and a deliverer with a buffer between them. */
-import { type LeaseBackend, presentEnd } from "@lease/core";
+import type { LeaseBackend } from "@lease/core";
+import { presentEnd } from "@lease/core/backend";
 import { deliverAll } from "./deliverer.js";
 import { EventBuffer } from "./event-buffer.js";
 import { Progress } from "./progress.js";

@@ -1,5 +1,6 @@
 /** What can be set about a route, its defaults, and what is refused. */
-import { checkChanges, type LeaseEvent, type LeaseEventType, matchesFilters } from "@lease/core";
+import type { LeaseEvent, LeaseEventType } from "@lease/core";
+import { checkChanges, matchesFilters } from "@lease/core/backend";
 import type { CursorStore } from "./cursors.js";
 import { checkNumber, invalid } from "./invalid.js";
 import type { DeadLetter } from "./report.js";

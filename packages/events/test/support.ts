@@ -29,7 +29,7 @@ export async function acquire(backend: LeaseBackend, resource: string, agentId =
     claims: [{ resource, mode: "exclusive" }],
     ttlMs: 60_000,
     maxRenewals: null,
-    wait: false,
+    wait: "no",
     waitTtlMs: 60_000,
     holding: [],
     reason: null,

@@ -1,13 +1,13 @@
 /** Reads the answers of a backend: what was granted, refused, renewed, released and swept. `now` is the monotonic time of the answer. */
+import type { Lease } from "@lease/core";
 import type {
   AcquireResult,
-  Lease,
   ReleaseRequest,
   ReleaseResult,
   RenewRequest,
   RenewResult,
   SweepResult,
-} from "@lease/core";
+} from "@lease/core/backend";
 import type { BackendSeries } from "./backend-series.js";
 import { Seen } from "./seen.js";
 import type { Counter } from "./series.js";

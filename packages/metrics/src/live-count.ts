@@ -3,7 +3,8 @@
  * `lease_live_counted_timestamp_seconds` says: it lists the leases, so it does that at most every few seconds, and at
  * most for one hundredth of the time, however many there are and however often somebody scrapes.
  */
-import { type Clock, type LeaseBackend, MAX_PAGE } from "@lease/core";
+import type { Clock, LeaseBackend } from "@lease/core";
+import { MAX_PAGE } from "@lease/core/backend";
 import { liveFamilies, MODES, STATES } from "./backend-series.js";
 import type { MetricsRegistry } from "./series.js";
 

@@ -1,4 +1,5 @@
-import { createLeaseId, LeaseError, memoryBackend, type ReleaseRequest } from "@lease/core";
+import { createLeaseId, LeaseError, memoryBackend } from "@lease/core";
+import type { ReleaseRequest } from "@lease/core/backend";
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { withMetrics } from "../src/index.js";
@@ -8,7 +9,7 @@ const REQUEST = {
   agentId: "alice",
   ttlMs: 10_000,
   maxRenewals: null,
-  wait: false,
+  wait: "no" as const,
   waitTtlMs: 15_000,
   holding: [],
   reason: null,
@@ -27,7 +28,7 @@ test("acquires are counted by result, conflicts once a request, the wait by the 
   const first = asking("a");
   await backend.acquire(first);
   await backend.acquire(first);
-  const waiter = asking("a", { wait: true });
+  const waiter = asking("a", { wait: "queue" });
   await backend.acquire(waiter);
   await clock.advance(4_000);
   await backend.acquire(waiter);
@@ -49,9 +50,9 @@ test("acquires are counted by result, conflicts once a request, the wait by the 
 test("a waiter that gives up is one conflict, and the answer to its last question is refused", async () => {
   const { backend, nonZero, value } = world();
   await backend.acquire(asking("a"));
-  const waiter = asking("a", { wait: true });
+  const waiter = asking("a", { wait: "queue" });
   await backend.acquire(waiter);
-  await backend.acquire({ ...waiter, wait: false });
+  await backend.acquire({ ...waiter, wait: "no" });
   expect(await value("lease_conflicts_total")).toBe(1);
   expect(await nonZero("lease_acquires_total")).toEqual({ granted: 1, queued: 1, refused: 1 });
 });
@@ -90,7 +91,7 @@ test("hold times are told by how the lease ended, at most for as long as it live
 test("a revoked place in line is no hold", async () => {
   const { backend, value } = world();
   await backend.acquire(asking("a"));
-  const waiter = asking("a", { wait: true });
+  const waiter = asking("a", { wait: "queue" });
   await backend.acquire(waiter);
   await backend.release([{ kind: "revoke", id: waiter.id, by: "ops", reason: null, graceMs: 0 }]);
   expect(await value("lease_hold_duration_seconds_count")).toBe(0);

@@ -1,20 +1,16 @@
 /** From what the step script answers to what the contract says. */
+import { type Lease, LeaseError } from "@lease/core";
 import {
   type AcquireRequest,
   type AcquireResult,
-  type Blocker,
   differentClaims,
-  type Lease,
-  LeaseError,
-  type LeaseRecord,
-  leaseOf,
   notOwner,
   type ReleaseResult,
   type RenewResult,
   refusalOf,
   timestamp,
-} from "@lease/core";
-import { ascii, decodeAct, decodeRecord, decodeWithId, endOf, numberAt } from "./codec.js";
+} from "@lease/core/backend";
+import { ascii, decodeAct, decodeRecord, decodeWithId, endOf, numberAt, shown } from "./codec.js";
 import type { Told } from "./steps.js";
 
 /** @param stood - whether the last that was told here of the request is that it stands in line */
@@ -87,7 +83,7 @@ function timestampOf(now: number): string {
 }
 
 function leaseIn(id: string, record: Buffer | undefined, now: number): Lease {
-  return leaseOf(decodeRecord(id, record as Buffer), { now, wallNow: now });
+  return shown(decodeRecord(id, record as Buffer), now);
 }
 
 function refused(
@@ -97,16 +93,13 @@ function refused(
   now: number,
 ): AcquireResult {
   const [record, ...first] = parts as [Buffer, ...Buffer[]];
-  const blockers: LeaseRecord[] = first.map(decodeWithId);
+  const blockers = first.map(decodeWithId).map((lease) => ({ lease, blocksMs: lease.expires - now }));
   const blockerCount = numberAt(text, 1, 4);
   const soonest = numberAt(text, 5, 6);
   return {
     status: "refused",
     lease: record.length === 0 ? null : leaseIn(request.id, record, now),
-    blockers: refusalOf(request.claims, blockers, now).blockers as readonly Blocker[],
-    blockerCount,
-    position: blockerCount + 1,
-    retryInMs: soonest - now,
+    ...refusalOf(request.claims, blockers, blockerCount, soonest - now),
   };
 }
 
@@ -114,7 +107,11 @@ export function renewResult(id: string, { now, answer }: Told): RenewResult {
   const [text, record] = (Buffer.isBuffer(answer) ? [answer] : answer) as [Buffer, Buffer?];
   switch (ascii(text, 0, 1)) {
     case "N":
-      return { status: "renewed", lease: leaseIn(id, record, now) };
+      return { status: "renewed", lease: leaseIn(id, record, now), repeated: false };
+    case "R":
+      return { status: "renewed", lease: leaseIn(id, record, now), repeated: true };
+    case "x":
+      return { status: "out-of-order", lease: leaseIn(id, record, now) };
     case "l":
       return { status: "renewal-limit", maxRenewals: numberAt(text, 1, 7) };
     case "v":
@@ -147,5 +144,5 @@ export function endedLease(id: string, { now, answer }: Told): Lease | null {
   if (Buffer.isBuffer(answer)) return null;
   const [text, end] = answer as [Buffer, Buffer];
   const record = { ...decodeRecord(id, text), state: endOf(ascii(end, 0, 1)) };
-  return leaseOf(record, { now, wallNow: now });
+  return shown(record, now);
 }

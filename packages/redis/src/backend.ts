@@ -11,27 +11,19 @@
  * has the table.
  */
 import { randomBytes } from "node:crypto";
+import { type LeaseBackend, LeaseError, type LeaseEvent } from "@lease/core";
 import {
   type BackendLimits,
   type ChangesOptions,
-  checkAcquire,
-  checkChanges,
-  checkQuery,
-  checkRelease,
-  checkRenew,
-  checkSweep,
-  checkTurn,
+  defineBackend,
   type HistorySource,
-  type LeaseBackend,
-  LeaseError,
-  type LeaseEvent,
   readChanges,
-} from "@lease/core";
+} from "@lease/core/backend";
 import type { Cluster, Redis } from "ioredis";
 import { acquireResult, releaseResult, renewResult } from "./answers.js";
 import { type ClientFactory, clientsLike, clientsOfUrl } from "./clients.js";
 import { type Binary, encodeAcquire, encodeRelease, encodeRenew } from "./codec.js";
-import { Connection, closed } from "./connection.js";
+import { Connection } from "./connection.js";
 import { HistoryNews, HistoryReader } from "./history.js";
 import { namespaceKeys } from "./keys.js";
 import { Listing } from "./list.js";
@@ -89,15 +81,12 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
   const clients = clientsOf(options, callTimeoutMs);
   const limits: BackendLimits = Object.freeze({
     minTtlMs: 1,
-    maxTtlMs: 7 * 24 * 3_600_000,
     ttlStepMs: 1,
     maxClaims: 1000,
-    expirySlackMs: 0,
+    expirySlackMs: 1,
     endMemoryMs,
-    clockGranularityMs: 1,
-    remainingStepMs: 1,
-    recordsRenewals: recordRenewals,
-    countsEveryRenewal: true,
+    orphanSlackTtls: 0,
+    renewals: recordRenewals ? "recorded" : "counted",
     history: "kept",
     // What ends a lease early here (lost data) loses its history too: to follow that would not tell of it.
     mayEndEarly: false,
@@ -122,14 +111,7 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
   const turns = new Turns(run, subscriber);
   const listing = new Listing(connection);
   const news = new HistoryNews(clients, keys.history);
-  let closing: Promise<void> | undefined;
-  const refuseClosed = () => {
-    if (closing !== undefined) throw closed();
-  };
-
   async function* changes(change: ChangesOptions): AsyncGenerator<LeaseEvent, void> {
-    checkChanges(change);
-    refuseClosed();
     const reader = new HistoryReader(connection, change.after);
     const history: HistorySource = {
       bounds: () => reader.bounds(),
@@ -144,83 +126,57 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
     }
   }
 
-  return {
+  return defineBackend({
     kind: "redis",
     limits,
     async acquire(request) {
-      checkAcquire(request, limits);
-      refuseClosed();
-      const handed = request.handOff === true ? turns.handedTo(request) : null;
+      const handed = request.wait === "hand-off" ? turns.handedTo(request) : null;
       if (handed !== null) return { status: "granted", lease: handed, repeated: false };
 
-      const operation = encodeAcquire(request, client, request.handOff === true && !clients.isCluster);
-      const asked = asAsked(request);
-      if (asked.wait) turns.asking(asked.id);
+      const operation = encodeAcquire(request, client, request.wait === "hand-off" && !clients.isCluster);
+      if (request.wait !== "no") turns.asking(request.id);
       let inLine = false;
       try {
         const told = await run(operation);
-        const result = acquireResult(asked, turns.isStanding(asked.id), told);
+        const result = acquireResult(request, turns.isStanding(request.id), told);
         if (result.status === "refused" && result.lease !== null) {
           inLine = true;
           turns.standing(result.lease, result.retryInMs, told);
         }
         return result;
       } finally {
-        if (!inLine) turns.gone(asked.id);
+        if (!inLine) turns.gone(request.id);
       }
     },
     async turn(wait) {
-      checkTurn(wait);
-      refuseClosed();
       await turns.wait(wait);
     },
     async renew(requests) {
-      checkRenew(requests, limits);
-      refuseClosed();
       const ids = requests.map(({ id }) => id);
       const answers = await all(requests.map((request) => run(encodeRenew(request))));
       return answers.map((answer, index) => renewResult(ids[index] as string, answer));
     },
     async release(requests) {
-      checkRelease(requests, limits);
-      refuseClosed();
       // What was handed to it is over; the id may even be asked for again.
       for (const { id } of requests) turns.gone(id);
       return (await all(requests.map((request) => run(encodeRelease(request))))).map(releaseResult);
     },
     async list(query) {
-      checkQuery(query);
-      refuseClosed();
       return listing.page(query);
     },
     async sweep(sweepOptions) {
-      checkSweep(sweepOptions);
-      refuseClosed();
       return sweep(connection, run, sweepOptions);
     },
     changes,
-    close() {
-      closing ??= (async () => {
-        steps.close();
-        turns.close();
-        listing.close();
-        news.close();
-        subscriber.close();
-        await connection.close();
-      })();
-      return closing;
+    async close() {
+      steps.close();
+      turns.close();
+      listing.close();
+      news.close();
+      subscriber.close();
+      await connection.close();
     },
-  };
-}
-
-/** The request as it was checked: the answer is built from it, and its maker may change it until then. */
-function asAsked<R extends Parameters<LeaseBackend["acquire"]>[0]>(request: R): R {
-  return {
-    ...request,
-    claims: request.claims.map(({ resource, mode }) => ({ resource, mode })),
-    holding: [...request.holding],
-    metadata: request.metadata && structuredClone(request.metadata),
-  };
+  });
 }
 
 /**

@@ -1,16 +1,13 @@
 /** Operations as the step script takes them, and records and events as it keeps them. */
+import { type Claim, type Lease, LeaseError, type LeaseEvent, type LeaseEventType } from "@lease/core";
 import {
   type AcquireRequest,
-  type Claim,
   formatCursor,
-  LeaseError,
-  type LeaseEvent,
-  type LeaseEventType,
   type LeaseRecord,
   leaseOf,
   type ReleaseRequest,
   type RenewRequest,
-} from "@lease/core";
+} from "@lease/core/backend";
 import { NO_LIMIT, RECORD } from "./scripts/layout.js";
 
 /** Of a lease's field: `l` and a UUID. */
@@ -30,7 +27,7 @@ export type Binary = string;
  */
 export function encodeAcquire(request: AcquireRequest, client: string, handOff: boolean): Binary {
   const { id, agentId, ttlMs, waitTtlMs, maxRenewals, holding, reason, metadata } = request;
-  const wait = request.wait ? (handOff ? 2 : 1) : 0;
+  const wait = request.wait === "no" ? 0 : handOff ? 2 : 1;
   let claims = "";
   for (const { resource, mode } of request.claims) {
     claims += (mode === "exclusive" ? "x" : "s") + withLength(`r${utf8(resource)}`);
@@ -131,7 +128,7 @@ const EXCLUSIVE = "x".charCodeAt(0);
 const PENDING = "P".charCodeAt(0);
 
 /** @throws `BACKEND_CORRUPT` when it is no record of ours */
-export function decodeRecord(id: string, text: Buffer): LeaseRecord {
+export function decodeRecord(id: string, text: Buffer): StoredRecord {
   try {
     const agentAt = RECORD.agent + 2;
     const agentEnd = agentAt + numberAt(text, RECORD.agent, 2);
@@ -171,6 +168,17 @@ export function decodeRecord(id: string, text: Buffer): LeaseRecord {
   }
 }
 
+/** A lease as it is kept in Redis. */
+export interface StoredRecord extends LeaseRecord {
+  /** On the server's clock, in ms since the Unix epoch. */
+  readonly expires: number;
+}
+
+/** What callers are shown of a record at a moment of the server's clock. */
+export function shown(record: StoredRecord, now: number): Lease {
+  return leaseOf(record, record.expires - now, { now, wallNow: now });
+}
+
 interface RevokedBy extends Act {
   readonly by: string;
 }
@@ -189,7 +197,7 @@ function decodeClaims(text: Buffer, from: number, to: number): Claim[] {
 }
 
 /** A record that follows its lease's field. */
-export function decodeWithId(text: Buffer): LeaseRecord {
+export function decodeWithId(text: Buffer): StoredRecord {
   return decodeRecord(ascii(text, 1, LEASE_WIDTH), text.subarray(LEASE_WIDTH));
 }
 
@@ -237,7 +245,7 @@ export function decodeEvents(
         cursor: formatCursor(epoch, sequence),
         type: kind.type,
         at: new Date(now).toISOString(),
-        lease: leaseOf(record, { now, wallNow: now }),
+        lease: shown(record, now),
         ...decodeAct(entry.toString("utf8", actAt, end)),
       },
     });

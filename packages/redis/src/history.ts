@@ -1,5 +1,5 @@
 /** The history as the feed reads it, and hearing of what is new in it. */
-import { Bell, cursorExpired, formatCursor, type HistoryBounds, type HistoryPage } from "@lease/core";
+import { Bell, cursorExpired, formatCursor, type HistoryBounds, type HistoryPage } from "@lease/core/backend";
 import { BLOCK_MS, type Client, type ClientFactory, reconnectDelayMs } from "./clients.js";
 import { decodeEvents, numberAt } from "./codec.js";
 import { type Connection, script } from "./connection.js";

@@ -4,13 +4,11 @@ import {
   formatCursor,
   type LeasePage,
   type LeaseQuery,
-  type LeaseRecord,
-  leaseOf,
   matchesFilters,
   nextPage,
   pageStart,
-} from "@lease/core";
-import { bytes, decodeWithId, encodeAgent, numberAt } from "./codec.js";
+} from "@lease/core/backend";
+import { bytes, decodeWithId, encodeAgent, numberAt, type StoredRecord, shown } from "./codec.js";
 import { type Connection, type ScriptArgument, script } from "./connection.js";
 import { NOTHING_YET } from "./history.js";
 import { scan, type Ticket } from "./scan.js";
@@ -28,7 +26,7 @@ const SCAN_FIRST = "S";
 const KEEP_SCAN_MS = 30_000;
 
 interface Found {
-  readonly record: LeaseRecord;
+  readonly record: StoredRecord;
   readonly now: number;
 }
 
@@ -85,7 +83,7 @@ export class Listing {
       }
       if (found.length === wanted || answer.found.length < wanted) break;
     }
-    const leases = found.slice(0, limit).map(({ record, now }) => leaseOf(record, { now, wallNow: now }));
+    const leases = found.slice(0, limit).map(({ record, now }) => shown(record, now));
     const records = found.map(({ record }) => record);
     return { leases, cursor, next: nextPage(records, limit, cursor) };
   }

@@ -1,5 +1,6 @@
 /** Ends what is past its time, forgets old ends, prunes history: in small steps, so that nobody waits for them. */
-import { DEFAULT_SWEEP_LIMIT, type Lease, type SweepOptions, type SweepResult } from "@lease/core";
+import type { Lease } from "@lease/core";
+import { DEFAULT_SWEEP_LIMIT, type SweepOptions, type SweepResult } from "@lease/core/backend";
 import { endedLease } from "./answers.js";
 import { type Binary, encodeEndIfDead } from "./codec.js";
 import { type Connection, script } from "./connection.js";

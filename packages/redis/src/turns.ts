@@ -3,14 +3,8 @@
  * that one was granted in the same step (a hand-off); who missed that (no subscription yet, or a broken one) looks for
  * itself, and so does who waits for time alone.
  */
-import {
-  type AcquireRequest,
-  type Lease,
-  LeaseError,
-  sameClaims,
-  type TurnRequest,
-  timestamp,
-} from "@lease/core";
+import { type Lease, LeaseError } from "@lease/core";
+import { type AcquireRequest, sameClaims, type TurnRequest, timestamp } from "@lease/core/backend";
 import { encodeLook, numberAt } from "./codec.js";
 import type { Told } from "./steps.js";
 import type { Subscriber } from "./subscriber.js";

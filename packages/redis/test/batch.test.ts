@@ -2,15 +2,8 @@
  * Operations that share one script call: each sees what those before it did, although nothing is written before all are
  * decided. The specification (the backend in memory) gets the same ones, one after the other.
  */
-import {
-  type AcquireRequest,
-  type Claim,
-  createLeaseId,
-  type Lease,
-  type LeaseBackend,
-  type LeaseQuery,
-  memoryBackend,
-} from "@lease/core";
+import { type Claim, createLeaseId, type Lease, type LeaseBackend, memoryBackend } from "@lease/core";
+import type { AcquireRequest, LeaseQuery, WaitMode } from "@lease/core/backend";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { closing, open, request, useServer } from "./helpers.js";
@@ -25,8 +18,7 @@ type Act =
   | {
       readonly act: "acquire";
       readonly slot: number;
-      readonly wait: boolean;
-      readonly handOff: boolean;
+      readonly wait: WaitMode;
       readonly claims: readonly Claim[];
     }
   | { readonly act: "release" | "abandon" | "renew"; readonly slot: number }
@@ -46,8 +38,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
     arbitrary: fc.record({
       act: fc.constant("acquire"),
       slot,
-      wait: fc.boolean(),
-      handOff: fc.boolean(),
+      wait: fc.constantFrom<WaitMode>("no", "queue", "hand-off"),
       claims,
     }),
   },
@@ -79,7 +70,7 @@ class Run {
         const claims = act.claims.map(({ resource, mode }) => ({ resource: this.#place + resource, mode }));
         const first = this.#first.get(act.slot) ?? request("", { id, agentId, claims });
         this.#first.set(act.slot, first);
-        return (backend) => backend.acquire({ ...first, wait: act.wait, handOff: act.handOff });
+        return (backend) => backend.acquire({ ...first, wait: act.wait });
       }
       case "renew":
         return (backend) => backend.renew([{ id, agentId }]);

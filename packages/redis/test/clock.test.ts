@@ -65,7 +65,9 @@ describe.runIf(process.platform === "linux")("the server's clock", () => {
     expect(await release(backend, held)).toBe("released");
     await turn;
     expect((await backend.list({ state: "pending" })).leases.map(({ id }) => id)).toContain(first.id);
-    expect(await backend.acquire(request("r", { id: first.id, agentId: "bob", wait: true }))).toMatchObject({
+    expect(
+      await backend.acquire(request("r", { id: first.id, agentId: "bob", wait: "queue" })),
+    ).toMatchObject({
       status: "granted",
     });
   });
@@ -76,7 +78,7 @@ describe.runIf(process.platform === "linux")("the server's clock", () => {
     const before = await hold(backend, "r");
     await server.setClock(YEAR_2300_MS);
     await expect(backend.acquire(request("s"))).rejects.toMatchObject({ code: "BACKEND_INCOMPATIBLE" });
-    await expect(backend.acquire(request("s", { wait: true }))).rejects.toMatchObject({
+    await expect(backend.acquire(request("s", { wait: "queue" }))).rejects.toMatchObject({
       code: "BACKEND_INCOMPATIBLE",
     });
     // A sweep there ends what is past its time, with a number of its own.

@@ -22,7 +22,7 @@ describe("one process", () => {
   conformance({
     test: concurrently,
     factory,
-    limits: { expirySlackMs: 0, recordsRenewals: true, ttlStepMs: 1, mayEndEarly: false },
+    limits: { expirySlackMs: 1, renewals: "recorded", ttlStepMs: 1, mayEndEarly: false },
   });
   modelTest({ test: concurrently, factory, runs: 12 });
 });

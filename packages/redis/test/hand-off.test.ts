@@ -28,12 +28,12 @@ const LONG_MS = 30_000;
 
 /** A request in line that takes a hand-off, and whose client listens. */
 async function waiter(backend: LeaseBackend, over = {}): Promise<{ lease: Lease; turn: Promise<void> }> {
-  const lease = await queue(backend, "r", { agentId: "bob", handOff: true, ...over });
+  const lease = await queue(backend, "r", { agentId: "bob", wait: "hand-off", ...over });
   const turn = backend.turn({ id: lease.id, timeoutMs: LONG_MS });
   turn.catch(() => {});
   await subscribed(server(), 1);
   // The client hears of that before the first answer, and what it asks then is answered before the second.
-  for (const _ of [1, 2]) await backend.acquire(again(lease, { handOff: true }));
+  for (const _ of [1, 2]) await backend.acquire(again(lease, { wait: "hand-off" }));
   return { lease, turn };
 }
 
@@ -56,7 +56,7 @@ test("a release hands the lease to the next in line: one command for both", asyn
   expect((await commandsOf(server())).get("evalsha")).toBe(1);
   const [listed] = (await other.list({})).leases;
   await server().command("CONFIG", "RESETSTAT");
-  const granted = await backend.acquire(again(pending, { handOff: true }));
+  const granted = await backend.acquire(again(pending, { wait: "hand-off" }));
   expect((await commandsOf(server())).has("evalsha")).toBe(false);
 
   expect(granted).toMatchObject({ status: "granted", repeated: false });
@@ -136,7 +136,7 @@ test("the message comes late: the time that is left is counted from the hand-off
   await turn;
   await server().command("CONFIG", "RESETSTAT");
   const left = LONG_MS - (performance.now() - handedAt);
-  const granted = await backend.acquire(again(pending, { handOff: true }));
+  const granted = await backend.acquire(again(pending, { wait: "hand-off" }));
   expect(granted).toMatchObject({ status: "granted" });
   expect((granted as { lease: Lease }).lease.expiresInMs).toBeLessThanOrEqual(left);
   expect((granted as { lease: Lease }).lease.expiresInMs).toBeGreaterThan(left - 1_000);
@@ -156,7 +156,7 @@ test.each([
   await server().command("CONFIG", "RESETSTAT");
   const then = Date.now();
   const clock = vi.spyOn(Date, "now").mockImplementation(() => then + wallMs);
-  const granted = await backend.acquire(again(pending, { handOff: true }));
+  const granted = await backend.acquire(again(pending, { wait: "hand-off" }));
   clock.mockRestore();
   expect(granted).toMatchObject({ status: "granted", repeated: false, lease: { token: pending.token } });
   expect((await commandsOf(server())).has("evalsha")).toBe(asks);
@@ -170,7 +170,7 @@ test("a hand-off that the server's clock cannot have shown yet is asked about", 
   const at = Date.now() + 60_000;
   await server().command("PUBLISH", channel, `${pending.id} ${pending.token} ${at}`);
   await turn;
-  expect(await backend.acquire(again(pending, { handOff: true }))).toMatchObject({ status: "refused" });
+  expect(await backend.acquire(again(pending, { wait: "hand-off" }))).toMatchObject({ status: "refused" });
   await release(backend, held);
 });
 
@@ -184,7 +184,7 @@ test("an id that was released after its hand-off has nothing left of it", async 
   const [{ acquiredAt } = {}] = (await backend.list({})).leases;
   expect(await release(backend, pending)).toBe("released");
   await hold(backend, "r", { agentId: "carol" });
-  const asked = again(pending, { handOff: true });
+  const asked = again(pending, { wait: "hand-off" });
   expect(await backend.acquire(asked)).toMatchObject({ status: "refused", position: 2 });
   // A late message of its earlier life, too, is not for this one.
   const message = `${pending.id} ${pending.token} ${Date.parse(String(acquiredAt))}`;
@@ -219,7 +219,9 @@ test("a closed backend tells of no hand-off", async () => {
   await release(backend, held);
   await turn;
   await backend.close();
-  await expect(backend.acquire(again(pending, { handOff: true }))).rejects.toMatchObject({ code: "CLOSED" });
+  await expect(backend.acquire(again(pending, { wait: "hand-off" }))).rejects.toMatchObject({
+    code: "CLOSED",
+  });
 });
 
 test("a message that comes after the lease is over grants nothing", async () => {
@@ -235,7 +237,7 @@ test("a message that comes after the lease is over grants nothing", async () => 
   const next = await hold(other, "r");
   proxy.passAnswers();
   await turn;
-  const answer = await backend.acquire(again(pending, { handOff: true }));
+  const answer = await backend.acquire(again(pending, { wait: "hand-off" }));
   expect(answer).toMatchObject({ status: "ended", end: "expired" });
   expect((await other.list({})).leases).toMatchObject([{ id: next.id }]);
 });
@@ -247,13 +249,15 @@ test("other claims or another agent are refused by the server, also for what was
     [{ claims: [{ resource: "r", mode: "shared" }] }, "INVALID_ARGUMENT"],
   ] as const) {
     const held = await hold(backend, "r");
-    const lease = await queue(backend, "r", { agentId: "bob", handOff: true });
+    const lease = await queue(backend, "r", { agentId: "bob", wait: "hand-off" });
     const turn = backend.turn({ id: lease.id, timeoutMs: LONG_MS });
     await subscribed(server(), 1);
     await release(backend, held);
     await turn;
-    await expect(backend.acquire(again(lease, { handOff: true, ...over }))).rejects.toMatchObject({ code });
-    const granted = await backend.acquire(again(lease, { handOff: true }));
+    await expect(backend.acquire(again(lease, { wait: "hand-off", ...over }))).rejects.toMatchObject({
+      code,
+    });
+    const granted = await backend.acquire(again(lease, { wait: "hand-off" }));
     expect(granted).toMatchObject({ status: "granted", lease: { id: lease.id } });
     expect(await release(backend, lease)).toBe("released");
   }
@@ -324,5 +328,5 @@ test("a user that may not ask who listens hands nothing over, and releases all t
   const { lease: pending, turn } = await waiter(backend);
   expect(await release(backend, held)).toBe("released");
   await turn;
-  expect(await backend.acquire(again(pending, { handOff: true }))).toMatchObject({ status: "granted" });
+  expect(await backend.acquire(again(pending, { wait: "hand-off" }))).toMatchObject({ status: "granted" });
 });

@@ -1,6 +1,7 @@
 /** What most tests of this package need: requests, backends that are closed at the end, and a server of their own. */
 import { randomUUID } from "node:crypto";
-import type { AcquireRequest, Lease, LeaseBackend } from "@lease/core";
+import type { Lease, LeaseBackend } from "@lease/core";
+import type { AcquireRequest } from "@lease/core/backend";
 import { type RedisOptions, type RedisServer, startRedis } from "@lease/test-servers";
 import { acquireRequest as request } from "@lease/testing";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
@@ -52,7 +53,7 @@ export async function queue(
   resource: string,
   over: Partial<AcquireRequest> = {},
 ): Promise<Lease> {
-  const result = await backend.acquire(request(resource, { wait: true, ...over }));
+  const result = await backend.acquire(request(resource, { wait: "queue", ...over }));
   if (result.status !== "refused" || result.lease === null)
     return expect.fail(`not queued: ${result.status}`);
   return result.lease;
@@ -61,7 +62,7 @@ export async function queue(
 /** Asks again for what stands in line. */
 export function again(lease: Lease, over: Partial<AcquireRequest> = {}): AcquireRequest {
   const { id, agentId, claims, ttlMs } = lease;
-  return request("", { id, agentId, claims, ttlMs, wait: true, ...over });
+  return request("", { id, agentId, claims, ttlMs, wait: "queue", ...over });
 }
 
 export async function release(backend: LeaseBackend, { id, agentId, token }: Lease): Promise<string> {

@@ -18,7 +18,7 @@ test("maxmemory with noeviction: BACKEND_FULL for acquire; renew, revoke, releas
   expect(await live()).toBe(held.length);
 
   const [first, second, third, fourth] = held as [Lease, Lease, Lease, Lease];
-  const wait = request("r/0", { wait: true, metadata });
+  const wait = request("r/0", { wait: "queue", metadata });
   await expect(backend.acquire(wait)).rejects.toMatchObject({ code: "BACKEND_FULL" });
   expect(await backend.renew([first])).toMatchObject([{ status: "renewed", lease: { renewals: 1 } }]);
   expect(
@@ -63,5 +63,5 @@ test("an acquire and a release in one script call: the one is refused, the other
 });
 
 function asAgain({ id, agentId, claims }: Lease) {
-  return { id, agentId, claims, wait: true };
+  return { id, agentId, claims, wait: "queue" as const };
 }

@@ -44,13 +44,13 @@ test("the user may do all that the backend does, and no more is denied to it", a
       events.push(type);
   })();
   const held = await hold(backend, "src/a");
-  const pending = await queue(backend, "src/a", { agentId: "bob", handOff: true });
+  const pending = await queue(backend, "src/a", { agentId: "bob", wait: "hand-off" });
   const turn = backend.turn({ id: pending.id, timeoutMs: 30_000 });
   await subscribed(server(), 1);
   expect(await release(backend, held)).toBe("released");
   await turn;
   expect((await backend.list({ state: "active" })).leases).toMatchObject([{ id: pending.id }]);
-  await backend.acquire(again(pending, { handOff: true }));
+  await backend.acquire(again(pending, { wait: "hand-off" }));
   await hold(backend, "docs/**");
   await backend.renew([pending]);
   await backend.list({ resource: "**" });

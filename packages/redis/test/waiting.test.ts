@@ -107,7 +107,7 @@ test("a place that runs out while its client is subscribed ends the wait", async
   await release(backend, held);
   await warm;
   // What was asked for in vain does not count as standing in line.
-  const stolen = { id: first.id, agentId: "mallory", wait: true };
+  const stolen = { id: first.id, agentId: "mallory", wait: "queue" as const };
   await expect(backend.acquire(request("r", stolen))).rejects.toMatchObject({ code: "LEASE_NOT_OWNER" });
   await backend.turn({ id: first.id, timeoutMs: LONG_MS });
 

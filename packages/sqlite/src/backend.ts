@@ -11,25 +11,17 @@
  * stays safe. After a reboot every lease lives for its whole time again, so it may block longer than promised.
  */
 import { resolve as resolvePath } from "node:path";
+import { type Clock, isLeaseError, type LeaseBackend, LeaseError, type LeaseEvent } from "@lease/core";
 import {
-  type AcquireRequest,
+  acquire,
   type BackendLimits,
   type ChangesOptions,
-  type Clock,
-  checkAcquire,
-  checkChanges,
-  checkQuery,
-  checkRelease,
-  checkRenew,
-  checkSweep,
-  checkTurn,
+  defineBackend,
   type HistorySource,
-  isLeaseError,
-  type LeaseBackend,
-  LeaseError,
-  type LeaseEvent,
   readChanges,
-} from "@lease/core";
+  release,
+  renew,
+} from "@lease/core/backend";
 import { asBootClock, systemBootClock } from "./clock.js";
 import type { Connection } from "./driver.js";
 import type { FileSystemTypeOf } from "./file.js";
@@ -94,19 +86,17 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
   const busyTimeoutMs = options.busyTimeoutMs ?? DEFAULTS.busyTimeoutMs;
   const limits: BackendLimits = Object.freeze({
     minTtlMs: 1,
-    maxTtlMs: 7 * 24 * 3_600_000,
     ttlStepMs: 1,
     maxClaims: 1000,
-    expirySlackMs: 0,
+    expirySlackMs: 1,
     endMemoryMs: options.endMemoryMs ?? DEFAULTS.endMemoryMs,
-    clockGranularityMs: 1,
-    remainingStepMs: 1,
-    recordsRenewals: options.recordRenewals ?? DEFAULTS.recordRenewals,
-    countsEveryRenewal: true,
+    // After a reboot every lease lives for its whole time again.
+    orphanSlackTtls: 1,
+    renewals: (options.recordRenewals ?? DEFAULTS.recordRenewals) ? "recorded" : "counted",
     history: "kept",
     mayEndEarly: false,
   });
-  const { endMemoryMs, recordsRenewals } = limits;
+  const { endMemoryMs } = limits;
   const clock =
     options.clock === undefined
       ? systemBootClock(seams.bootId)
@@ -118,15 +108,12 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
     clock,
     busyTimeoutMs,
     endMemoryMs,
-    recordRenewals: recordsRenewals,
+    recordRenewals: limits.renewals === "recorded",
     open: () => openDatabase({ path, synchronous, endMemoryMs, clock, ...seams }),
-    onRecorded: (store, database) => waiting.onRecorded(store, database),
+    onRecorded: (ledger, database) => waiting.onRecorded(ledger, database),
   });
 
-  let closing: Promise<void> | undefined;
-
   async function* changes(change: ChangesOptions): AsyncGenerator<LeaseEvent, void> {
-    checkChanges(change);
     const { signal } = change;
     const database = await group.read((step) => step.database);
     const stopWatching = change.follow === true ? waiting.watchHistory(database) : () => {};
@@ -153,31 +140,17 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
     }
   }
 
-  return {
+  return defineBackend({
     kind: "sqlite",
     limits,
-    async acquire(request) {
-      checkAcquire(request, limits);
-      const asked = asAsked(request);
-      return group.write(({ store }) => store.acquire(asked));
-    },
+    acquire: (request) => group.write(({ ledger }) => acquire(ledger, request)),
     async turn(wait) {
-      checkTurn(wait);
       const database = await group.read((step) => step.database);
       await waiting.turn(wait, database);
     },
-    async renew(requests) {
-      checkRenew(requests, limits);
-      const asked = requests.map((request) => ({ ...request }));
-      return group.write(({ store }) => asked.map((request) => store.renew(request)));
-    },
-    async release(requests) {
-      checkRelease(requests, limits);
-      const asked = requests.map((request) => ({ ...request }));
-      return group.write(({ store }) => asked.map((request) => store.release(request)));
-    },
+    renew: (requests) => group.write(({ ledger }) => requests.map((request) => renew(ledger, request))),
+    release: (requests) => group.write(({ ledger }) => requests.map((request) => release(ledger, request))),
     async list(query) {
-      checkQuery(query);
       const { page, many } = await group.read(({ database: { statements }, at, head }) => ({
         page: listLeases(statements, head, query, at),
         many: wantsAgentIndex(statements, head, query),
@@ -186,34 +159,20 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
       return page;
     },
     async sweep(options) {
-      checkSweep(options);
-      // Every process may sweep every few seconds: nobody should have to wait for one that finds nothing.
+      // Every process may sweep every few seconds: no writer should have to wait for one that finds nothing.
       const idle = await group.read(({ database, at, head }) =>
         sweepIdle(database.statements, options, at, head),
       );
       return (
-        idle ?? group.write(({ database, store, at, head }) => sweep(database, store, options, at, head))
+        idle ?? group.write(({ database, ledger, at, head }) => sweep(database, ledger, options, at, head))
       );
     },
     changes,
-    close() {
-      closing ??= (async () => {
-        waiting.close();
-        await group.close();
-      })();
-      return closing;
+    async close() {
+      waiting.close();
+      await group.close();
     },
-  };
-}
-
-/** The request as it was checked: it is only carried out later, and its maker may change it until then. */
-function asAsked(request: AcquireRequest): AcquireRequest {
-  return {
-    ...request,
-    claims: request.claims.map(({ resource, mode }) => ({ resource, mode })),
-    holding: [...request.holding],
-    metadata: request.metadata && structuredClone(request.metadata),
-  };
+  });
 }
 
 function checkOptions(options: SqliteBackendOptions): void {

@@ -2,25 +2,21 @@
  * A lease as text: what stands in the `body` columns, an array in a fixed order. What steps look for or change most
  * often (id, token, state, expires) has columns of its own. Nothing in the text counts on the boot's clock.
  */
-import {
-  type Claim,
-  formatCursor,
-  LeaseError,
-  type LeaseEvent,
-  type LeaseEventType,
-  type LeaseRecord,
-  leaseOf,
-  timestamp,
-} from "@lease/core";
+import { type Claim, LeaseError, type LeaseEvent, type LeaseEventType } from "@lease/core";
+import { formatCursor, type LeaseRecord, leaseOf, timestamp } from "@lease/core/backend";
 
 /** A lease as it stands in the file. */
 export interface StoredLease extends LeaseRecord {
+  /** On the boot's clock. */
+  expires: number;
   /** Its id as it stands in the columns, see {@link idKey}. */
   readonly key: string;
   /** How much time `expires` was last set to lie ahead: what the lease is given again in a new boot. */
   givenMs: number;
   /** The `body` column as last written or read. */
   text: string;
+  /** A row stands for its place in the queue. */
+  isQueued: boolean;
 }
 
 /** Columns of a lease's row. */
@@ -86,7 +82,7 @@ const HEX = Uint8Array.from(
 );
 const idBytes = Buffer.alloc(ID_BYTES);
 
-export function encode(lease: LeaseRecord): string {
+export function encode(lease: LeaseRecord & { readonly expires: number }): string {
   const claims: (string | number)[] = [];
   for (const { resource, mode } of lease.claims) claims.push(resource, modeNumber(mode));
   const { agentId, token, ttlMs, requestedWall, acquiredWall } = lease;
@@ -110,7 +106,14 @@ export function decode(row: LeaseRow, id: string = idText(row.id)): StoredLease 
   const { token, expires, body } = row;
   const state = row.state === ACTIVE ? "active" : "pending";
   const lease = unpack(parse(body, `lease ${id}`), { id, token, expires, state });
-  return { ...lease, key: row.id, givenMs: row.given_ms, text: body };
+  return {
+    ...lease,
+    expires,
+    key: row.id,
+    givenMs: row.given_ms,
+    text: body,
+    isQueued: row.state === PENDING,
+  };
 }
 
 /**
@@ -187,7 +190,7 @@ export function decodeEvents(
       cursor: formatCursor(epoch, first + index),
       type,
       at: timestamp(row.wall),
-      lease: leaseOf(lease, { now: 0, wallNow: row.wall }),
+      lease: leaseOf(lease, leftMs, { now: 0, wallNow: row.wall }),
       by,
       reason,
     };
@@ -215,7 +218,7 @@ type Body = [
 
 function unpack(
   body: Body,
-  { id, token, expires, state }: Pick<LeaseRecord, "id" | "token" | "expires" | "state">,
+  { id, token, expires, state }: Pick<LeaseRecord, "id" | "token" | "state"> & { readonly expires: number },
 ): LeaseRecord {
   const [agentId, packedClaims, ttlMs, requested, acquired, ...rest] = body;
   const requestedWall = requested + wallOf(token);
@@ -241,7 +244,6 @@ function unpack(
     state,
     token,
     ttlMs,
-    expires,
     requestedWall,
     acquiredWall: acquired === null ? null : requestedWall + acquired,
     renewals: renewals ?? 0,

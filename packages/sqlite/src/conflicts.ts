@@ -1,5 +1,6 @@
 /** Who stands in the way of a claim: found by keys, never by a scan. */
-import { type Claim, coveringSubtrees, subtreeBase } from "@lease/core";
+import type { Claim } from "@lease/core";
+import { coveringSubtrees, subtreeBase } from "@lease/core/backend";
 import { EXCLUSIVE, modeNumber } from "./codec.js";
 import { type ClaimRow, KIND, type Statements, type StoredClaim } from "./statements.js";
 

@@ -9,7 +9,7 @@ import type { Connection } from "./driver.js";
 import { type FileIdentity, fileToCallWith, identify, isStill } from "./file.js";
 import { Reserve } from "./reserve.js";
 import { indexAgents } from "./schema.js";
-import { type Known, prepareStatements, type Statements } from "./statements.js";
+import { prepareStatements, type RememberedHead, type Statements } from "./statements.js";
 
 /** An open lease database. */
 export interface LeaseDatabase {
@@ -25,7 +25,7 @@ export interface LeaseDatabase {
    *
    * @throws `BACKEND_UNAVAILABLE` or `BACKEND_INCOMPATIBLE` when it is not
    */
-  check(): Known;
+  check(): RememberedHead;
   /** Called by who changes more of the head than is changed in place. */
   forgetHead(): void;
   /** Whether the file and its log are still those that were opened. */
@@ -80,7 +80,7 @@ export function leaseDatabase(db: Connection, options: DatabaseOptions): LeaseDa
       // Somebody reads or writes, or there is no room for it: another time.
     }
   };
-  let known: Known | undefined;
+  let known: RememberedHead | undefined;
   let knownVersion = 0;
   const forgetHead = () => {
     known = undefined;
@@ -90,7 +90,7 @@ export function leaseDatabase(db: Connection, options: DatabaseOptions): LeaseDa
     const version = dataVersion();
     if (known === undefined || version !== knownVersion) {
       const head = statements.head.get();
-      known = head && { ...head, has_line: null, rows: new Map() };
+      known = head && { ...head, has_queue: null, rows: new Map() };
       knownVersion = version;
     }
     return known;

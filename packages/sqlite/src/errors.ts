@@ -106,11 +106,6 @@ function systemCode(error: unknown): string {
   return typeof syscall === "string" ? String(code) : "";
 }
 
-/** Every call after `close()`. */
-export function closed(): LeaseError<"CLOSED"> {
-  return new LeaseError("CLOSED", "This SQLite backend was closed.");
-}
-
 /** There is no room for a new lease. */
 export function full(path: string, error?: unknown): LeaseError<"BACKEND_FULL"> {
   return new LeaseError(

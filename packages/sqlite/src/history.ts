@@ -1,5 +1,5 @@
 /** Reading the history: a stretch of it with its bounds, from one snapshot of the file. */
-import { cursorExpired, type HistoryBounds, type HistoryPage, positionAfter } from "@lease/core";
+import { cursorExpired, type HistoryBounds, type HistoryPage, positionAfter } from "@lease/core/backend";
 import { decodeEvents } from "./codec.js";
 import type { Head, Statements } from "./statements.js";
 

@@ -10,7 +10,7 @@ import {
   nextPage,
   type PageStart,
   pageStart,
-} from "@lease/core";
+} from "@lease/core/backend";
 import { decode, idKey, type LeaseRow, type StoredLease, stateNumber } from "./codec.js";
 import { overlappingHolders } from "./conflicts.js";
 import { lastSequence } from "./history.js";
@@ -32,7 +32,7 @@ export function listLeases(statements: Statements, head: Head, query: LeaseQuery
   }
   const page = found.slice(0, limit);
   return {
-    leases: page.map((lease) => leaseOf(lease, at)),
+    leases: page.map((lease) => leaseOf(lease, lease.expires - at.now, at)),
     cursor,
     next: nextPage(found, limit, cursor),
   };

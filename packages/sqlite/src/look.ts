@@ -3,7 +3,8 @@
  * remembers one lease in its way and first asks whether that still lives: in a line of two hundred, one release
  * then costs one thorough look.
  */
-import type { Claim, TurnLook } from "@lease/core";
+import type { Claim } from "@lease/core";
+import type { TurnLook } from "@lease/core/backend";
 import { ACTIVE, decode, idKey } from "./codec.js";
 import { conflictingHolders } from "./conflicts.js";
 import type { Statements } from "./statements.js";

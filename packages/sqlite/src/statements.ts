@@ -19,9 +19,9 @@ export interface Head {
 }
 
 /** What is remembered of the file from one step to the next, see `LeaseDatabase.check`. */
-export interface Known extends Head {
-  /** Whether anybody stands in line; `null` until somebody asks. */
-  has_line: number | null;
+export interface RememberedHead extends Head {
+  /** Whether any request is queued; `null` when that is not known. */
+  has_queue: number | null;
   /** Rows of leases that steps of this connection wrote, by id. */
   readonly rows: Map<string, LeaseRow>;
 }
@@ -123,7 +123,7 @@ export function prepareStatements(db: Connection) {
     insertPlace: prepare<[number, string]>(
       `INSERT OR FAIL INTO live (${LIVE}) VALUES (3, '', ?, NULL, NULL, NULL, NULL, ?)`,
     ),
-    hasLine: prepare<[], number>("SELECT EXISTS (SELECT 1 FROM live WHERE kind = 3)").pluck(),
+    hasQueue: prepare<[], number>("SELECT EXISTS (SELECT 1 FROM live WHERE kind = 3)").pluck(),
     updateLease: prepare<[number, number, number, string, string, number]>(
       "UPDATE live SET state = ?, expires = ?, given_ms = ?, body = ? WHERE kind = 0 AND key = ? AND token = ?",
     ),

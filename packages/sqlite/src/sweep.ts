@@ -1,9 +1,16 @@
 /** Housekeeping, in bounded steps: ends what is past its time, forgets ends, prunes history. */
-import { DEFAULT_SWEEP_LIMIT, leaseOf, type Moment, type SweepOptions, type SweepResult } from "@lease/core";
+import {
+  DEFAULT_SWEEP_LIMIT,
+  expire,
+  leaseOf,
+  type Moment,
+  type SweepOptions,
+  type SweepResult,
+} from "@lease/core/backend";
 import { decode } from "./codec.js";
 import type { LeaseDatabase } from "./database.js";
+import type { SqliteLedger } from "./ledger.js";
 import type { Head, Statements } from "./statements.js";
-import type { Store } from "./store.js";
 
 /** One step deletes at most this many history entries, so that nobody waits long for the write lock. */
 const MAX_PRUNED = 10_000;
@@ -24,13 +31,13 @@ export function sweepIdle(
 
 export function sweep(
   { statements, forgetHead }: Pick<LeaseDatabase, "statements" | "forgetHead">,
-  store: Store,
+  ledger: SqliteLedger,
   options: SweepOptions,
   at: Moment,
   head: Head,
 ): SweepResult {
   const dead = statements.dead.all(at.now, options.limit ?? DEFAULT_SWEEP_LIMIT).map((row) => decode(row));
-  for (const lease of dead) store.expire(lease);
+  for (const lease of dead) expire(ledger, lease);
   statements.forget.run(at.now);
   forgetHead();
 
@@ -38,9 +45,9 @@ export function sweep(
   if (through !== null) {
     statements.setPrunedThrough.run(through);
     // The newest row is kept even when it counts as pruned: it is the counter of sequence numbers and tokens.
-    statements.deleteHistoryThrough.run(through, store.last);
+    statements.deleteHistoryThrough.run(through, ledger.last);
   }
-  return { expired: dead.map((lease) => leaseOf(lease, at)), pruned: n };
+  return { expired: dead.map((lease) => leaseOf(lease, lease.expires - at.now, at)), pruned: n };
 }
 
 /** The entries before the first that is young enough to keep, a step's worth of them at most. */

@@ -1,9 +1,10 @@
 /** Those in this process who wait: for their turn, or for something new in the history. */
-import { Bell, type Clock, type TurnLook, type TurnRequest, Turns } from "@lease/core";
+import type { Clock } from "@lease/core";
+import { Bell, closed, type TurnLook, type TurnRequest, Turns } from "@lease/core/backend";
 import type { LeaseDatabase } from "./database.js";
-import { closed, isBusy, toLeaseError } from "./errors.js";
+import { isBusy, toLeaseError } from "./errors.js";
+import type { SqliteLedger } from "./ledger.js";
 import { Looker } from "./look.js";
-import type { Store } from "./store.js";
 import { callWatchers, Wake } from "./wake.js";
 
 /** After a look that found the file busy, which only the recovery of a crashed writer's log can cause. */
@@ -33,7 +34,7 @@ export class Waiting {
 
   /** Implements `LeaseBackend.turn` once the file is open. */
   async turn(request: TurnRequest, database: LeaseDatabase): Promise<void> {
-    if (this.#closed) throw closed();
+    if (this.#closed) throw closed("sqlite");
     const { looker, turnWake } = this.#attach(database);
     // First the watch, then the look: what ends in between is noticed.
     const stop = turnWake.retain();
@@ -63,11 +64,11 @@ export class Waiting {
   }
 
   /** A transaction of this process wrote to the history. */
-  onRecorded(store: Store, { callPath }: LeaseDatabase): void {
+  onRecorded(ledger: SqliteLedger, { callPath }: LeaseDatabase): void {
     // First, since it takes others longest to hear of it.
-    if (store.moved && store.hasLine) callWatchers(callPath);
+    if (ledger.moved && ledger.hasQueue) callWatchers(callPath);
     this.#ring();
-    if (store.moved) this.#checkTurns();
+    if (ledger.moved) this.#checkTurns();
   }
 
   close(): void {

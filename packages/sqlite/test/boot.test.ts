@@ -21,7 +21,7 @@ describe("a new boot", () => {
     const before = simulatedClock({ now: 900_000_000 });
     const first = createSqliteBackend({ path: folder.file(), clock: before }, { bootId: () => "boot 1" });
     const lease = await hold(first, "src/app.ts", { ttlMs: 10_000 });
-    const waiting = request("src/app.ts", { agentId: "bob", wait: true, waitTtlMs: 5000 });
+    const waiting = request("src/app.ts", { agentId: "bob", wait: "queue", waitTtlMs: 5000 });
     await first.acquire(waiting);
     await before.advance(4000);
     await first.close();

@@ -14,7 +14,7 @@ const inSimulatedTime: StoreFactory = async () => {
   };
 };
 
-const limits = { expirySlackMs: 0, ttlStepMs: 1, clockGranularityMs: 1, recordsRenewals: true };
+const limits = { expirySlackMs: 1, ttlStepMs: 1, renewals: "recorded" } as const;
 
 describe("in simulated time", () => {
   conformance({ test, factory: inSimulatedTime, limits });
@@ -31,5 +31,5 @@ describe("without a record of renewals", () => {
       close: async () => folder.remove(),
     };
   };
-  conformance({ test, factory, limits: { recordsRenewals: false } });
+  conformance({ test, factory, limits: { renewals: "counted" } });
 });

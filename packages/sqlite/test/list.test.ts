@@ -1,6 +1,7 @@
 /** Lists look up by key where a filter allows it, and see what other connections did. */
-import type { Lease, LeaseBackend, LeaseQuery } from "@lease/core";
+import type { Lease, LeaseBackend } from "@lease/core";
 import { createLeaseId } from "@lease/core";
+import type { LeaseQuery } from "@lease/core/backend";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createSqliteBackend } from "../src/backend.js";
@@ -39,7 +40,7 @@ test("an agent's leases, in the order of their tokens, whatever else is filtered
     const agentId = agents[number % agents.length] as string;
     await hold(backend, `area-${number % 2}/file-${number}.ts`, { agentId });
   }
-  await backend.acquire(request("area-0/file-0.ts", { agentId: "bob", wait: true }));
+  await backend.acquire(request("area-0/file-0.ts", { agentId: "bob", wait: "queue" }));
   const first = await hold(backend, "first.ts", { agentId: "alice" });
   await release(backend, first);
 

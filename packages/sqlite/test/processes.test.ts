@@ -160,7 +160,7 @@ describe("one file, many writers", () => {
     })();
     for (let round = 0; round < 10; round += 1) {
       const holder = await hold(backend, "src/app.ts");
-      const waiting = request("src/app.ts", { agentId: "bob", wait: true });
+      const waiting = request("src/app.ts", { agentId: "bob", wait: "queue" });
       expect(await here.acquire(waiting)).toMatchObject({ status: "refused" });
       const turn = here.turn({ id: waiting.id, timeoutMs: 20_000 });
       await release(backend, holder);

@@ -1,4 +1,5 @@
-import { type AcquireRequest, type Lease, type LeaseBackend, LeaseError } from "@lease/core";
+import { type Lease, type LeaseBackend, LeaseError } from "@lease/core";
+import type { AcquireRequest } from "@lease/core/backend";
 import { acquireRequest as request } from "@lease/testing";
 import { expect } from "vitest";
 

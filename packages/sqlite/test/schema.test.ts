@@ -1,5 +1,6 @@
 /** Files of older versions walk forward; what a newer program left is not touched. */
-import { createLeaseId, type Lease, type LeaseQuery } from "@lease/core";
+import { createLeaseId, type Lease } from "@lease/core";
+import type { LeaseQuery } from "@lease/core/backend";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createSqliteBackend } from "../src/backend.js";
@@ -128,7 +129,7 @@ test("a file of version 1 keeps its leases, its line and its history", async () 
     ["queued", waiter, null, null],
   ]);
 
-  const asked = { id: waiter, agentId: 'bob "b"', ttlMs: 30_000, wait: true };
+  const asked = { id: waiter, agentId: 'bob "b"', ttlMs: 30_000, wait: "queue" as const };
   expect(await backend.acquire(request("docs/a.md", asked))).toMatchObject({ blockers: [{ id: holder }] });
   expect(await release(backend, leases[0] as Lease)).toBe("released");
   const granted = await backend.acquire(request("docs/a.md", asked));

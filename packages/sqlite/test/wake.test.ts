@@ -187,7 +187,7 @@ test("a process that waits for nobody keeps no watch, which would keep it from e
   const watches = () => process.getActiveResourcesInfo().filter((name) => name === "FSEventWrap").length;
   const before = watches();
   const holder = await hold(backend, "src/app.ts");
-  const waiting = request("src/app.ts", { agentId: "bob", wait: true });
+  const waiting = request("src/app.ts", { agentId: "bob", wait: "queue" });
   await backend.acquire(waiting);
   const turn = backend.turn({ id: waiting.id, timeoutMs: 20_000 });
   await vi.waitFor(() => expect(watches()).toBe(before + 1));
@@ -203,7 +203,7 @@ test("a waiter behind a lease that runs out wakes up, with nobody doing anything
   const clock = simulatedClock();
   const backend = sqliteBackend({ path: folder.file(), clock });
   await hold(backend, "src/app.ts", { ttlMs: 1000 });
-  const waiting = request("src/app.ts", { agentId: "bob", wait: true, waitTtlMs: 15_000 });
+  const waiting = request("src/app.ts", { agentId: "bob", wait: "queue", waitTtlMs: 15_000 });
   await backend.acquire(waiting);
   const turn = backend.turn({ id: waiting.id, timeoutMs: 10_000 });
   await clock.advance(1000);

@@ -1,14 +1,8 @@
 /**
  * Reads a change feed as an auditor would: without asking the store, are the promises kept in what it says happened?
  */
-import {
-  type Claim,
-  conflicts,
-  firstConflict,
-  type Lease,
-  type LeaseEvent,
-  type LeaseEventType,
-} from "@lease/core";
+import type { Claim, Lease, LeaseEvent, LeaseEventType } from "@lease/core";
+import { conflicts, firstConflict } from "@lease/core/backend";
 import { CheckFailed } from "./assert.js";
 
 /** Which events may follow the last one of a lease; `start` before its first. */

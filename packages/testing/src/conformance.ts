@@ -5,7 +5,7 @@
  * There is one suite and no option that turns a case off: what a backend cannot do it declares in its `limits`, and the
  * suite then asserts that it does not.
  */
-import type { BackendLimits } from "@lease/core";
+import type { BackendLimits } from "@lease/core/backend";
 import { CheckFailed } from "./assert.js";
 import { acquireCases } from "./conformance/acquire.js";
 import { badInputCases } from "./conformance/bad-input.js";

@@ -1,5 +1,6 @@
 /** What tests ask of a backend by hand, without a manager. */
-import { type AcquireRequest, type Claim, createLeaseId } from "@lease/core";
+import { type Claim, createLeaseId } from "@lease/core";
+import type { AcquireRequest } from "@lease/core/backend";
 
 /**
  * A complete request for `backend.acquire`, with a new id: one resource exclusively (or the claims given), of the agent
@@ -17,7 +18,7 @@ export function acquireRequest(
     claims: typeof wanted === "string" ? [{ resource: wanted, mode: "exclusive" }] : wanted,
     ttlMs: 60_000,
     maxRenewals: null,
-    wait: false,
+    wait: "no",
     waitTtlMs: 15_000,
     holding: [],
     reason: null,

@@ -9,7 +9,7 @@ describe("memory, in simulated time", () => {
       const clock = simulatedClock();
       return sharedStore(memoryBackend({ clock }), clock);
     },
-    limits: { expirySlackMs: 0, recordsRenewals: true, ttlStepMs: 1 },
+    limits: { expirySlackMs: 1, renewals: "recorded", ttlStepMs: 1 },
   });
 });
 

@@ -1,4 +1,4 @@
-import type { MemoryStore } from "@lease/core";
+import type { MemoryStore } from "@lease/core/backend";
 import { describe, expect, test } from "vitest";
 import { type ClientFault, explore, SCENARIOS, type Scenario } from "../src/index.js";
 import { MUTANTS, mutantStore } from "./mutants.js";

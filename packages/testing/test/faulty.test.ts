@@ -1,4 +1,5 @@
-import { type AcquireRequest, createLeaseId, type LeaseBackend, memoryBackend } from "@lease/core";
+import { createLeaseId, type LeaseBackend, memoryBackend } from "@lease/core";
+import type { AcquireRequest } from "@lease/core/backend";
 import { describe, expect, test } from "vitest";
 import {
   conformance,
@@ -25,7 +26,7 @@ const request = (over: Partial<AcquireRequest> = {}): AcquireRequest => ({
   claims: [{ resource: "r", mode: "exclusive" }],
   ttlMs: 60_000,
   maxRenewals: null,
-  wait: false,
+  wait: "no",
   waitTtlMs: 60_000,
   holding: [],
   reason: null,

@@ -1,4 +1,5 @@
-import { type LeaseBackend, memoryBackend, presentEnd } from "@lease/core";
+import { type LeaseBackend, memoryBackend } from "@lease/core";
+import { presentEnd } from "@lease/core/backend";
 import { describe, expect, test } from "vitest";
 import { conformance, modelTest, type SimulatedClock, sharedStore, simulatedClock } from "../src/index.js";
 import { MUTANTS, mutantBackend } from "./mutants.js";

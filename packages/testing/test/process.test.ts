@@ -25,7 +25,7 @@ const request = {
   claims: [{ resource: "r", mode: "exclusive" as const }],
   ttlMs: 60_000,
   maxRenewals: null,
-  wait: true,
+  wait: "queue" as const,
   waitTtlMs: 60_000,
   holding: [],
   reason: null,
@@ -60,10 +60,13 @@ test("a stopped child answers nothing: the call ends by itself, and goes on afte
 test("errors arrive with code, details and where they come from", async () => {
   const host = await processHost({ module });
   const backend = await host.open("errors");
-  const error: unknown = await backend.acquire({ ...request, id: "x" }).catch((cause: unknown) => cause);
-  expect(isLeaseError(error, "INVALID_ARGUMENT")).toBe(true);
+  const id = createLeaseId();
+  await backend.acquire({ ...request, id });
+  const asking = backend.acquire({ ...request, id, agentId: "bob" });
+  const error: unknown = await asking.catch((cause: unknown) => cause);
+  expect(isLeaseError(error, "LEASE_NOT_OWNER")).toBe(true);
   expect(error).toMatchObject({
-    details: { field: "id" },
+    details: { leaseId: id },
     cause: expect.stringMatching("In the child process"),
   });
   await host.stop();

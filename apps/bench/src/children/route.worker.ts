@@ -3,7 +3,8 @@
  * body, and answer what they always answer. With schemas: what one would write by hand, which validates by them and asks
  * a backend in memory.
  */
-import { type AcquireRequest, memoryBackend } from "@lease/core";
+import { memoryBackend } from "@lease/core";
+import type { AcquireRequest } from "@lease/core/backend";
 import { type FastifySchema, fastify } from "fastify";
 
 const [, , answer = "{}", schemas] = process.argv;
@@ -32,7 +33,7 @@ function routes(schema: { readonly put: FastifySchema; readonly delete: FastifyS
       claims: body.resources.map((resource) => ({ resource, mode: "exclusive" })),
       ttlMs: 30_000,
       maxRenewals: null,
-      wait: false,
+      wait: "no",
       waitTtlMs: 15_000,
       holding: [],
       reason: null,

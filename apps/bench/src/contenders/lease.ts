@@ -1,5 +1,6 @@
 /** Ours, by the contract itself: what the backends cost. History on, as it is by default. */
-import { type AcquireRequest, createLeaseId, type Lease, type LeaseBackend } from "@lease/core";
+import { createLeaseId, type Lease, type LeaseBackend } from "@lease/core";
+import type { AcquireRequest } from "@lease/core/backend";
 import type { Claimer, Contender, Held } from "../frame/contender.js";
 import { openBackendAt } from "./backends.js";
 
@@ -44,9 +45,8 @@ export function requestFor(names: readonly string[], caller: number, wait = fals
     claims: names.map((resource) => ({ resource, mode: "exclusive" })),
     ttlMs: 30_000,
     maxRenewals: null,
-    wait,
+    wait: wait ? "hand-off" : "no",
     waitTtlMs: 15_000,
-    handOff: wait,
     holding: [],
     reason: null,
     metadata: null,

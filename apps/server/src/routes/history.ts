@@ -1,13 +1,8 @@
 /** The record of what happened: read in pages, or followed as server-sent events. */
 
 import type { Readable } from "node:stream";
-import {
-  type ChangesOptions,
-  DEFAULT_PAGE,
-  type LeaseBackend,
-  type LeaseEvent,
-  type LeaseEventType,
-} from "@lease/core";
+import type { LeaseBackend, LeaseEvent, LeaseEventType } from "@lease/core";
+import { type ChangesOptions, DEFAULT_PAGE } from "@lease/core/backend";
 import type { Static } from "typebox";
 import type { Routes } from "../context.js";
 import { eventStream } from "../event-stream.js";

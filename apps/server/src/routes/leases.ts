@@ -1,5 +1,5 @@
 /** What one does with leases that are there: look, wait for one's turn, renew, end. */
-import type { ReleaseRequest } from "@lease/core";
+import type { ReleaseRequest } from "@lease/core/backend";
 import type { Static } from "typebox";
 import type { Routes } from "../context.js";
 import { goneSignal } from "../gone.js";

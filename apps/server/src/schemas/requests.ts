@@ -2,7 +2,8 @@
  * What requests look like: validated by these, and documented by these in `/openapi.json`. They say what JSON Schema
  * can say; core's own checks come after them and have the last word.
  */
-import { DEFAULT_PAGE, DEFAULTS, MAX_HOLDING, MAX_PAGE, MAX_REASON_BYTES } from "@lease/core";
+import { DEFAULTS, MAX_HOLDING, MAX_REASON_BYTES } from "@lease/core";
+import { DEFAULT_PAGE, MAX_PAGE } from "@lease/core/backend";
 import { Type } from "typebox";
 import { SERVER_LIMITS } from "../limits.js";
 import { AgentId, Claim, closed, Id, JsonObject, nullable, Resource, Token } from "./parts.js";

@@ -2,14 +2,14 @@
  * The contract between Lease and a store: eight operations, each of them **one atomic step** and nothing else.
  * Waiting, retrying, renewing on time, timeouts, bookkeeping, events and metrics are built once, on top.
  *
- * For authors of a backend: `memory.ts` is this contract as a program, and `conformance()` of `@lease/testing` holds
- * a backend to it. What all operations share:
+ * For authors of a backend: `steps.ts` is this contract as a program, `defineBackend` makes a backend of a store, and
+ * `conformance()` of `@lease/testing` holds it to the contract. What all operations share:
  *
  * - The rule (`rule.ts`) decides who is granted. The backend's own clock decides what is live; no caller's does.
  * - Ownership is checked in the same atomic step. Batches are atomic per lease and answer in the order asked.
  * - Every call ends within a bound of the backend's own: with an answer, or with `BACKEND_UNAVAILABLE` (surely not
  *   applied) or `OUTCOME_UNKNOWN` (perhaps applied). After `close()` every call fails with `CLOSED`.
- * - Requests are checked first (`checkAcquire` …); a bad one throws `INVALID_ARGUMENT` and writes nothing.
+ * - `defineBackend` checks each request first; a bad one throws `INVALID_ARGUMENT` and reaches no store.
  */
 import type {
   Claim,
@@ -32,8 +32,7 @@ export interface LeaseBackend {
    *
    * - The same id asked again while it lives gives the same lease with the same token and extends nothing; for a
    *   pending request it is also the heartbeat (`expires = now + waitTtlMs`) and the question "is it my turn?".
-   * - `wait: true` keeps a refused request in line. With `wait: false` nothing is left behind: a new request was
-   *   never there, a pending one leaves the line (`cancelled`).
+   * - `wait` says what becomes of a refused request, see {@link AcquireRequest.wait}.
    * - An id that ended as `expired` or `revoked`, or was abandoned, is answered `ended` for `limits.endMemoryMs`.
    * - A dead lease that it passes is first recorded as `expired`.
    *
@@ -51,7 +50,8 @@ export interface LeaseBackend {
 
   /**
    * Renews active leases: `expires = max(expires, now + ttl)`. Never shortens, never revives.
-   * A repeat of a counted `renewal` is answered again and not counted again.
+   * A `renewal` up to what is counted is answered `repeated` and extends nothing, one more is counted and extends, and
+   * anything beyond is `out-of-order` and writes nothing. Only then `maxRenewals` is looked at.
    */
   renew(requests: readonly RenewRequest[]): Promise<RenewResult[]>;
 
@@ -82,34 +82,36 @@ export interface LeaseBackend {
   close(): Promise<void>;
 }
 
+/** The longest TTL that any backend takes, also of a place in the queue: seven days. */
+export const MAX_TTL_MS = 7 * 24 * 3_600_000;
+
 /** What a backend can and cannot do. Declared honestly: the conformance suite asserts each of them. */
 export interface BackendLimits {
-  /** Shortest TTL (also of waiting) that it takes. */
+  /** The shortest TTL that it takes, also of a place in the queue. The longest is {@link MAX_TTL_MS} everywhere. */
   readonly minTtlMs: number;
-  /** Longest. */
-  readonly maxTtlMs: number;
-  /** TTLs are rounded up to a multiple of this; 1 where every millisecond counts. */
+  /**
+   * TTLs are rounded up to a multiple of this; 1 where every millisecond counts. Remaining times that are read back from
+   * the store (by a repeat, a listing, a refusal) come in steps of it too, rounded down for the holder and up for the
+   * requests that it blocks. Those of grants and renewals are exact.
+   */
   readonly ttlStepMs: number;
-  /** Most claims in one request. */
+  /** The most claims in one request. */
   readonly maxClaims: number;
-  /** A lease may block this much longer than the time it was given, never shorter. */
+  /** A lease may block this much longer than the time it was given, never shorter. At least 1, the grain of the clock. */
   readonly expirySlackMs: number;
+  /**
+   * How many TTLs more a lease may block when its time is no longer known: after a reboot, or when every client that saw
+   * it is gone. They count from the first client that opens the store and stays. 0 where the store's own clock runs on.
+   */
+  readonly orphanSlackTtls: number;
   /** How long an `expired`, `revoked` or abandoned id is answered `ended`, at least. */
   readonly endMemoryMs: number;
-  /** The grain of the clock that decides; a holder's margin is never smaller. */
-  readonly clockGranularityMs: number;
   /**
-   * Time left is told in steps of this where the store must be asked for it (by a repeat, a listing, a refusal): never
-   * more than is left to whom it belongs, never less to whom it stands in the way. Grants and renewals are exact.
+   * What becomes of a renewal. `"recorded"`: it is counted, and `changes` reports it. `"counted"`: it is counted and
+   * not reported. `"uncounted"`: it is not reported, and counted only where `maxRenewals` limits it. A renewal that is
+   * not counted may write nothing: each one extends, and `renewals` in its answer is what the request said.
    */
-  readonly remainingStepMs: number;
-  /** Whether `changes` tells of renewals. */
-  readonly recordsRenewals: boolean;
-  /**
-   * Whether renewals without a limit (`maxRenewals: null`) are counted too. Where not, such a renewal may write
-   * nothing: each one extends, and `renewals` is what the renewal itself said, and not kept.
-   */
-  readonly countsEveryRenewal: boolean;
+  readonly renewals: "recorded" | "counted" | "uncounted";
   /**
    * How long `changes` remembers. `"kept"`: until a `sweep` prunes it. `"compacted"`: also only until the store's
    * operator, or the store by itself, compacts it away; whoever reads on from there gets `CURSOR_EXPIRED`.
@@ -122,6 +124,9 @@ export interface BackendLimits {
   readonly mayEndEarly: boolean;
 }
 
+/** Whether a refused request is queued, and whether it may be granted by the step that frees its claims. */
+export type WaitMode = "no" | "queue" | "hand-off";
+
 /** Asks for all claims together; every field is stated, defaults are the manager's. */
 export interface AcquireRequest {
   /** The lease's id, chosen by the caller: a lower-case UUID (version 7 by default, see `createLeaseId`). */
@@ -132,17 +137,19 @@ export interface AcquireRequest {
   readonly ttlMs: number;
   /** How often the lease may be renewed; `null` for no limit. */
   readonly maxRenewals: number | null;
-  /** Whether a refused request stays in line. */
-  readonly wait: boolean;
+  /**
+   * What becomes of a refused request:
+   *
+   * - `"no"`: nothing is left behind. A new request was never there, a pending one leaves the queue (`cancelled`).
+   * - `"queue"`: it stays queued as a pending lease.
+   * - `"hand-off"`: as `"queue"`, and the step that frees its claims may grant it at once, without a further acquire. Set
+   *   it only if this process stays in `turn` and then acquires again at once: the lease's time runs from that step on.
+   *   `acquire` still reports the grant, and its `expiresInMs` may understate the time left. A caller that stops waiting
+   *   releases the id, whether or not it was granted. A backend may treat it as `"queue"`.
+   */
+  readonly wait: WaitMode;
   /** How long a pending request lives from its last acquire. */
   readonly waitTtlMs: number;
-  /**
-   * Of a request that waits: whoever frees its claims may grant it in the same step, with no question in between. Set
-   * it only if this process stays in `turn` and then asks again at once: the lease's time runs from that step on. That
-   * it was granted is, as ever, told by `acquire`, whose `expiresInMs` is then rather less than what is left. Who stops
-   * waiting releases the id, granted or not. Default false. A backend may leave it aside.
-   */
-  readonly handOff?: boolean | undefined;
   /** Ids of leases that the agent keeps while it waits for this one. */
   readonly holding: readonly string[];
   readonly reason: string | null;
@@ -185,13 +192,23 @@ export interface RenewRequest {
   readonly token?: number | undefined;
   /** A new TTL from now on; left out: the lease's own. */
   readonly ttlMs?: number | undefined;
-  /** The caller's count of this renewal, from 1. Left out: counted as one more, whether a repeat or not. */
+  /**
+   * The caller's count of this renewal: `lease.renewals` of the last answer + 1. Left out: one more than is counted,
+   * whether a repeat or not.
+   */
   readonly renewal?: number | undefined;
 }
 
 /** What became of one renewal. */
 export type RenewResult =
-  | { readonly status: "renewed"; readonly lease: Lease }
+  | {
+      readonly status: "renewed";
+      readonly lease: Lease;
+      /** This count was counted before: the answer repeats that renewal, and nothing was extended. */
+      readonly repeated: boolean;
+    }
+  /** The count skips some; nothing was written. `lease.renewals` is what is counted: the next is one more. */
+  | { readonly status: "out-of-order"; readonly lease: Lease }
   | { readonly status: "expired" | "not-owner" | "not-found" | "pending" }
   | { readonly status: "renewal-limit"; readonly maxRenewals: number }
   | { readonly status: "revoked"; readonly by: string | null; readonly reason: string | null };

@@ -1,12 +1,12 @@
 /**
- * Checks of everything that a caller hands to a backend. A backend calls the one for its operation first, so that a
- * bad argument is refused with the same words everywhere and nothing is written.
+ * Checks of everything that a caller hands to a backend: `defineBackend` calls them, so that a bad argument is refused
+ * with the same words everywhere and reaches no store.
  *
  * Every function here throws `INVALID_ARGUMENT` naming the field.
  */
 
 import { LeaseError } from "../errors.js";
-import { type Claim, type LeaseEventType, MAX_METADATA_BYTES, type Mode } from "../model/model.js";
+import { type Claim, LEASE_EVENT_TYPES, MAX_METADATA_BYTES, type Mode } from "../model/model.js";
 import { checkResource, MAX_RESOURCE_BYTES, subtreeBase } from "../model/resource.js";
 import { hasControlCharacter, utf8Length } from "../text.js";
 import {
@@ -15,10 +15,12 @@ import {
   type ChangesOptions,
   type LeaseQuery,
   MAX_PAGE,
+  MAX_TTL_MS,
   type ReleaseRequest,
   type RenewRequest,
   type SweepOptions,
   type TurnRequest,
+  type WaitMode,
 } from "./backend.js";
 
 /** The longest agent id, in bytes of UTF-8. */
@@ -32,16 +34,8 @@ const MAX_METADATA_DEPTH = 16;
 /** The longest cursor, in characters. */
 const MAX_CURSOR_LENGTH = 200;
 
-const EVENT_TYPES: ReadonlySet<string> = new Set<LeaseEventType>([
-  "queued",
-  "acquired",
-  "renewed",
-  "revoking",
-  "released",
-  "expired",
-  "revoked",
-  "cancelled",
-]);
+const WAIT_MODES: ReadonlySet<unknown> = new Set<WaitMode>(["no", "queue", "hand-off"]);
+const EVENT_TYPES: ReadonlySet<unknown> = new Set(LEASE_EVENT_TYPES);
 
 /** Checks an acquire. @throws `INVALID_ARGUMENT` naming the field that breaks a rule */
 export function checkAcquire(request: AcquireRequest, limits: BackendLimits): void {
@@ -52,9 +46,10 @@ export function checkAcquire(request: AcquireRequest, limits: BackendLimits): vo
   checkTtl(request.ttlMs, "ttlMs", limits);
   if (request.maxRenewals !== null)
     checkInteger(request.maxRenewals, "maxRenewals", 0, Number.MAX_SAFE_INTEGER);
-  checkBoolean(request.wait, "wait");
+  if (!WAIT_MODES.has(request.wait)) {
+    refuse("wait", `must be "no", "queue" or "hand-off"; got ${shown(request.wait)}`);
+  }
   checkTtl(request.waitTtlMs, "waitTtlMs", limits);
-  if (request.handOff !== undefined) checkBoolean(request.handOff, "handOff");
   checkIds(request.holding, "holding", MAX_HOLDING);
   checkReason(request.reason, "reason");
   checkMetadata(request.metadata);
@@ -83,7 +78,7 @@ export function checkRenew(requests: readonly RenewRequest[], limits: BackendLim
 }
 
 /** Checks a release. @throws `INVALID_ARGUMENT` naming the field that breaks a rule */
-export function checkRelease(requests: readonly ReleaseRequest[], limits: BackendLimits): void {
+export function checkRelease(requests: readonly ReleaseRequest[]): void {
   checkList(requests, "requests");
   for (const [index, request] of requests.entries()) {
     const at = `requests[${index}]`;
@@ -98,7 +93,7 @@ export function checkRelease(requests: readonly ReleaseRequest[], limits: Backen
         checkAgentId(request.agentId, `${at}.agentId`);
         break;
       case "revoke":
-        checkRevoke(request, `${at}.`, limits);
+        checkRevoke(request, `${at}.`);
         break;
       default:
         refuse(`${at}.kind`, 'must be "release", "abandon" or "revoke"');
@@ -110,11 +105,10 @@ export function checkRelease(requests: readonly ReleaseRequest[], limits: Backen
 export function checkRevoke(
   revoke: Pick<Extract<ReleaseRequest, { kind: "revoke" }>, "by" | "reason" | "graceMs">,
   at: string,
-  limits: BackendLimits,
 ): void {
   checkAgentId(revoke.by, `${at}by`);
   checkReason(revoke.reason, `${at}reason`);
-  checkInteger(revoke.graceMs, `${at}graceMs`, 0, limits.maxTtlMs);
+  checkInteger(revoke.graceMs, `${at}graceMs`, 0, MAX_TTL_MS);
 }
 
 /** Checks a listing. @throws `INVALID_ARGUMENT` naming the filter that breaks a rule */
@@ -154,7 +148,7 @@ export function checkChanges(options: ChangesOptions): void {
   if (options.types !== undefined) checkList(options.types, "types");
   for (const type of options.types ?? []) {
     if (!EVENT_TYPES.has(type))
-      refuse("types", `must be of ${[...EVENT_TYPES].join(", ")}; got ${shown(type)}`);
+      refuse("types", `must be of ${LEASE_EVENT_TYPES.join(", ")}; got ${shown(type)}`);
   }
 }
 
@@ -181,7 +175,7 @@ export function checkThing(thing: unknown, field: string): asserts thing is stri
 }
 
 export function checkTtl(ttlMs: unknown, field: string, limits: BackendLimits): void {
-  checkInteger(ttlMs, field, limits.minTtlMs, limits.maxTtlMs);
+  checkInteger(ttlMs, field, limits.minTtlMs, MAX_TTL_MS);
 }
 
 function checkReason(reason: unknown, field: string): void {

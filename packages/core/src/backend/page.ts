@@ -4,7 +4,9 @@
  * The cursor of the first page travels in `next`. Were it read anew for each page, what ended between two pages would be
  * in the first of them, before the cursor of the second, and so never told.
  */
-import type { LeaseBackend, LeaseQuery } from "./backend.js";
+import type { Lease } from "../model/model.js";
+import { DEFAULT_PAGE, type LeaseBackend, type LeasePage, type LeaseQuery } from "./backend.js";
+import { type LeaseRecord, matchesFilters } from "./record.js";
 
 /** Where a page begins. */
 export interface PageStart {
@@ -32,6 +34,29 @@ export function nextPage(
   cursor: string,
 ): string | null {
   return found.length > limit ? `${found[limit - 1]?.token}~${cursor}` : null;
+}
+
+/**
+ * A page of leases that a store keeps in memory.
+ *
+ * @param live - the live ones, in any order
+ * @param end - the cursor of the present end of the history
+ */
+export function pageOf<L extends LeaseRecord>(
+  live: readonly L[],
+  query: LeaseQuery,
+  end: string,
+  show: (lease: L) => Lease,
+): LeasePage {
+  const limit = query.limit ?? DEFAULT_PAGE;
+  const start = pageStart(query);
+  const cursor = start.cursor ?? end;
+  const found = live
+    .filter((lease) => lease.token > start.token)
+    .filter((lease) => query.state === undefined || lease.state === query.state)
+    .filter((lease) => matchesFilters(lease, query))
+    .sort((a, b) => a.token - b.token);
+  return { leases: found.slice(0, limit).map(show), cursor, next: nextPage(found, limit, cursor) };
 }
 
 /**

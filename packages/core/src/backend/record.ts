@@ -4,19 +4,14 @@
  */
 
 import { LeaseError } from "../errors.js";
-import {
-  type Blocker,
-  type Claim,
-  type Lease,
-  type LeaseState,
-  MAX_BLOCKERS,
-  type Metadata,
-  type Refusal,
-} from "../model/model.js";
+import type { Blocker, Claim, Lease, LeaseEnd, LeaseState, Metadata, Refusal } from "../model/model.js";
 import { firstConflict, overlaps } from "../model/rule.js";
 import type { ChangesOptions, LeaseQuery } from "./backend.js";
 
-/** A lease in a store. Times named `…Wall` are ms since the Unix epoch, the others are on the store's clock. */
+/**
+ * A lease in a store. Times named `…Wall` are ms since the Unix epoch. When it ends is not among it: how a store knows
+ * that is its own affair.
+ */
 export interface LeaseRecord {
   readonly id: string;
   readonly agentId: string;
@@ -24,7 +19,6 @@ export interface LeaseRecord {
   state: LeaseState;
   readonly token: number;
   readonly ttlMs: number;
-  expires: number;
   readonly requestedWall: number;
   acquiredWall: number | null;
   renewals: number;
@@ -35,12 +29,27 @@ export interface LeaseRecord {
   revoking: RevokingRecord | null;
 }
 
-/** A soft revoke under way; renewals are refused from `refusedFrom` on. */
+/** A soft revoke under way; renewals are refused from `refusedFrom` on, which is on the clock of {@link Moment.now}. */
 export interface RevokingRecord {
   readonly by: string;
   readonly reason: string | null;
   readonly refusedFrom: number;
 }
+
+/** How an id ended, which is remembered so that it has one life. */
+export interface EndRecord extends Act {
+  readonly agentId: string;
+  readonly end: LeaseEnd;
+}
+
+/** Who ended or revoked a lease and why, where that is not its own agent; otherwise both are `null`. */
+export interface Act {
+  readonly by: string | null;
+  readonly reason: string | null;
+}
+
+/** The agent's own act. */
+export const NO_ACT: Act = Object.freeze({ by: null, reason: null });
 
 /** The moment an answer is given, on both clocks of the store. */
 export interface Moment {
@@ -50,8 +59,12 @@ export interface Moment {
   readonly wallNow: number;
 }
 
-/** What callers are shown of a record at a moment. */
-export function leaseOf(record: LeaseRecord, { now, wallNow }: Moment): Lease {
+/**
+ * What callers are shown of a record at a moment.
+ *
+ * @param leftMs - how long its holder may still rely on it; negative once its time is over
+ */
+export function leaseOf(record: LeaseRecord, leftMs: number, { now, wallNow }: Moment): Lease {
   const ended = record.state !== "pending" && record.state !== "active";
   return {
     id: record.id,
@@ -60,10 +73,10 @@ export function leaseOf(record: LeaseRecord, { now, wallNow }: Moment): Lease {
     state: record.state,
     token: record.token,
     ttlMs: record.ttlMs,
-    expiresInMs: ended ? 0 : Math.max(0, record.expires - now),
+    expiresInMs: ended ? 0 : Math.max(0, leftMs),
     requestedAt: timestamp(record.requestedWall),
     acquiredAt: record.acquiredWall === null ? null : timestamp(record.acquiredWall),
-    expiresAt: timestamp(wallNow + record.expires - now),
+    expiresAt: timestamp(wallNow + leftMs),
     renewals: record.renewals,
     maxRenewals: record.maxRenewals,
     holding: record.holding,
@@ -88,40 +101,49 @@ export function timestamp(wallMs: number): string {
   return made.text;
 }
 
-/** Answers given in one millisecond name the same few moments, and writing one out costs as much as a look-up. */
+/** Recent timestamps: answers within a millisecond repeat the same few, and formatting one costs as much as a look-up. */
 const RECENT = 64;
 const recent: { readonly wallMs: number; readonly text: string }[] = [];
 
+/** A lease in the way of a request, as far as a refusal shows it. */
+export interface Obstacle {
+  readonly lease: Pick<LeaseRecord, "id" | "agentId" | "claims" | "state" | "token" | "reason">;
+  /** How long it may still be in the way. */
+  readonly blocksMs: number;
+}
+
 /**
- * Tells a caller what stands in the way of its claims.
+ * What a refused request is shown.
  *
- * @param blockers - all of them, in order of their tokens; at least one
+ * @param obstacles - the first {@link MAX_BLOCKERS} by token; at least one
+ * @param blockerCount - how many there are in all
+ * @param retryInMs - when the first of all of them may end by itself
  */
-export function refusalOf(claims: readonly Claim[], blockers: readonly LeaseRecord[], now: number): Refusal {
+export function refusalOf(
+  claims: readonly Claim[],
+  obstacles: readonly Obstacle[],
+  blockerCount: number,
+  retryInMs: number,
+): Refusal {
   return {
-    blockers: blockers.slice(0, MAX_BLOCKERS).map((blocker) => blockerOf(claims, blocker, now)),
-    blockerCount: blockers.length,
-    position: blockers.length + 1,
-    retryInMs: Math.max(0, soonestExpiry(blockers) - now),
+    blockers: obstacles.map((obstacle) => blockerOf(claims, obstacle)),
+    blockerCount,
+    position: blockerCount + 1,
+    retryInMs: Math.max(0, retryInMs),
   };
 }
 
-/** When the first of these leases ends unless renewed; `Infinity` for none. There may be very many. */
-export function soonestExpiry(leases: readonly Pick<LeaseRecord, "expires">[]): number {
-  return leases.reduce((soonest, lease) => Math.min(soonest, lease.expires), Number.POSITIVE_INFINITY);
-}
-
-function blockerOf(claims: readonly Claim[], record: LeaseRecord, now: number): Blocker {
-  const claim = firstConflict(claims, record.claims) as Claim;
+function blockerOf(claims: readonly Claim[], { lease, blocksMs }: Obstacle): Blocker {
+  const claim = firstConflict(claims, lease.claims) as Claim;
   return {
-    id: record.id,
-    agentId: record.agentId,
+    id: lease.id,
+    agentId: lease.agentId,
     resource: claim.resource,
     mode: claim.mode,
-    state: record.state as Blocker["state"],
-    token: record.token,
-    reason: record.reason,
-    expiresInMs: Math.max(0, record.expires - now),
+    state: lease.state as Blocker["state"],
+    token: lease.token,
+    reason: lease.reason,
+    expiresInMs: Math.max(0, blocksMs),
   };
 }
 

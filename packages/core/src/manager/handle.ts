@@ -137,21 +137,11 @@ export class Handle implements LeaseHandle, Renewable {
     this.#throwIfOver();
     let result = await this.#context.renewer.renewNow(this, options.ttlMs);
     this.#throwIfOver();
-    if (this.#wasRepeat(result, options.ttlMs)) {
+    if (result.status === "renewed" && result.repeated) {
       result = await this.#context.renewer.renewNow(this, options.ttlMs);
       this.#throwIfOver();
     }
     if (result.status === "renewal-limit") throw this.#limitError();
-  }
-
-  /**
-   * Whether a renewal gave less than it asked for: it repeated one that was counted and whose answer was lost, and a
-   * repeat extends nothing.
-   */
-  #wasRepeat(result: RenewResult, ttlMs: number = this.#lease.ttlMs): boolean {
-    const { clockGranularityMs, remainingStepMs } = this.#context.backend.limits;
-    if (result.status !== "renewed") return false;
-    return result.lease.expiresInMs + clockGranularityMs + remainingStepMs < ttlMs;
   }
 
   acquire(resources: Resources, options: AcquireOptions = {}): Promise<LeaseHandle> {
@@ -230,6 +220,9 @@ export class Handle implements LeaseHandle, Renewable {
         return;
       case "expired":
         this.#lose("expired");
+        return;
+      case "out-of-order":
+        this.#onRenewed(result.lease, sent);
         return;
       default:
         this.#lose("not-found");

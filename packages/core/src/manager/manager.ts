@@ -82,7 +82,7 @@ class Manager implements LeaseManager {
       clock,
       random,
       createId: () => createLeaseId(clock.wallNow()),
-      marginOf: (expiresInMs) => backend.limits.clockGranularityMs + expiresInMs * DEFAULTS.driftPart,
+      marginOf: (expiresInMs) => 1 + expiresInMs * DEFAULTS.driftPart,
       onCleanup: (cleanup) => this.#track(cleanup),
       giveUp: this.#giveUp.signal,
       renewer: new Renewer(backend, clock),

@@ -31,7 +31,7 @@ export async function revokeAgent(
   { by, reason = undefined, graceMs = 0 }: RevokeOptions,
 ): Promise<Lease[]> {
   // Also where there is nothing to revoke.
-  checkRevoke({ by, reason: reason ?? null, graceMs }, "", backend.limits);
+  checkRevoke({ by, reason: reason ?? null, graceMs }, "");
   const revoked: Lease[] = [];
   const done = new Set<string>();
   for (let round = 0; round < MAX_ROUNDS; round += 1) {

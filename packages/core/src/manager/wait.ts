@@ -22,7 +22,7 @@ export interface WaitOptions {
 }
 
 /** What is asked for; whether it waits is decided with each attempt. */
-export type Asking = Omit<AcquireRequest, "wait" | "handOff">;
+export type Asking = Omit<AcquireRequest, "wait">;
 
 /** How waiting ended, where not by an error. */
 export type WaitOutcome =
@@ -116,7 +116,7 @@ class PlaceInLine {
       const wait = sentAt < this.#waitUntil;
       let result: AcquireResult;
       try {
-        result = await this.#context.backend.acquire({ ...this.#request, wait, handOff: wait });
+        result = await this.#context.backend.acquire({ ...this.#request, wait: wait ? "hand-off" : "no" });
         this.#lease = result.status === "ended" ? null : result.lease;
         failures = 0;
       } catch (error) {

@@ -1,47 +1,36 @@
 /**
- * The contract as a program: what every backend must do, step by step, over plain data in memory.
- *
- * Each method is one atomic step at a given moment; there is no time, no waiting and no I/O in here, so that the
- * explorer can copy a store and try every order of steps, and the model test can hold other backends to it. It scans
- * where another backend has an index: it is meant to be read.
+ * A ledger over plain data in memory, and with it a whole store: no time, no waiting and no I/O, so that the explorer can
+ * copy it and try every order of steps.
  */
-import type {
-  AcquireRequest,
-  AcquireResult,
-  LeasePage,
-  LeaseQuery,
-  ReleaseRequest,
-  ReleaseResult,
-  RenewRequest,
-  RenewResult,
-  SweepOptions,
-  SweepResult,
-} from "../backend/backend.js";
-import { DEFAULT_PAGE, DEFAULT_SWEEP_LIMIT } from "../backend/backend.js";
-import { formatCursor, type HistoryBounds } from "../backend/history.js";
-import { nextPage, pageStart } from "../backend/page.js";
 import {
-  differentClaims,
-  type LeaseRecord,
-  leaseOf,
-  type Moment,
-  matchesFilters,
-  notOwner,
-  owns,
-  refusalOf,
-  sameClaims,
-  soonestExpiry,
-} from "../backend/record.js";
-import type { Claim, LeaseEnd, LeaseEvent, LeaseEventType } from "../model/model.js";
-import { blockersOf, firstConflict, isLive } from "../model/rule.js";
+  type AcquireRequest,
+  type AcquireResult,
+  DEFAULT_SWEEP_LIMIT,
+  type LeasePage,
+  type LeaseQuery,
+  type ReleaseRequest,
+  type ReleaseResult,
+  type RenewRequest,
+  type RenewResult,
+  type SweepOptions,
+  type SweepResult,
+} from "../backend/backend.js";
+import { formatCursor, type HistoryBounds } from "../backend/history.js";
+import type { Ledger } from "../backend/ledger.js";
+import { pageOf } from "../backend/page.js";
+import { type Act, type EndRecord, type LeaseRecord, leaseOf, type Moment } from "../backend/record.js";
+import { acquire, expire, release, renew } from "../backend/steps.js";
+import type { Claim, LeaseEvent, LeaseEventType } from "../model/model.js";
+import { coveringSubtrees, subtreeBase } from "../model/resource.js";
+import { firstConflict } from "../model/rule.js";
 import { mintToken } from "../model/token.js";
 
-/** What is remembered of an id after its end, so that it has one life. */
-interface Tombstone {
-  readonly agentId: string;
-  readonly end: LeaseEnd;
-  readonly by: string | null;
-  readonly reason: string | null;
+interface MemoryLease extends LeaseRecord {
+  /** On the clock of {@link Moment.now}. */
+  expires: number;
+}
+
+interface Buried extends EndRecord {
   readonly forgetAt: number;
 }
 
@@ -51,17 +40,21 @@ interface HistoryEntry {
   readonly event: LeaseEvent;
 }
 
-/** The contract's steps over plain data: what `memoryBackend` wraps and the model test compares with. */
-export class MemoryStore {
+/** The contract's steps over plain data, each at a given moment: what `memoryBackend` wraps. */
+export class MemoryStore implements Ledger<MemoryLease, MemoryLease> {
   readonly #epoch: string;
   readonly #endMemoryMs: number;
-  /** Live leases, and dead ones that no step has passed yet. */
-  readonly #leases = new Map<string, LeaseRecord>();
-  readonly #tombstones = new Map<string, Tombstone>();
+  /** Live leases, and ones that are over and that no step has passed yet. */
+  readonly #leases = new Map<string, MemoryLease>();
+  /** Their claims, by resource. */
+  readonly #claims = new Map<string, MemoryLease[]>();
+  #subtrees = 0;
+  readonly #ended = new Map<string, Buried>();
   #history: HistoryEntry[] = [];
   #lastToken = 0;
   #lastSequence = 0;
   #prunedThrough = 0;
+  at: Moment = { now: 0, wallNow: 0 };
 
   constructor(options: { readonly epoch: string; readonly endMemoryMs: number }) {
     this.#epoch = options.epoch;
@@ -69,139 +62,64 @@ export class MemoryStore {
   }
 
   acquire(request: AcquireRequest, at: Moment): AcquireResult {
-    const existing = this.#find(request.id, at);
-    if (existing === undefined) {
-      const tombstone = this.#tombstone(request.id, at);
-      if (tombstone !== undefined) {
-        if (tombstone.agentId !== request.agentId) throw notOwner(request.id);
-        return { status: "ended", end: tombstone.end, by: tombstone.by, reason: tombstone.reason };
-      }
-    } else {
-      if (existing.agentId !== request.agentId) throw notOwner(request.id);
-      if (!sameClaims(existing.claims, request.claims)) throw differentClaims(request.id);
-      if (existing.state === "active")
-        return { status: "granted", lease: leaseOf(existing, at), repeated: true };
-    }
-
-    this.#expireDeadInTheWay(request.claims, at);
-    const asking = existing ?? { token: Number.POSITIVE_INFINITY, claims: request.claims };
-    const blockers = blockersOf(asking, this.#leases.values(), at.now);
-
-    if (blockers.length === 0) {
-      const lease = existing ?? this.#enter(request, at);
-      lease.state = "active";
-      lease.acquiredWall = at.wallNow;
-      lease.expires = at.now + lease.ttlMs;
-      this.#record("acquired", lease, at);
-      return { status: "granted", lease: leaseOf(lease, at), repeated: false };
-    }
-
-    const refusal = refusalOf(request.claims, blockers, at.now);
-    if (!request.wait) {
-      if (existing !== undefined) this.#end(existing, "cancelled", at);
-      return { status: "refused", lease: null, ...refusal };
-    }
-    const lease = existing ?? this.#enter(request, at);
-    lease.expires = at.now + request.waitTtlMs;
-    if (existing === undefined) this.#record("queued", lease, at);
-    return { status: "refused", lease: leaseOf(lease, at), ...refusal };
-  }
-
-  /**
-   * Whether a pending request may have reached its turn, and if not, when time alone could bring it.
-   * An id that is not pending has nothing to wait for.
-   */
-  turn(id: string, at: Moment): { readonly reached: boolean; readonly lookAgainAt: number } {
-    const lease = this.#leases.get(id);
-    if (lease?.state !== "pending" || !isLive(lease, at.now)) return { reached: true, lookAgainAt: at.now };
-    const blockers = blockersOf(lease, this.#leases.values(), at.now);
-    const lookAgainAt = soonestExpiry([lease, ...blockers]);
-    return { reached: blockers.length === 0, lookAgainAt };
+    this.at = at;
+    return acquire(this, request);
   }
 
   renew(request: RenewRequest, at: Moment): RenewResult {
-    const lease = this.#find(request.id, at);
-    if (lease === undefined) return this.#renewEnded(request, at);
-    if (!owns(request, lease)) return { status: "not-owner" };
-    if (lease.state === "pending") return { status: "pending" };
-    if (lease.revoking !== null && at.now >= lease.revoking.refusedFrom) {
-      return { status: "revoked", by: lease.revoking.by, reason: lease.revoking.reason };
-    }
-    const renewal = request.renewal ?? lease.renewals + 1;
-    // A repeat extends nothing either: repeated at the limit, it would otherwise hold for ever.
-    if (renewal > lease.renewals) {
-      if (lease.maxRenewals !== null && renewal > lease.maxRenewals) {
-        return { status: "renewal-limit", maxRenewals: lease.maxRenewals };
-      }
-      lease.renewals = renewal;
-      lease.expires = Math.max(lease.expires, at.now + (request.ttlMs ?? lease.ttlMs));
-      this.#record("renewed", lease, at);
-    }
-    return { status: "renewed", lease: leaseOf(lease, at) };
+    this.at = at;
+    return renew(this, request);
   }
 
   release(request: ReleaseRequest, at: Moment): ReleaseResult {
-    const lease = this.#find(request.id, at);
-    if (request.kind === "revoke") return lease ? this.#revoke(lease, request, at) : { status: "not-found" };
+    this.at = at;
+    return release(this, request);
+  }
 
-    if (lease === undefined) {
-      const tombstone = this.#tombstone(request.id, at);
-      if (tombstone !== undefined && tombstone.agentId !== request.agentId) return { status: "not-owner" };
-      if (request.kind === "abandon")
-        this.#bury(tombstone ?? { ...request, end: "cancelled" }, request.id, at);
-      return { status: "not-found" };
-    }
-    if (!owns(request, lease)) return { status: "not-owner" };
-    const end = lease.state === "pending" ? "cancelled" : "released";
-    this.#end(lease, end, at);
-    if (request.kind === "abandon") this.#bury({ ...request, end }, request.id, at);
-    return { status: end };
+  /** Whether a pending request may be granted, and if not, when time alone could bring that. */
+  turn(id: string, at: Moment): { readonly reached: boolean; readonly lookAgainAt: number } {
+    this.at = at;
+    const lease = this.#leases.get(id);
+    if (lease?.state !== "pending" || this.isOver(lease)) return { reached: true, lookAgainAt: at.now };
+    const blockers = this.rivals(lease.claims).filter(
+      (rival) => rival.token < lease.token && !this.isOver(rival),
+    );
+    const lookAgainAt = blockers.reduce((soonest, { expires }) => Math.min(soonest, expires), lease.expires);
+    return { reached: blockers.length === 0, lookAgainAt };
   }
 
   list(query: LeaseQuery, at: Moment): LeasePage {
-    const limit = query.limit ?? DEFAULT_PAGE;
-    const start = pageStart(query);
-    const cursor = start.cursor ?? formatCursor(this.#epoch, this.#lastSequence);
-    const found = [...this.#leases.values()]
-      .filter((lease) => isLive(lease, at.now) && lease.token > start.token)
-      .filter((lease) => query.state === undefined || lease.state === query.state)
-      .filter((lease) => matchesFilters(lease, query))
-      .sort((a, b) => a.token - b.token);
-    const page = found.slice(0, limit);
-    return {
-      leases: page.map((lease) => leaseOf(lease, at)),
-      cursor,
-      next: nextPage(found, limit, cursor),
-    };
+    this.at = at;
+    const live = [...this.#leases.values()].filter((lease) => !this.isOver(lease));
+    return pageOf(live, query, formatCursor(this.#epoch, this.#lastSequence), (lease) => this.#shown(lease));
   }
 
   sweep(options: SweepOptions, at: Moment): SweepResult {
-    const dead = [...this.#leases.values()]
-      .filter((lease) => !isLive(lease, at.now))
+    this.at = at;
+    const over = [...this.#leases.values()]
+      .filter((lease) => this.isOver(lease))
       .sort((a, b) => a.token - b.token)
       .slice(0, options.limit ?? DEFAULT_SWEEP_LIMIT);
-    for (const lease of dead) this.#expire(lease, at);
-    for (const [id, tombstone] of this.#tombstones) {
-      if (at.now >= tombstone.forgetAt) this.#tombstones.delete(id);
-    }
-    return { expired: dead.map((lease) => leaseOf(lease, at)), pruned: this.#prune(options, at) };
+    for (const lease of over) expire(this, lease);
+    for (const [id, { forgetAt }] of this.#ended) if (at.now >= forgetAt) this.#ended.delete(id);
+    return { expired: over.map((lease) => this.#shown(lease)), pruned: this.#prune(options, at) };
   }
 
   /** Up to `limit` events after a position, oldest first. */
-  eventsAfter(sequence: number, limit: number): { readonly sequence: number; readonly event: LeaseEvent }[] {
-    const start = this.#history.findIndex((entry) => entry.sequence > sequence);
-    return start < 0 ? [] : this.#history.slice(start, start + limit);
+  eventsAfter(sequence: number, limit: number): readonly HistoryEntry[] {
+    const start = Math.max(0, sequence - this.#prunedThrough);
+    return this.#history.slice(start, start + limit);
   }
 
   bounds(): HistoryBounds {
     return { epoch: this.#epoch, prunedThrough: this.#prunedThrough, last: this.#lastSequence };
   }
 
-  /** A store in the same state that shares nothing that changes: what lets the explorer try every next step. */
+  /** A store in the same state that shares nothing that changes. */
   clone(): MemoryStore {
     const copy = new MemoryStore({ epoch: this.#epoch, endMemoryMs: this.#endMemoryMs });
-    for (const [id, lease] of this.#leases) copy.#leases.set(id, { ...lease });
-    for (const [id, tombstone] of this.#tombstones) copy.#tombstones.set(id, tombstone);
+    for (const lease of this.#leases.values()) copy.#add({ ...lease });
+    for (const [id, ended] of this.#ended) copy.#ended.set(id, ended);
     copy.#history = [...this.#history];
     copy.#lastToken = this.#lastToken;
     copy.#lastSequence = this.#lastSequence;
@@ -209,129 +127,119 @@ export class MemoryStore {
     return copy;
   }
 
-  /** The lease of an id if it is live; a dead one is ended on the way. */
-  #find(id: string, at: Moment): LeaseRecord | undefined {
-    const lease = this.#leases.get(id);
-    if (lease === undefined || isLive(lease, at.now)) return lease;
-    this.#expire(lease, at);
-    return undefined;
+  // The ledger
+
+  lease(id: string): MemoryLease | undefined {
+    return this.#leases.get(id);
   }
 
-  #enter(request: AcquireRequest, at: Moment): LeaseRecord {
-    this.#lastToken = mintToken(this.#lastToken, at.wallNow);
-    const lease: LeaseRecord = {
-      id: request.id,
-      agentId: request.agentId,
-      claims: frozen(request.claims.map(({ resource, mode }) => ({ resource, mode }))),
-      state: "pending",
-      token: this.#lastToken,
-      ttlMs: request.ttlMs,
-      expires: at.now,
-      requestedWall: at.wallNow,
-      acquiredWall: null,
-      renewals: 0,
-      maxRenewals: request.maxRenewals,
-      holding: frozen([...request.holding]),
-      reason: request.reason,
-      metadata: frozen(structuredClone(request.metadata)),
-      revoking: null,
-    };
-    this.#leases.set(lease.id, lease);
+  ended(id: string): EndRecord | undefined {
+    const ended = this.#ended.get(id);
+    return ended !== undefined && this.at.now < ended.forgetAt ? ended : undefined;
+  }
+
+  rivals(claims: readonly Claim[]): readonly MemoryLease[] {
+    const rivals = new Set<MemoryLease>();
+    for (const claim of claims) {
+      for (const lease of this.#near(claim.resource)) {
+        if (firstConflict([claim], lease.claims)) rivals.add(lease);
+      }
+    }
+    return rivals.size < 2 ? [...rivals] : [...rivals].sort((a, b) => a.token - b.token);
+  }
+
+  read(lease: MemoryLease): MemoryLease {
     return lease;
   }
 
-  #expireDeadInTheWay(claims: readonly Claim[], at: Moment): void {
-    for (const lease of [...this.#leases.values()]) {
-      if (!isLive(lease, at.now) && firstConflict(claims, lease.claims)) this.#expire(lease, at);
-    }
+  isOver(lease: MemoryLease): boolean {
+    return this.at.now >= lease.expires;
   }
 
-  /** Ends a lease that is past its time: as revoked, if that is what its holder was told. */
-  #expire(lease: LeaseRecord, at: Moment): void {
-    const { revoking } = lease;
-    if (revoking === null) this.#end(lease, "expired", at);
-    else this.#end(lease, "revoked", at, revoking);
+  blocksMs(lease: MemoryLease): number {
+    return lease.expires - this.at.now;
   }
 
-  #revoke(lease: LeaseRecord, request: ReleaseRequest & { kind: "revoke" }, at: Moment): ReleaseResult {
-    if (lease.state === "pending" || request.graceMs === 0) {
-      this.#end(lease, "revoked", at, request);
-      return { status: "revoked" };
-    }
-    const refusedFrom = at.now + request.graceMs;
-    if (lease.revoking === null || refusedFrom < lease.revoking.refusedFrom) {
-      lease.revoking = { by: request.by, reason: request.reason, refusedFrom };
-      this.#record("revoking", lease, at, request);
-    }
-    return { status: "revoking" };
+  holdsMs(lease: MemoryLease): number {
+    return lease.expires - this.at.now;
   }
 
-  #end(lease: LeaseRecord, end: LeaseEnd, at: Moment, act: Act = NOBODY): void {
+  nextToken(): number {
+    this.#lastToken = mintToken(this.#lastToken, this.at.wallNow);
+    return this.#lastToken;
+  }
+
+  insert(record: LeaseRecord, forMs: number): MemoryLease {
+    const lease = { ...record, expires: this.at.now + forMs };
+    this.#add(lease);
+    return lease;
+  }
+
+  extend(lease: MemoryLease, forMs: number): void {
+    lease.expires = this.at.now + forMs;
+  }
+
+  save(lease: MemoryLease, forMs?: number): void {
+    if (forMs !== undefined) this.extend(lease, forMs);
+  }
+
+  remove(lease: MemoryLease): void {
     this.#leases.delete(lease.id);
-    lease.state = end;
-    if (end === "expired" || end === "revoked")
-      this.#bury({ ...act, agentId: lease.agentId, end }, lease.id, at);
-    this.#record(end, lease, at, act);
+    for (const { resource } of lease.claims) {
+      if (subtreeBase(resource) !== null) this.#subtrees -= 1;
+      const others = this.#on(resource).filter((other) => other !== lease);
+      if (others.length === 0) this.#claims.delete(resource);
+      else this.#claims.set(resource, others);
+    }
   }
 
-  #bury(of: Pick<Tombstone, "agentId" | "end"> & Partial<Act>, id: string, at: Moment): void {
-    this.#tombstones.set(id, {
-      agentId: of.agentId,
-      end: of.end,
-      by: of.by ?? null,
-      reason: of.reason ?? null,
-      forgetAt: at.now + this.#endMemoryMs,
-    });
+  bury(id: string, ended: EndRecord): void {
+    this.#ended.set(id, { ...ended, forgetAt: this.at.now + this.#endMemoryMs });
   }
 
-  #tombstone(id: string, at: Moment): Tombstone | undefined {
-    const tombstone = this.#tombstones.get(id);
-    return tombstone !== undefined && at.now < tombstone.forgetAt ? tombstone : undefined;
-  }
-
-  #renewEnded(request: RenewRequest, at: Moment): RenewResult {
-    const tombstone = this.#tombstone(request.id, at);
-    if (tombstone === undefined) return { status: "not-found" };
-    if (tombstone.agentId !== request.agentId) return { status: "not-owner" };
-    if (tombstone.end === "expired") return { status: "expired" };
-    if (tombstone.end === "revoked") return { status: "revoked", by: tombstone.by, reason: tombstone.reason };
-    return { status: "not-found" };
-  }
-
-  #record(type: LeaseEventType, lease: LeaseRecord, at: Moment, act: Act = NOBODY): void {
+  record(type: LeaseEventType, lease: MemoryLease, { by, reason }: Act): void {
     this.#lastSequence += 1;
     const event: LeaseEvent = {
       cursor: formatCursor(this.#epoch, this.#lastSequence),
       type,
-      at: new Date(at.wallNow).toISOString(),
-      lease: leaseOf(lease, at),
-      by: act.by,
-      reason: act.reason,
+      at: new Date(this.at.wallNow).toISOString(),
+      lease: this.#shown(lease),
+      by,
+      reason,
     };
-    this.#history.push({ sequence: this.#lastSequence, wallNow: at.wallNow, event });
+    this.#history.push({ sequence: this.#lastSequence, wallNow: this.at.wallNow, event });
   }
 
-  #prune(options: SweepOptions, at: Moment): number {
-    if (options.historyRetentionMs === undefined) return 0;
-    const keepFrom = at.wallNow - options.historyRetentionMs;
-    const kept = this.#history.findIndex((entry) => entry.wallNow >= keepFrom);
+  /** The leases among which all that claim something that overlaps a resource are. */
+  #near(resource: string): Iterable<MemoryLease> {
+    if (subtreeBase(resource) !== null) return this.#leases.values();
+    if (this.#subtrees === 0) return this.#on(resource);
+    return [resource, ...coveringSubtrees(resource)].flatMap((each) => this.#on(each));
+  }
+
+  #on(resource: string): readonly MemoryLease[] {
+    return this.#claims.get(resource) ?? [];
+  }
+
+  #add(lease: MemoryLease): void {
+    this.#leases.set(lease.id, lease);
+    for (const { resource } of lease.claims) {
+      if (subtreeBase(resource) !== null) this.#subtrees += 1;
+      const claims = this.#claims.get(resource);
+      if (claims === undefined) this.#claims.set(resource, [lease]);
+      else claims.push(lease);
+    }
+  }
+
+  #shown(lease: MemoryLease) {
+    return leaseOf(lease, this.holdsMs(lease), this.at);
+  }
+
+  #prune({ historyRetentionMs }: SweepOptions, { wallNow }: Moment): number {
+    if (historyRetentionMs === undefined) return 0;
+    const kept = this.#history.findIndex((entry) => entry.wallNow >= wallNow - historyRetentionMs);
     const pruned = this.#history.splice(0, kept < 0 ? this.#history.length : kept);
     this.#prunedThrough = pruned.at(-1)?.sequence ?? this.#prunedThrough;
     return pruned.length;
   }
-}
-
-/** Who ended a lease and why, where that is not the agent itself. */
-interface Act {
-  readonly by: string | null;
-  readonly reason: string | null;
-}
-
-const NOBODY: Act = Object.freeze({ by: null, reason: null });
-
-/** Answers hand these out as they are kept: whoever changes an answer must not change the store. */
-function frozen<T>(data: T): T {
-  if (typeof data !== "object" || data === null) return data;
-  for (const part of Object.values(data)) frozen(part);
-  return Object.freeze(data);
 }

@@ -113,15 +113,19 @@ export const MAX_METADATA_BYTES = 4096;
  * What can happen to a lease. `revoking` is the request of a soft revoke; every other one is a transition
  * between states (or, `renewed`, of the expiry).
  */
-export type LeaseEventType =
-  | "queued"
-  | "acquired"
-  | "renewed"
-  | "revoking"
-  | "released"
-  | "expired"
-  | "revoked"
-  | "cancelled";
+export const LEASE_EVENT_TYPES = Object.freeze([
+  "queued",
+  "acquired",
+  "renewed",
+  "revoking",
+  "released",
+  "expired",
+  "revoked",
+  "cancelled",
+] as const);
+
+/** One of {@link LEASE_EVENT_TYPES}. */
+export type LeaseEventType = (typeof LEASE_EVENT_TYPES)[number];
 
 /** One entry of the change feed, written in the same atomic step as what it tells. */
 export interface LeaseEvent {

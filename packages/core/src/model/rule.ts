@@ -1,8 +1,8 @@
 /**
  * The one rule: a lease is granted when none of its claims conflicts with a claim of an earlier live lease.
  *
- * Pure functions, no state. The memory, SQLite and etcd backends call them; where a store must decide on its own
- * (a Redis script) it restates them and the model test holds it to these.
+ * Pure functions, no state. Stores look for conflicts by key and call these where they compare; where a store must
+ * decide on its own (a Redis script) it restates them, and the model test holds it to these.
  */
 import type { Claim } from "./model.js";
 import { subtreeBase } from "./resource.js";
@@ -22,34 +22,18 @@ export function firstConflict<C extends Claim>(ours: readonly Claim[], theirs: r
   return theirs.find((theirClaim) => ours.some((ourClaim) => conflicts(ourClaim, theirClaim))) ?? null;
 }
 
-/** What the rule needs to know of a lease. `expires` is on the backend's clock. */
-export interface Standing {
-  readonly token: number;
-  readonly claims: readonly Claim[];
-  readonly expires: number;
-}
-
-/** Live: pending or active (the caller passes no ended lease) and not past its time. */
-export function isLive(lease: Standing, now: number): boolean {
-  return now < lease.expires;
-}
-
 /**
- * The earlier live leases that stand in the way of a request, in order of their tokens. Empty: the request is
- * granted. A request that has no token yet comes after all: pass `Infinity`.
+ * The earlier leases in the way of a request, in order of their tokens. Empty: the request is granted.
+ *
+ * @param live - pending and active leases whose time is not over
  */
-export function blockersOf<L extends Standing>(
+export function blockersOf<L extends { readonly token: number; readonly claims: readonly Claim[] }>(
   request: { readonly token: number; readonly claims: readonly Claim[] },
-  leases: Iterable<L>,
-  now: number,
+  live: readonly L[],
 ): L[] {
-  const blockers: L[] = [];
-  for (const lease of leases) {
-    if (lease.token < request.token && isLive(lease, now) && firstConflict(request.claims, lease.claims)) {
-      blockers.push(lease);
-    }
-  }
-  return blockers.sort((a, b) => a.token - b.token);
+  return live
+    .filter((lease) => lease.token < request.token && firstConflict(request.claims, lease.claims))
+    .sort((a, b) => a.token - b.token);
 }
 
 function contains(subtree: string, resource: string): boolean {

@@ -1,5 +1,6 @@
 import { getEventListeners } from "node:events";
-import { type AcquireRequest, LeaseError } from "@lease/core";
+import { LeaseError } from "@lease/core";
+import type { AcquireRequest } from "@lease/core/backend";
 import { expect, test } from "vitest";
 import { meddled, rejection, settled, world } from "./support.js";
 

@@ -1,4 +1,5 @@
-import { type AcquireRequest, type AcquireResult, LeaseError } from "@lease/core";
+import { LeaseError } from "@lease/core";
+import type { AcquireRequest, AcquireResult } from "@lease/core/backend";
 import { expect, test } from "vitest";
 import { meddled, rejection, settled, world } from "./support.js";
 
@@ -41,7 +42,7 @@ test("tryAcquire gives the lease when it is free", async () => {
 test("a waiter gets its turn at the release, by one question", async () => {
   const { manager, backend } = world();
   const held = await manager({ agentId: "bob" }).acquire("a");
-  const asked: boolean[] = [];
+  const asked: string[] = [];
   const counting = meddled(backend, {
     acquire: (request) => {
       asked.push(request.wait);

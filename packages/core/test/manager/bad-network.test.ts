@@ -2,14 +2,8 @@
  * Managers on a network that loses, delays and doubles messages, in some hundreds of random stories: whatever happens,
  * no two of them believe in conflicting leases, and once all are closed nothing is left behind.
  */
-import {
-  type Claim,
-  conflicts,
-  createLeaseManager,
-  type LeaseHandle,
-  listAll,
-  memoryBackend,
-} from "@lease/core";
+import { type Claim, createLeaseManager, type LeaseHandle, listAll, memoryBackend } from "@lease/core";
+import { conflicts } from "@lease/core/backend";
 import { expect, test } from "vitest";
 import { type Fault, type FaultyCall, faulty } from "../../../testing/src/faulty.js";
 import { simulatedClock } from "../../../testing/src/simulated-clock.js";

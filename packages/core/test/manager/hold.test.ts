@@ -1,4 +1,5 @@
-import { LeaseError, type RenewRequest } from "@lease/core";
+import { LeaseError } from "@lease/core";
+import type { RenewRequest } from "@lease/core/backend";
 import { expect, test } from "vitest";
 import { meddled, rejection, settled, world } from "./support.js";
 

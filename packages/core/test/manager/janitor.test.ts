@@ -1,4 +1,5 @@
-import { createJanitor, createLeaseId, type LeaseBackend, LeaseError, type SweepResult } from "@lease/core";
+import { createJanitor, createLeaseId, type LeaseBackend, LeaseError } from "@lease/core";
+import type { SweepResult } from "@lease/core/backend";
 import { expect, test } from "vitest";
 import { meddled, settled, world } from "./support.js";
 
@@ -7,7 +8,7 @@ function leave(backend: LeaseBackend, resource: string, ttlMs: number) {
   const claims = [{ resource, mode: "exclusive" as const }];
   const rest = {
     maxRenewals: null,
-    wait: false,
+    wait: "no" as const,
     waitTtlMs: 1_000,
     holding: [],
     reason: null,

@@ -102,7 +102,7 @@ test("a circle that nobody refused is found, told with its youngest request, and
       ttlMs: 60_000,
       waitTtlMs: 60_000,
       maxRenewals: null,
-      wait: true,
+      wait: "queue" as const,
       reason: null,
       metadata: null,
     };

@@ -43,8 +43,7 @@ export const badInputCases: Cases = {
       ...each("ttlMs", [...BAD_NUMBERS, 0, undefined]),
       ...each("waitTtlMs", [...BAD_NUMBERS, 0, undefined]),
       ...each("maxRenewals", [...BAD_NUMBERS.filter((value) => value !== null), undefined]),
-      ...each("wait", [undefined, null, 0, 1, "yes"]),
-      ...each("handOff", [null, 0, 1, "yes"]),
+      ...each("wait", [undefined, null, 0, 1, true, false, "yes", "handOff"]),
       ...each("holding", [undefined, null, {}, "a"]),
       ["holding", [...holding, "x"], "holding[2]"],
       ["holding", [null], "holding[0]"],
@@ -54,7 +53,11 @@ export const badInputCases: Cases = {
       ...each("metadata", [{ a: undefined }, { a: () => {} }, { a: Number.NaN }, { a: 1n }, { a: "\ud800" }]),
       ...each("metadata", [{ a: -0 }, { "\udc00": 1 }, { a: new Date() }, { a: "x".repeat(5000) }]),
     ];
-    await refusesAll(c, bads, (over) => (on) => on.acquire({ ...c.request("r", { wait: true }), ...over }));
+    await refusesAll(
+      c,
+      bads,
+      (over) => (on) => on.acquire({ ...c.request("r", { wait: "queue" }), ...over }),
+    );
   },
 
   async "renew refuses what is not valid, names the field, and writes nothing"(c) {

@@ -1,19 +1,15 @@
 /** What a case works with: two clients of one empty namespace, time, and the questions that most cases ask. */
+import type { Claim, Lease, LeaseBackend, LeaseEvent, LeaseEventType } from "@lease/core";
 import type {
   AcquireRequest,
   AcquireResult,
   BackendLimits,
   ChangesOptions,
-  Claim,
-  Lease,
-  LeaseBackend,
-  LeaseEvent,
-  LeaseEventType,
   LeaseQuery,
   ReleaseResult,
   RenewRequest,
   RenewResult,
-} from "@lease/core";
+} from "@lease/core/backend";
 import { CheckFailed, check, equal } from "../assert.js";
 import { auditFeed } from "../audit.js";
 import { acquireRequest } from "../request.js";
@@ -101,7 +97,7 @@ export class CaseContext {
 
   /** Asks and must be told to wait in line. */
   async queue(wanted: Wanted, over: Over = {}): Promise<Lease> {
-    const { lease } = await this.refused(this.request(wanted, { wait: true, ...over }), over.on);
+    const { lease } = await this.refused(this.request(wanted, { wait: "queue", ...over }), over.on);
     check(lease !== null, "a request that waits is answered with its pending lease");
     return lease;
   }
@@ -124,7 +120,7 @@ export class CaseContext {
   again(lease: Lease, over: Over = {}): Promise<AcquireResult> {
     const { id, agentId, claims, ttlMs } = lease;
     return (over.on ?? this.backend).acquire(
-      this.request(claims, { id, agentId, ttlMs, wait: true, ...over }),
+      this.request(claims, { id, agentId, ttlMs, wait: "queue", ...over }),
     );
   }
 

@@ -1,33 +1,33 @@
+import { MAX_TTL_MS } from "@lease/core/backend";
 import { check, equal, rejects, within } from "../assert.js";
 import type { Cases } from "./context.js";
+import { GRAIN_MS } from "./time.js";
 
 export const limitCases: Cases = {
   async "the limits make sense together"(c) {
-    const { minTtlMs, maxTtlMs, ttlStepMs, maxClaims, expirySlackMs, endMemoryMs, clockGranularityMs } =
-      c.limits;
-    for (const [name, value] of Object.entries({ minTtlMs, maxTtlMs, ttlStepMs, maxClaims, endMemoryMs })) {
+    const { minTtlMs, ttlStepMs, maxClaims, expirySlackMs, endMemoryMs, orphanSlackTtls } = c.limits;
+    for (const [name, value] of Object.entries({ minTtlMs, ttlStepMs, maxClaims, endMemoryMs })) {
       check(
         Number.isSafeInteger(value) && value >= 1,
         `${name} is a whole number of at least 1, got ${value}`,
       );
     }
-    check(minTtlMs <= maxTtlMs, "minTtlMs is not above maxTtlMs");
-    check(expirySlackMs >= 0 && Number.isFinite(expirySlackMs), "expirySlackMs is a duration");
+    check(minTtlMs <= MAX_TTL_MS, "minTtlMs is not above MAX_TTL_MS");
     check(
-      clockGranularityMs > 0 && clockGranularityMs <= minTtlMs,
-      "a TTL is at least one grain of the clock",
+      expirySlackMs >= GRAIN_MS && Number.isFinite(expirySlackMs),
+      "expirySlackMs is a duration of at least a grain of the clock",
     );
-    within(c.limits.remainingStepMs, 1, ttlStepMs, "remainingStepMs");
-    for (const name of ["recordsRenewals", "countsEveryRenewal", "mayEndEarly"] as const) {
-      equal(typeof c.limits[name], "boolean", name);
-    }
+    check(orphanSlackTtls >= 0 && Number.isFinite(orphanSlackTtls), "orphanSlackTtls is a number");
+    check(["recorded", "counted", "uncounted"].includes(c.limits.renewals), "renewals is one of its three");
+    equal(typeof c.limits.mayEndEarly, "boolean", "mayEndEarly");
     check(["kept", "compacted"].includes(c.limits.history), "history is one of its two");
     equal({ ...c.other.limits }, { ...c.limits }, "two clients of one namespace declare the same");
     check(c.backend.kind.length > 0, "the backend says what kind it is");
   },
 
   async "the shortest and the longest TTL are taken, and one millisecond beyond is refused"(c) {
-    const { minTtlMs, maxTtlMs, ttlStepMs } = c.limits;
+    const { minTtlMs, ttlStepMs } = c.limits;
+    const maxTtlMs = MAX_TTL_MS;
     const longest = await c.hold("longest", { ttlMs: maxTtlMs, waitTtlMs: maxTtlMs });
     within(longest.expiresInMs, maxTtlMs - 60_000, maxTtlMs + ttlStepMs, "expiresInMs of the longest");
     const shortest = await c.hold("shortest", { ttlMs: minTtlMs, waitTtlMs: minTtlMs });
@@ -60,13 +60,13 @@ export const limitCases: Cases = {
   },
 
   async "TTLs are rounded up to the step, never down"(c) {
-    const { ttlStepMs, minTtlMs, maxTtlMs } = c.limits;
-    const asked = Math.min(Math.max(minTtlMs, 20_000) + 1, maxTtlMs);
+    const { ttlStepMs, minTtlMs } = c.limits;
+    const asked = Math.max(minTtlMs, 20_000) + 1;
     const before = c.time.now();
     const held = await c.hold("r", { ttlMs: asked });
     const took = c.time.now() - before;
     const rounded = Math.ceil(asked / ttlStepMs) * ttlStepMs;
-    within(held.expiresInMs, asked - took - c.limits.clockGranularityMs, rounded, "expiresInMs");
+    within(held.expiresInMs, asked - took - GRAIN_MS, rounded, "expiresInMs");
     within(held.ttlMs, asked, rounded, "ttlMs");
   },
 
@@ -96,7 +96,7 @@ export const limitCases: Cases = {
     const never = c.request("e");
     await c.abandon(never);
     // In real time a good part of the promise is enough: a store that forgets does so at once or at a sweep.
-    const left = c.limits.endMemoryMs - c.limits.clockGranularityMs;
+    const left = c.limits.endMemoryMs - GRAIN_MS;
     await c.time.pass(c.time.clock === undefined ? Math.min(left, c.time.shortMs) : left);
     await c.other.sweep({ historyRetentionMs: 0 });
     c.auditable = false;
@@ -115,6 +115,6 @@ export const limitCases: Cases = {
     await c.renewed(held);
     await c.renewed(held);
     const told = (await c.story(held)).filter((type) => type === "renewed").length;
-    equal(told, c.limits.recordsRenewals ? 2 : 0, "renewed events");
+    equal(told, c.limits.renewals === "recorded" ? 2 : 0, "renewed events");
   },
 };

@@ -7,7 +7,7 @@ export const lineCases: Cases = {
     c,
   ) {
     const held = await c.hold("r");
-    const refused = await c.refused(c.request("r", { agentId: "bob", wait: true, reason: "tests" }));
+    const refused = await c.refused(c.request("r", { agentId: "bob", wait: "queue", reason: "tests" }));
     const { lease } = refused;
     check(lease !== null, "the pending lease is in the answer");
     equal(
@@ -27,7 +27,7 @@ export const lineCases: Cases = {
     const line: Lease[] = [];
     for (const [index, agentId] of ["b", "c", "d", "e"].entries()) {
       const on = index % 2 ? c.backend : c.other;
-      const refused = await c.refused(c.request("r", { agentId, wait: true }), on);
+      const refused = await c.refused(c.request("r", { agentId, wait: "queue" }), on);
       equal(refused.position, index + 2, `position of ${agentId}`);
       line.push(refused.lease as Lease);
     }
@@ -64,15 +64,15 @@ export const lineCases: Cases = {
   async "a waiter that asks without waiting leaves the line"(c) {
     await c.hold("r");
     const pending = await c.queue("r", { agentId: "bob" });
-    const result = await c.again(pending, { wait: false });
+    const result = await c.again(pending, { wait: "no" });
     equal(result.status === "refused" && result.lease, null, "the answer");
     equal(await c.find(pending.id), undefined, "what is left of it");
     equal(await c.story(pending), ["queued", "cancelled"], "the history");
   },
 
   async "a free resource is granted to who waits and to who does not, alike"(c) {
-    equal((await c.hold("a", { wait: true })).state, "active", "with wait");
-    equal((await c.hold("b", { wait: false })).state, "active", "without");
+    equal((await c.hold("a", { wait: "queue" })).state, "active", "with wait");
+    equal((await c.hold("b", { wait: "no" })).state, "active", "without");
   },
 
   async "a waiter for several resources gets them together, when the last one is free"(c) {

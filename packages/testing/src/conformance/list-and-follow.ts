@@ -1,5 +1,6 @@
 /** `LeasePage.cursor`: whoever lists, and then follows from there, misses nothing. */
-import type { Lease, LeaseBackend, LeaseEvent, LeasePage, LeaseQuery } from "@lease/core";
+import type { Lease, LeaseBackend, LeaseEvent } from "@lease/core";
+import type { LeasePage, LeaseQuery } from "@lease/core/backend";
 import { check, equal, rejects } from "../assert.js";
 import { replay, standing } from "../replay.js";
 import { type CaseContext, type Cases, exclusive } from "./context.js";
@@ -160,7 +161,7 @@ async function comeAndGo(c: CaseContext, on: LeaseBackend, agentId: string) {
   for (let round = 0; round < ROUNDS; round += 1) {
     const mine = await c.hold(exclusive(`of/${agentId}/${round}`, `more/${agentId}/${round}`), asked);
     await c.renewed(mine, {}, on);
-    const request = c.request("shared", { ...asked, wait: true });
+    const request = c.request("shared", { ...asked, wait: "queue" });
     const contested = await on.acquire(request);
     if (round % 3 === 0) await c.revoke(mine, 0, { on });
     else if (round % 3 === 1) await c.release(mine, on);

@@ -1,4 +1,5 @@
-import { DEFAULT_PAGE, type Lease } from "@lease/core";
+import type { Lease } from "@lease/core";
+import { DEFAULT_PAGE } from "@lease/core/backend";
 import { check, equal, within } from "../assert.js";
 import { type Cases, exclusive, shared } from "./context.js";
 

@@ -1,5 +1,7 @@
+import type { Lease } from "@lease/core";
 import { check, equal, within } from "../assert.js";
 import { type CaseContext, type Cases, only } from "./context.js";
+import { GRAIN_MS } from "./time.js";
 
 export const renewCases: Cases = {
   async "a renewal extends from now, is counted, and recorded if the limits say so"(c) {
@@ -18,7 +20,7 @@ export const renewCases: Cases = {
     const events = await c.events({ ids: [held.id], types: ["renewed"] });
     equal(
       events.map(({ lease }) => lease.renewals),
-      c.limits.recordsRenewals ? [1] : [],
+      c.limits.renewals === "recorded" ? [1] : [],
       "what the history tells",
     );
   },
@@ -44,37 +46,96 @@ export const renewCases: Cases = {
     await c.time.pass(30);
     const repeat = await c.renewed(held, { renewal: 1 }, c.other);
     equal(repeat.renewals, 1, "renewals");
-    within(
-      repeat.expiresInMs,
-      0,
-      first.expiresInMs - 20 + c.limits.clockGranularityMs,
-      "expiresInMs goes on running",
-    );
-    equal((await c.renewed(held, { renewal: 2 })).renewals, 2, "the next is still free");
-    if (c.limits.recordsRenewals) {
+    equal(await repeatedOf(c, held, 1), true, "repeated");
+    within(repeat.expiresInMs, 0, first.expiresInMs - 20 + GRAIN_MS, "expiresInMs goes on running");
+    equal(await repeatedOf(c, held, 2), false, "repeated, of the next");
+    equal((await c.find(held.id))?.renewals, 2, "the next is still free");
+    if (c.limits.renewals === "recorded") {
       equal(await c.story(held), ["acquired", "renewed", "renewed"], "the history");
     }
   },
 
   async "without a count every renewal counts as one more"(c) {
     const held = await c.hold("r", { maxRenewals: 100 });
-    equal((await c.renewed(held)).renewals, 1, "the first");
-    equal((await c.renewed(held)).renewals, 2, "the second");
-    equal((await c.renewed(held, { renewal: 7 })).renewals, 7, "one that says it is the seventh");
-    equal((await c.renewed(held)).renewals, 8, "one more");
-    equal((await c.renewed(held, { renewal: 3 })).renewals, 8, "an old one that comes late");
+    for (let renewal = 1; renewal <= 5; renewal += 1) await c.renewed(held, { renewal });
+    equal((await c.renewed(held)).renewals, 6, "the sixth");
+    equal((await c.renewed(held)).renewals, 7, "the seventh");
+    equal((await c.renewed(held, { renewal: 3 })).renewals, 7, "an old one that comes late");
+  },
+
+  async "a count that skips is out of order and writes nothing, and the right one then extends"(c) {
+    const held = await c.hold("r", { maxRenewals: 100 });
+    const before = await c.renewed(held, { renewal: 1 });
+    for (const renewal of [3, 9, Number.MAX_SAFE_INTEGER]) {
+      await c.time.pass(30);
+      const answer = await c.renew(held, { renewal }, c.other);
+      equal(answer.status, "out-of-order", `the answer to ${renewal} after 1`);
+      if (answer.status !== "out-of-order") return;
+      equal(answer.lease.renewals, 1, "what is counted");
+      within(answer.lease.expiresInMs, 0, before.expiresInMs - 20 + c.limits.ttlStepMs, "expiresInMs");
+    }
+    equal((await c.find(held.id))?.renewals, 1, "as listed");
+    await c.time.pass(30);
+    const next = await c.renewed(held, { renewal: 2 });
+    equal(next.renewals, 2, "the right one");
+    within(
+      next.expiresInMs,
+      before.expiresInMs - 20,
+      c.time.longMs + c.limits.ttlStepMs,
+      "expiresInMs, whole again",
+    );
+    if (c.limits.renewals === "recorded") {
+      equal(await c.story(held), ["acquired", "renewed", "renewed"], "the history");
+    }
+  },
+
+  async "out of order comes before the limit, and the last count may be repeated"(c) {
+    const held = await c.hold("r", { maxRenewals: 2 });
+    equal((await c.renew(held, { renewal: 9 })).status, "out-of-order", "the ninth of two, at first");
+    await c.renewed(held, { renewal: 1 });
+    await c.renewed(held, { renewal: 2 });
+    equal(await repeatedOf(c, held, 2), true, "the last once more");
+    equal((await c.renew(held, { renewal: 3 })).status, "renewal-limit", "one more than agreed");
+    equal((await c.renew(held, { renewal: 4 })).status, "out-of-order", "one that skips, at the limit");
+  },
+
+  async "a batch with one out of order renews the others"(c) {
+    const [a, b] = [await c.hold("a", { maxRenewals: 9 }), await c.hold("b", { maxRenewals: 9 })];
+    const results = await c.other.renew([
+      { id: a.id, agentId: a.agentId, token: a.token, renewal: 5 },
+      { id: b.id, agentId: b.agentId, token: b.token, renewal: 1 },
+      { id: a.id, agentId: a.agentId, token: a.token, renewal: 1 },
+    ]);
+    equal(
+      results.map(({ status }) => status),
+      ["out-of-order", "renewed", "renewed"],
+      "the answers",
+    );
   },
 
   async "renewals without a limit are counted, or the limits say that they are not"(c) {
     const held = await c.hold("r");
     equal((await c.renewed(held, { renewal: 1 })).renewals, 1, "as answered");
     equal((await c.renewed(held, { renewal: 2 })).renewals, 2, "the second, as answered");
-    equal((await c.find(held.id))?.renewals, c.limits.countsEveryRenewal ? 2 : 0, "as listed");
+    equal((await c.find(held.id))?.renewals, c.limits.renewals === "uncounted" ? 0 : 2, "as listed");
+    if (c.limits.renewals !== "uncounted") return;
+    for (const renewal of [1, 2, 7, Number.MAX_SAFE_INTEGER, 1]) {
+      await c.time.pass(c.limits.ttlStepMs / 50);
+      const answer = await c.renew(held, { renewal });
+      equal(answer.status, "renewed", `not counted: the answer to ${renewal}`);
+      if (answer.status !== "renewed") return;
+      equal(answer.repeated, false, "repeated");
+      within(
+        answer.lease.expiresInMs,
+        c.time.longMs - c.limits.ttlStepMs,
+        c.time.longMs + c.limits.ttlStepMs,
+        "a whole TTL",
+      );
+    }
   },
 
   async "after the last renewal agreed on the answer is renewal-limit, and the lease stays till its end"(c) {
     const held = await c.hold("r", { maxRenewals: 2 });
-    equal((await c.renew(held, { renewal: 3 })).status, "renewal-limit", "a renewal past the limit");
     await c.renewed(held, { renewal: 1 });
     await c.renewed(held, { renewal: 2 });
     equal(await c.renew(held, { renewal: 3 }), { status: "renewal-limit", maxRenewals: 2 }, "the third");
@@ -169,6 +230,11 @@ export const renewCases: Cases = {
     equal(only(again.blockers).id, held.id, "behind the one lease");
   },
 };
+
+async function repeatedOf(c: CaseContext, held: Lease, renewal: number): Promise<boolean | undefined> {
+  const answer = await c.renew(held, { renewal });
+  return answer.status === "renewed" ? answer.repeated : undefined;
+}
 
 async function behind(c: CaseContext, resource: string) {
   await c.hold(resource);

@@ -1,4 +1,5 @@
-import { conflicts, type Lease, MAX_METADATA_BYTES, MAX_RESOURCE_BYTES } from "@lease/core";
+import { type Lease, MAX_METADATA_BYTES, MAX_RESOURCE_BYTES } from "@lease/core";
+import { conflicts } from "@lease/core/backend";
 import { check, equal, rejects } from "../assert.js";
 import { type Cases, exclusive } from "./context.js";
 

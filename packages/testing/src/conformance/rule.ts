@@ -1,4 +1,5 @@
-import { type Claim, conflicts, type Mode } from "@lease/core";
+import type { Claim, Mode } from "@lease/core";
+import { conflicts } from "@lease/core/backend";
 import { equal } from "../assert.js";
 import { type Cases, exclusive, shared } from "./context.js";
 

@@ -3,7 +3,7 @@
  * That `./x.ts` and `x.ts` are one file is `fileResource`'s doing, and that a cycle is detected is the manager's: both
  * are tested in core; here is what a backend must give for them.
  */
-import { type AcquireResult, conflicts } from "@lease/core";
+import { type AcquireResult, conflicts } from "@lease/core/backend";
 import { check, equal, rejects } from "../assert.js";
 import { type Cases, exclusive } from "./context.js";
 
@@ -116,8 +116,8 @@ export const seedFaultCases: Cases = {
   async "deadlock detection was an age check: here who waits for whom can be read"(c) {
     const held = { alice: await c.hold("a"), bob: await c.hold("b", { agentId: "bob" }) };
     const waits = [
-      await c.refused(c.request("b", { wait: true, holding: [held.alice.id] })),
-      await c.refused(c.request("a", { agentId: "bob", wait: true, holding: [held.bob.id] }), c.other),
+      await c.refused(c.request("b", { wait: "queue", holding: [held.alice.id] })),
+      await c.refused(c.request("a", { agentId: "bob", wait: "queue", holding: [held.bob.id] }), c.other),
     ];
     equal(
       waits.map(({ lease, blockers }) => [lease?.holding, blockers.map(({ id }) => id)]),

@@ -1,5 +1,6 @@
 import { check, equal, within } from "../assert.js";
 import { type CaseContext, type Cases, exclusive, shared } from "./context.js";
+import { GRAIN_MS } from "./time.js";
 
 export const timeCases: Cases = {
   async "a lease lives for the time it was told, and blocks no longer than the slack after it"(c) {
@@ -19,7 +20,7 @@ export const timeCases: Cases = {
     const again = await c.again(pending, { waitTtlMs: c.time.shortMs });
     const answered = c.time.now();
     const expiresInMs = again.status === "refused" ? (again.lease?.expiresInMs ?? 0) : 0;
-    const margin = answered - asked + c.limits.clockGranularityMs;
+    const margin = answered - asked + GRAIN_MS;
     within(
       expiresInMs,
       c.time.shortMs - margin,
@@ -75,7 +76,7 @@ export const timeCases: Cases = {
     const request = c.request("r", { agentId: "bob" });
     const { retryInMs } = await c.refused(request);
     within(retryInMs, 1, c.time.shortMs + c.limits.ttlStepMs, "retryInMs");
-    await c.time.pass(retryInMs + c.limits.expirySlackMs + c.limits.clockGranularityMs);
+    await c.time.pass(retryInMs + c.limits.expirySlackMs);
     await c.granted(request, c.other);
   },
 
@@ -108,17 +109,17 @@ interface Given {
  * break it, and no lax store gets past it.
  */
 async function blocksFor(c: CaseContext, given: Given, blocked: () => Promise<boolean>): Promise<void> {
-  const { clockGranularityMs, expirySlackMs } = c.limits;
+  const { expirySlackMs } = c.limits;
   const { asked, answered, expiresInMs } = given;
   if (c.time.clock !== undefined) {
-    await c.time.pass(expiresInMs - clockGranularityMs);
+    await c.time.pass(expiresInMs - GRAIN_MS);
     check(await blocked(), "it blocks until its last moment");
-    await c.time.pass(clockGranularityMs + expirySlackMs);
+    await c.time.pass(expirySlackMs);
     check(!(await blocked()), "it blocks no longer");
     return;
   }
-  const earliest = asked + expiresInMs - clockGranularityMs;
-  const latest = answered + expiresInMs + expirySlackMs + clockGranularityMs;
+  const earliest = asked + expiresInMs - GRAIN_MS;
+  const latest = answered + expiresInMs + expirySlackMs;
   const probe = async () => {
     const before = c.time.now();
     const still = await blocked();

@@ -2,7 +2,7 @@
  * Time in a case: simulated where the store runs on a simulated clock, real otherwise. A case says what must happen and
  * in which bound; only this file knows how to wait for it. Nothing is decided by a bare sleep.
  */
-import type { BackendLimits } from "@lease/core";
+import type { BackendLimits } from "@lease/core/backend";
 import { CheckFailed, check } from "../assert.js";
 import { type SimulatedClock, settled } from "../simulated-clock.js";
 
@@ -11,6 +11,9 @@ const BOUND_MS = 10_000;
 /** The least real time given to it, also when simulated time flies: a store may do I/O. */
 const REAL_BOUND_MS = 5_000;
 const POLL_MS = 10;
+
+/** Times are whole milliseconds, so two readings of one duration may differ by this. */
+export const GRAIN_MS = 1;
 
 export class CaseTime {
   readonly #clock: SimulatedClock | undefined;
@@ -23,7 +26,7 @@ export class CaseTime {
     this.#clock = clock;
     const atLeast = Math.max(limits.minTtlMs, clock === undefined ? 400 : 1_000);
     this.shortMs = Math.ceil(atLeast / limits.ttlStepMs) * limits.ttlStepMs;
-    this.longMs = Math.min(limits.maxTtlMs, 600_000);
+    this.longMs = 600_000;
   }
 
   /** The clock, where it is simulated. */

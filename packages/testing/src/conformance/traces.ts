@@ -4,6 +4,7 @@
  */
 import { check, equal, rejects, within } from "../assert.js";
 import { background, type Cases, exclusive, shared } from "./context.js";
+import { GRAIN_MS } from "./time.js";
 
 export const traceCases: Cases = {
   async "acquire granted, reply lost, asked again later: the repeat extends nothing and tells what is left"(
@@ -17,18 +18,13 @@ export const traceCases: Cases = {
     const answered = c.time.now();
     if (repeat.status !== "granted") {
       // A busy machine was late: then the lease must really have been over.
-      check(
-        answered - asked >= c.time.shortMs - c.limits.clockGranularityMs,
-        "it ended no sooner than it was told",
-      );
+      check(answered - asked >= c.time.shortMs - GRAIN_MS, "it ended no sooner than it was told");
       return;
     }
     within(
       repeat.lease.expiresInMs,
       0,
-      Math.ceil(c.time.shortMs / c.limits.ttlStepMs) * c.limits.ttlStepMs -
-        c.time.shortMs / 4 +
-        c.limits.clockGranularityMs,
+      Math.ceil(c.time.shortMs / c.limits.ttlStepMs) * c.limits.ttlStepMs - c.time.shortMs / 4 + GRAIN_MS,
       "what is left of the first grant",
     );
     await c.outlive(repeat.lease);
@@ -44,7 +40,7 @@ export const traceCases: Cases = {
   },
 
   async "a late copy of an acquire after its life ended, then a late renew: no second life"(c) {
-    const request = c.request("r", { ttlMs: c.time.shortMs, wait: true });
+    const request = c.request("r", { ttlMs: c.time.shortMs, wait: "queue" });
     const held = await c.granted(request);
     await c.outlive(held);
     equal((await c.other.acquire(request)).status, "ended", "the late acquire");
@@ -77,7 +73,7 @@ export const traceCases: Cases = {
       "the late heartbeat, on a free resource",
     );
     equal(await c.list(), [], "nobody holds it");
-    const never = c.request("r", { agentId: "bob", wait: true });
+    const never = c.request("r", { agentId: "bob", wait: "queue" });
     await c.abandon(never);
     equal((await c.backend.acquire(never)).status, "ended", "the same where even the first acquire was late");
     equal(await c.list(), [], "still nobody");
@@ -90,7 +86,7 @@ export const traceCases: Cases = {
     for (let repeat = 0; repeat < 3; repeat += 1) {
       await c.time.pass(20);
       const again = await c.renewed(held, { renewal: 1 }, repeat % 2 ? c.backend : c.other);
-      within(again.expiresInMs, 0, left - 10 + c.limits.remainingStepMs, "expiresInMs runs down");
+      within(again.expiresInMs, 0, left - 10 + c.limits.ttlStepMs, "expiresInMs runs down");
       equal(again.renewals, 1, "renewals");
       left = again.expiresInMs;
     }
@@ -159,7 +155,7 @@ export const traceCases: Cases = {
   },
 
   async "a grant whose reply is lost is found by asking with the same id, also from another client"(c) {
-    const request = c.request("r", { wait: true });
+    const request = c.request("r", { wait: "queue" });
     const lost = await c.granted(request);
     const found = await c.other.acquire(request);
     equal(

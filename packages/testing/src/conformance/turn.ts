@@ -126,8 +126,8 @@ export const turnCases: Cases = {
   ) {
     for (const releaser of [c.other, c.backend]) {
       const held = await c.hold("r", { on: releaser });
-      const pending = await c.queue("r", { agentId: "bob", handOff: true });
-      const granted = c.waitFor(pending, { handOff: true });
+      const pending = await c.queue("r", { agentId: "bob", wait: "hand-off" });
+      const granted = c.waitFor(pending, { wait: "hand-off" });
       equal(await c.release(held, releaser), "released", "the holder");
       const { asked, lease } = await c.time.settles(granted, "the waiter is granted");
       equal([asked, lease.token], [1, pending.token], "how often it had to ask, and its token");
@@ -138,19 +138,19 @@ export const turnCases: Cases = {
 
   async "who takes a hand-off and does not wait, or wants something else, gets no more than others"(c) {
     const held = await c.hold("r");
-    const free = await c.hold("s", { handOff: true });
-    equal((await c.again(free, { handOff: true })).status, "granted", "what was granted, asked again");
-    const pending = await c.queue("r", { agentId: "bob", handOff: true });
-    equal((await c.again(pending, { handOff: true })).status, "refused", "asking again in line");
-    equal((await c.again(pending, { wait: false, handOff: true })).status, "refused", "the last question");
+    const free = await c.hold("s", { wait: "hand-off" });
+    equal((await c.again(free, { wait: "hand-off" })).status, "granted", "what was granted, asked again");
+    const pending = await c.queue("r", { agentId: "bob", wait: "hand-off" });
+    equal((await c.again(pending, { wait: "hand-off" })).status, "refused", "asking again in line");
+    equal((await c.again(pending, { wait: "no" })).status, "refused", "the last question");
     equal(await c.find(pending.id), undefined, "its place");
     equal(await c.release(held), "released", "the holder");
   },
 
   "200 waiters on one resource, from two clients: order of arrival, and at most one acquire a release": (c) =>
-    longLine(c, false),
+    longLine(c, "queue"),
 
-  "200 waiters that take hand-offs: the same": (c) => longLine(c, true),
+  "200 waiters that take hand-offs: the same": (c) => longLine(c, "hand-off"),
 };
 
 /** A waiter behind everybody sleeps until `end` ends what is before it, then is granted; says how often it asked. */
@@ -166,18 +166,18 @@ async function wokenBy(c: CaseContext, end: () => Promise<unknown>, claims = exc
   equal(await wakes(c, end, claims), 1, "how often it had to ask");
 }
 
-async function longLine(c: CaseContext, handOff: boolean): Promise<void> {
+async function longLine(c: CaseContext, wait: "queue" | "hand-off"): Promise<void> {
   const WAITERS = 200;
   let holder: Lease = await c.hold("r");
   const line: { lease: Lease; on: LeaseBackend }[] = [];
   for (let index = 0; index < WAITERS; index += 1) {
     const on = index % 2 ? c.backend : c.other;
-    line.push({ lease: await c.queue("r", { agentId: `agent-${index}`, handOff, on }), on });
+    line.push({ lease: await c.queue("r", { agentId: `agent-${index}`, wait, on }), on });
   }
   const served: string[] = [];
   let asked = 0;
   const everybody = line.map(async ({ lease, on }) => {
-    const turn = await c.waitFor(lease, { handOff, on });
+    const turn = await c.waitFor(lease, { wait, on });
     served.push(lease.agentId);
     asked += turn.asked;
     await c.release(lease, on);

@@ -2,7 +2,7 @@
  * The holder's protocol as a state machine: what core's manager does, without its timers. Every moment at which it may
  * do something is a choice of the explorer.
  */
-import type { AcquireResult, RenewResult } from "@lease/core";
+import type { AcquireResult, RenewResult } from "@lease/core/backend";
 import type { ClientFault, ClientPlan } from "./scenario.js";
 
 export interface ClientState {

@@ -1,5 +1,6 @@
 /** What must hold in every state of the explored world, and across every step. */
-import { blockersOf, firstConflict, type Lease, type LeaseEventType } from "@lease/core";
+import type { Lease, LeaseEventType } from "@lease/core";
+import { blockersOf, firstConflict } from "@lease/core/backend";
 import { mayFollow } from "../audit.js";
 import { believes, type ClientState } from "./client.js";
 import { clientOfId, idOf, type World } from "./world.js";
@@ -114,9 +115,10 @@ function brokenWait(world: World): string | null {
     const { reached } = world.store.turn(lease.id, world.moment);
     if (reached !== isFree)
       return `turn says ${reached} to ${lease.id}, which is ${isFree ? "next" : "not next"}`;
-    const terms = { ttlMs: 1, waitTtlMs: 1, wait: true, maxRenewals: null, reason: null, metadata: null };
+    const terms = { ttlMs: 1, waitTtlMs: 1, maxRenewals: null, reason: null, metadata: null };
+    const wait = "queue" as const;
     const { id, agentId, claims, holding } = lease;
-    const asked = world.store.clone().acquire({ id, agentId, claims, holding, ...terms }, world.moment);
+    const asked = world.store.clone().acquire({ id, agentId, claims, holding, wait, ...terms }, world.moment);
     if ((asked.status === "granted") !== isFree)
       return `${id} asks, ${isFree ? "free" : "blocked"}: ${asked.status}`;
   }
@@ -158,6 +160,5 @@ function longestLife({ scenario }: World): number {
 }
 
 function earlier(lease: Lease, live: readonly Lease[]): Lease | undefined {
-  const standing = live.map((other) => ({ ...other, expires: 1 }));
-  return blockersOf(lease, standing, 0)[0];
+  return blockersOf(lease, live)[0];
 }

@@ -1,5 +1,6 @@
 /** What the explorer is given: who wants what, and how much may go wrong. Time is counted in ticks. */
-import { type Claim, MemoryStore } from "@lease/core";
+import type { Claim } from "@lease/core";
+import { MemoryStore } from "@lease/core/backend";
 
 /** A client that follows the holder's protocol, in any order that the protocol allows. */
 export interface ClientPlan {

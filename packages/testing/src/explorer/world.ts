@@ -1,5 +1,6 @@
 /** One state of the explored world, the steps out of it, and the key by which it is recognised. */
-import type { AcquireResult, Lease, LeaseEventType, MemoryStore, Moment, RenewResult } from "@lease/core";
+import type { Lease, LeaseEventType } from "@lease/core";
+import type { AcquireResult, MemoryStore, Moment, RenewResult } from "@lease/core/backend";
 import { type Ask, type ClientState, heard, movesOf, newClient } from "./client.js";
 import { type ClientPlan, emptyStore, type Scenario } from "./scenario.js";
 
@@ -193,11 +194,10 @@ export class World {
     const agentId = agentOf(client);
     if (ask.kind === "acquire") {
       const { claims, ttl, waitTtl, maxRenewals } = this.plan(client);
-      const wait = waitTtl !== null;
       const terms = {
         ttlMs: ttl,
         waitTtlMs: waitTtl ?? 1,
-        wait,
+        wait: waitTtl === null ? ("no" as const) : ("queue" as const),
         maxRenewals,
         holding: [],
         reason: null,

@@ -2,17 +2,8 @@
  * Listings that go on while the story does: the first page at once, one more after each action. At the end each must
  * lead, with all that the feed tells from its cursor on, to what is live.
  */
-import {
-  type Lease,
-  type LeaseBackend,
-  type LeaseEvent,
-  type LeaseEventType,
-  type LeaseQuery,
-  listAll,
-  type MemoryStore,
-  type Moment,
-  matchesFilters,
-} from "@lease/core";
+import { type Lease, type LeaseBackend, type LeaseEvent, type LeaseEventType, listAll } from "@lease/core";
+import { type LeaseQuery, type MemoryStore, type Moment, matchesFilters } from "@lease/core/backend";
 import { equal } from "../assert.js";
 import { replay, standing } from "../replay.js";
 import type { Comparison } from "./compare.js";

@@ -1,5 +1,5 @@
 /** Turns the steps of a plan into requests: names get their ids, words their times. */
-import type { AcquireRequest, BackendLimits, ReleaseRequest, RenewRequest } from "@lease/core";
+import type { AcquireRequest, BackendLimits, ReleaseRequest, RenewRequest } from "@lease/core/backend";
 import type { Action, Plan, ReleaseStep, RenewStep, Slot, Span } from "./plan.js";
 
 /** In real time a machine may stall for this long without the comparison taking it for a difference. */
@@ -11,9 +11,8 @@ export class Phrases {
   readonly #limits: BackendLimits;
 
   constructor(plan: Plan, limits: BackendLimits, simulated: boolean) {
-    const { minTtlMs, maxTtlMs, ttlStepMs } = limits;
-    const spanMs = (ms: number) =>
-      Math.min(maxTtlMs, Math.ceil(Math.max(minTtlMs, ms) / ttlStepMs) * ttlStepMs);
+    const { minTtlMs, ttlStepMs } = limits;
+    const spanMs = (ms: number) => Math.ceil(Math.max(minTtlMs, ms) / ttlStepMs) * ttlStepMs;
     this.#plan = plan;
     this.#limits = limits;
     this.spans = simulated
@@ -42,7 +41,7 @@ export class Phrases {
     const slot = this.#slot(step.slot);
     const counts = { next: counted + 1, same: Math.max(counted, 1), skip: counted + 2, none: undefined };
     // Where nobody counts, a repeat is one more.
-    const isUncounted = !this.#limits.countsEveryRenewal && slot.maxRenewals === null;
+    const isUncounted = this.#limits.renewals === "uncounted" && slot.maxRenewals === null;
     return {
       id: id(step.slot),
       agentId: agentId(slot.agent + Number(step.byStranger)),

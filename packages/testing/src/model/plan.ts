@@ -3,6 +3,7 @@
  * agents and spans of time are named by small numbers and words; `run.ts` gives them their values.
  */
 import type { Claim, Mode } from "@lease/core";
+import type { WaitMode } from "@lease/core/backend";
 import fc from "fast-check";
 
 /** A span of time: `short` ends within a run, the others do not unless simulated time passes. */
@@ -38,7 +39,7 @@ export type Action =
   | {
       readonly do: "acquire";
       readonly slot: number;
-      readonly wait: boolean;
+      readonly wait: WaitMode;
       readonly waitTtl: Span;
       readonly byStranger: boolean;
       readonly otherClaims: boolean;
@@ -105,7 +106,7 @@ const releaseStep: fc.Arbitrary<ReleaseStep> = fc.record({
 const acquire = fc.record({
   do: fc.constant("acquire" as const),
   slot: slotIndex,
-  wait: fc.constantFrom(true, true, false),
+  wait: fc.constantFrom<WaitMode>("queue", "hand-off", "no"),
   waitTtl: span,
   byStranger: rarely,
   otherClaims: rarely,

@@ -1,15 +1,6 @@
 /** Runs a plan on a backend and on the specification side by side, and compares every answer. */
-import {
-  blockersOf,
-  conflicts,
-  type Lease,
-  type LeaseBackend,
-  LeaseError,
-  type LeaseEvent,
-  MAX_PAGE,
-  MemoryStore,
-  type Moment,
-} from "@lease/core";
+import { type Lease, type LeaseBackend, LeaseError, type LeaseEvent } from "@lease/core";
+import { blockersOf, conflicts, MAX_PAGE, MemoryStore, type Moment } from "@lease/core/backend";
 import { CheckFailed, check, equal } from "../assert.js";
 import { auditFeed } from "../audit.js";
 import { CaseTime } from "../conformance/time.js";
@@ -46,7 +37,7 @@ export class ModelRun {
     this.#comparison = new Comparison({
       durationMs: simulated ? 0 : STALL_MS + limits.expirySlackMs + limits.ttlStepMs,
       ttlStepMs: limits.ttlStepMs,
-      isUncounted: !limits.countsEveryRenewal,
+      isUncounted: limits.renewals === "uncounted",
     });
     this.#listings = new Listings(this.#model, this.#comparison);
     this.#startedAt = this.#time.now();
@@ -157,8 +148,7 @@ export class ModelRun {
       }
     }
     for (const lease of active) {
-      const standing = leases.map((other) => ({ ...other, expires: Number.POSITIVE_INFINITY }));
-      const blockers = blockersOf(lease, standing, 0);
+      const blockers = blockersOf(lease, leases);
       check(blockers.length === 0, `${what}: ${lease.id} holds past ${blockers[0]?.id}, which came first`);
     }
   }
@@ -167,7 +157,7 @@ export class ModelRun {
   async #checkHistory(backend: LeaseBackend): Promise<void> {
     await backend.sweep({});
     this.#model.sweep({}, this.#moment());
-    const { recordsRenewals } = backend.limits;
+    const recordsRenewals = backend.limits.renewals === "recorded";
     const expected = stories(
       this.#model.eventsAfter(0, LATER).map(({ event }) => event),
       recordsRenewals,
@@ -207,15 +197,15 @@ export class ModelRun {
   /** In real time nobody knows whether what is about to end has ended: so it is over before the next action. */
   async #letShortEnd(): Promise<void> {
     if (this.#store.clock !== undefined) return;
-    const { expirySlackMs, clockGranularityMs } = (this.#clients[0] as LeaseBackend).limits;
-    await this.#time.pass(this.#phrases.spans.short + expirySlackMs + clockGranularityMs * 2 + 5);
+    const { expirySlackMs } = (this.#clients[0] as LeaseBackend).limits;
+    await this.#time.pass(this.#phrases.spans.short + expirySlackMs + 5);
   }
 
   /** A released id may be forgotten at once: asking for it again would be a caller's mistake, of no certain answer. */
   #isSpent(slot: number): boolean {
     const end = this.#eventsOf(id(slot)).at(-1)?.type;
     if (end !== "released" && end !== "cancelled") return false;
-    const ask = { slot, wait: true, waitTtl: "long", byStranger: false, otherClaims: false } as const;
+    const ask = { slot, wait: "queue", waitTtl: "long", byStranger: false, otherClaims: false } as const;
     const request = this.#phrases.acquire(ask);
     try {
       return this.#model.clone().acquire(request, this.#moment()).status !== "ended";

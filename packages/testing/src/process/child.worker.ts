@@ -3,7 +3,8 @@
  * by that module's `open` and answers the host's questions until the host goes away.
  */
 import { pathToFileURL } from "node:url";
-import type { ChangesOptions, LeaseBackend, LeaseEvent, TurnRequest } from "@lease/core";
+import type { LeaseBackend, LeaseEvent } from "@lease/core";
+import type { ChangesOptions, TurnRequest } from "@lease/core/backend";
 import { failureOf, type Opened, type Question, type ToChild, type ToHost } from "./protocol.js";
 
 /** What the module of a process host exports. */

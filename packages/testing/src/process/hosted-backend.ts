@@ -1,12 +1,6 @@
 /** A backend of which every call is made in a child process. */
-import {
-  type ChangesOptions,
-  checkAcquire,
-  isLeaseError,
-  type LeaseBackend,
-  type LeaseEvent,
-  type TurnRequest,
-} from "@lease/core";
+import type { LeaseBackend, LeaseEvent } from "@lease/core";
+import { type ChangesOptions, defineBackend, type TurnRequest } from "@lease/core/backend";
 import type { Link } from "./link.js";
 import type { Opened, PlainOperation } from "./protocol.js";
 
@@ -55,18 +49,10 @@ export function hostedBackend(link: Link, backend: number, { kind, limits }: Ope
     }
   }
 
-  return {
+  return defineBackend({
     kind,
     limits,
-    async acquire(request) {
-      try {
-        return await call("acquire", request);
-      } catch (error) {
-        // Metadata may hold what cannot even be sent, such as a function: say so as the backend would.
-        if (!isLeaseError(error)) checkAcquire(request, limits);
-        throw error;
-      }
-    },
+    acquire: (request) => call("acquire", request),
     turn,
     renew: (requests) => call("renew", requests),
     release: (requests) => call("release", requests),
@@ -74,7 +60,7 @@ export function hostedBackend(link: Link, backend: number, { kind, limits }: Ope
     sweep: (options) => call("sweep", options),
     changes,
     close: () => call("close"),
-  };
+  });
 }
 
 type Next = { readonly done: true } | { readonly done?: undefined; readonly value: LeaseEvent };

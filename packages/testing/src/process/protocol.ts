@@ -2,7 +2,8 @@
  * What a process host and its child say to each other, over the IPC channel of `node:child_process`, serialised as
  * structured clones. One question has one answer; a feed is read by one question an event.
  */
-import { type BackendLimits, isLeaseError, LeaseError, type LeaseErrorCode } from "@lease/core";
+import { isLeaseError, LeaseError, type LeaseErrorCode } from "@lease/core";
+import type { BackendLimits } from "@lease/core/backend";
 
 /** Operations that are asked by name with one plain argument. */
 export type PlainOperation = "acquire" | "renew" | "release" | "list" | "sweep" | "turn" | "close";

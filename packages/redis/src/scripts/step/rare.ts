@@ -263,14 +263,14 @@ local function renew(op)
   if refused_from > 0 and now >= refused_from then return 'v' .. act_of(record) end
   local ttl, renewal = read('>I4I7', op, 46)
   if renewal == 0 then renewal = renewals + 1 end
-  -- A repeat extends nothing either: repeated at the limit, it would otherwise hold for ever.
-  if renewal > renewals then
-    if limit ~= ${NO_LIMIT} and renewal > limit then return 'l' .. sub(record, 38, 44) end
-    local expires = math.max(expires_of(record), now + (ttl > 0 and ttl or own_ttl))
-    record = sub(record, 1, 8) .. pack('>I6', expires) .. sub(record, 15, 30) .. pack('>I7', renewal) .. sub(record, 38)
-    set(lease, record)
-    if record_renewals then tell('n', number(), lease, record, '') end
-  end
+  if renewal > renewals + 1 then return { 'x', record } end
+  -- A repeat extends nothing: repeated at the limit, it would otherwise hold for ever.
+  if renewal <= renewals then return { 'R', record } end
+  if limit ~= ${NO_LIMIT} and renewal > limit then return 'l' .. sub(record, 38, 44) end
+  local expires = math.max(expires_of(record), now + (ttl > 0 and ttl or own_ttl))
+  record = sub(record, 1, 8) .. pack('>I6', expires) .. sub(record, 15, 30) .. pack('>I7', renewal) .. sub(record, 38)
+  set(lease, record)
+  if record_renewals then tell('n', number(), lease, record, '') end
   return { 'N', record }
 end
 `;

@@ -1,0 +1,58 @@
+/**
+ * `@lease/core/backend`: for those who write a store. What a backend answers, what it need not write again, and the
+ * steps that a store with transactions runs as they are.
+ *
+ * @packageDocumentation
+ */
+
+export { MemoryStore } from "../memory/memory-store.js";
+export { coveringSubtrees, subtreeBase } from "../model/resource.js";
+export { blockersOf, conflicts, firstConflict, overlaps } from "../model/rule.js";
+export { mintToken } from "../model/token.js";
+export {
+  type AcquireRequest,
+  type AcquireResult,
+  type BackendLimits,
+  type ChangesOptions,
+  DEFAULT_PAGE,
+  DEFAULT_SWEEP_LIMIT,
+  type LeasePage,
+  type LeaseQuery,
+  MAX_PAGE,
+  MAX_TTL_MS,
+  type ReleaseRequest,
+  type ReleaseResult,
+  type RenewRequest,
+  type RenewResult,
+  type SweepOptions,
+  type SweepResult,
+  type TurnRequest,
+  type WaitMode,
+} from "./backend.js";
+export { Bell } from "./bell.js";
+export { checkChanges } from "./check.js";
+export { closed, defineBackend } from "./define-backend.js";
+export { type HistoryPage, type HistorySource, readChanges } from "./feed.js";
+export { cursorExpired, formatCursor, type HistoryBounds, positionAfter } from "./history.js";
+export { Join, type JoinedCall, type JoinOptions } from "./join.js";
+export type { Ledger, Rival } from "./ledger.js";
+export { nextPage, type PageStart, pageOf, pageStart, presentEnd } from "./page.js";
+export {
+  type Act,
+  differentClaims,
+  type EndRecord,
+  type LeaseRecord,
+  leaseOf,
+  type Moment,
+  matchesFilters,
+  NO_ACT,
+  notOwner,
+  type Obstacle,
+  owns,
+  type RevokingRecord,
+  refusalOf,
+  sameClaims,
+  timestamp,
+} from "./record.js";
+export { acquire, expire, release, renew } from "./steps.js";
+export { type TurnLook, Turns } from "./turns.js";
