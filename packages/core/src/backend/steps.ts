@@ -134,7 +134,7 @@ export function expire<R extends Rival, L extends R & LeaseRecord>(ledger: Ledge
 }
 
 /** What the holder of a lease is shown of it. */
-export function held<R extends Rival, L extends R & LeaseRecord>(ledger: Ledger<R, L>, lease: L): Lease {
+function held<R extends Rival, L extends R & LeaseRecord>(ledger: Ledger<R, L>, lease: L): Lease {
   return leaseOf(lease, ledger.holdsMs(lease), ledger.at);
 }
 
@@ -229,14 +229,14 @@ function end<R extends Rival, L extends R & LeaseRecord>(
   ledger: Ledger<R, L>,
   lease: L,
   how: LeaseEnd,
-  { by, reason }: Act = NO_ACT,
+  act: Act = NO_ACT,
 ): void {
   ledger.remove(lease);
   lease.state = how;
   if (how === "expired" || how === "revoked") {
-    ledger.bury(lease.id, { agentId: lease.agentId, end: how, by, reason });
+    ledger.bury(lease.id, { agentId: lease.agentId, end: how, by: act.by, reason: act.reason });
   }
-  ledger.record(how, lease, { by, reason });
+  ledger.record(how, lease, act);
 }
 
 function renewEnded(ended: EndRecord | undefined, agentId: string): RenewResult {

@@ -18,7 +18,14 @@ import {
 import { formatCursor, type HistoryBounds } from "../backend/history.js";
 import type { Ledger } from "../backend/ledger.js";
 import { pageOf } from "../backend/page.js";
-import { type Act, type EndRecord, type LeaseRecord, leaseOf, type Moment } from "../backend/record.js";
+import {
+  type Act,
+  type EndRecord,
+  type LeaseRecord,
+  leaseOf,
+  type Moment,
+  timestamp,
+} from "../backend/record.js";
 import { acquire, expire, release, renew } from "../backend/steps.js";
 import type { Claim, LeaseEvent, LeaseEventType } from "../model/model.js";
 import { coveringSubtrees, subtreeBase } from "../model/resource.js";
@@ -34,10 +41,14 @@ interface Buried extends EndRecord {
   readonly forgetAt: number;
 }
 
+/** What became of a lease. Most entries are never read, so the event is made when one is. */
 interface HistoryEntry {
   readonly sequence: number;
-  readonly wallNow: number;
-  readonly event: LeaseEvent;
+  readonly type: LeaseEventType;
+  readonly lease: LeaseRecord;
+  readonly leftMs: number;
+  readonly at: Moment;
+  readonly act: Act;
 }
 
 /** The contract's steps over plain data, each at a given moment: what `memoryBackend` wraps. */
@@ -106,9 +117,19 @@ export class MemoryStore implements Ledger<MemoryLease, MemoryLease> {
   }
 
   /** Up to `limit` events after a position, oldest first. */
-  eventsAfter(sequence: number, limit: number): readonly HistoryEntry[] {
+  eventsAfter(sequence: number, limit: number): { readonly sequence: number; readonly event: LeaseEvent }[] {
     const start = Math.max(0, sequence - this.#prunedThrough);
-    return this.#history.slice(start, start + limit);
+    return this.#history.slice(start, start + limit).map((entry) => ({
+      sequence: entry.sequence,
+      event: {
+        cursor: formatCursor(this.#epoch, entry.sequence),
+        type: entry.type,
+        at: timestamp(entry.at.wallNow),
+        lease: leaseOf(entry.lease, entry.leftMs, entry.at),
+        by: entry.act.by,
+        reason: entry.act.reason,
+      },
+    }));
   }
 
   bounds(): HistoryBounds {
@@ -197,17 +218,18 @@ export class MemoryStore implements Ledger<MemoryLease, MemoryLease> {
     this.#ended.set(id, { ...ended, forgetAt: this.at.now + this.#endMemoryMs });
   }
 
-  record(type: LeaseEventType, lease: MemoryLease, { by, reason }: Act): void {
+  record(type: LeaseEventType, lease: MemoryLease, act: Act): void {
     this.#lastSequence += 1;
-    const event: LeaseEvent = {
-      cursor: formatCursor(this.#epoch, this.#lastSequence),
+    const { at } = this;
+    const entry = {
+      sequence: this.#lastSequence,
       type,
-      at: new Date(this.at.wallNow).toISOString(),
-      lease: this.#shown(lease),
-      by,
-      reason,
+      lease: { ...lease },
+      leftMs: this.holdsMs(lease),
+      at,
+      act,
     };
-    this.#history.push({ sequence: this.#lastSequence, wallNow: this.at.wallNow, event });
+    this.#history.push(entry);
   }
 
   /** The leases among which all that claim something that overlaps a resource are. */
@@ -237,7 +259,7 @@ export class MemoryStore implements Ledger<MemoryLease, MemoryLease> {
 
   #prune({ historyRetentionMs }: SweepOptions, { wallNow }: Moment): number {
     if (historyRetentionMs === undefined) return 0;
-    const kept = this.#history.findIndex((entry) => entry.wallNow >= wallNow - historyRetentionMs);
+    const kept = this.#history.findIndex((entry) => entry.at.wallNow >= wallNow - historyRetentionMs);
     const pruned = this.#history.splice(0, kept < 0 ? this.#history.length : kept);
     this.#prunedThrough = pruned.at(-1)?.sequence ?? this.#prunedThrough;
     return pruned.length;
