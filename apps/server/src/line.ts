@@ -74,7 +74,11 @@ export class Line {
     place.calls.add(call);
     try {
       const outcome = await waitForLease(this.#contextOf(key, place, call), ask, { waitMs, signal });
-      if (outcome.status === "refused") throw unavailable(ask.claims, outcome.refusal, outcome.waitedMs);
+      if (outcome.status === "refused") {
+        const { agentId } = ask;
+        const { refusal, waitedMs } = outcome;
+        throw unavailable(ask.claims, refusal, { agentId, waitedMs, toQueue: "send waitMs to queue" });
+      }
       place.told = true;
       return outcome.grant;
     } finally {

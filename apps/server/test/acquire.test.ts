@@ -78,7 +78,7 @@ test("a refusal says who holds it, why, for how long, and what to do next", asyn
     title: expect.any(String),
     status: 409,
     detail: expect.stringMatching(
-      /^Not granted: "docs\/intro\.md"\. agent-7 holds "docs\/\*\*" exclusive \(rename\), for another 29\.\d s unless renewed\. You are number 2 in line\. Next: ask with waitMs/,
+      /^Not granted: "docs\/intro\.md"\. agent-7 holds "docs\/\*\*" exclusive \(reason: "rename"\), for another 29\.\d s unless renewed\. You would be number 2 in the queue\. Next: send waitMs to queue/,
     ),
     instance: "/v1/leases",
     code: "LEASE_UNAVAILABLE",

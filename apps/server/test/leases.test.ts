@@ -51,7 +51,7 @@ describe("renew", () => {
     await server.ask("DELETE", `/v1/leases/${other}?force=true&by=admin&reason=stuck`);
     const lost = await server.ask("POST", `/v1/leases/${other}/renew`, { agentId: "a" });
     expect(lost.body).toMatchObject({ status: 410, how: "revoked", by: "admin", reason: "stuck" });
-    expect(lost.body.detail).toMatch(/^admin revoked the lease .* \(stuck\): stop the work/);
+    expect(lost.body.detail).toMatch(/^admin revoked the lease .* \(reason: "stuck"\): stop the work/);
   });
 
   test("400 for a request still in line, which has nothing to renew", async () => {

@@ -47,7 +47,7 @@ test("waitMs over: 409 with the blockers, and the line is left", async () => {
   await hold();
   const refused = await server.ask("POST", "/v1/leases", waiter("b", 100));
   expect(refused.body).toMatchObject({ status: 409, code: "LEASE_UNAVAILABLE", position: 2 });
-  expect(refused.body.detail).toMatch(/^Not granted after 1\d\d ms in line/);
+  expect(refused.body.detail).toMatch(/^Not granted after 1\d\d ms in the queue/);
   expect(await inLine()).toEqual([]);
 });
 

@@ -29,7 +29,7 @@ test("202 with the pending lease, its position and blockers; the same PUT asks a
     position: 2,
     blockerCount: 1,
     blockers: [{ id: holder, agentId: "a", reason: "build" }],
-    detail: expect.stringMatching(/^In line, at position 2\. Next: PUT the same again within 5000 ms/),
+    detail: expect.stringMatching(/^Queued at position 2\. Next: repeat this PUT within 5000 ms/),
   });
   const again = await ask();
   expect([again.status, again.body.token, again.body.expiresInMs]).toEqual([202, first.body.token, 5_000]);

@@ -49,7 +49,7 @@ export { circleThrough, deadlock, findDeadlock, findDeadlocks, listAll } from ".
 export { DEFAULTS } from "./manager/defaults.js";
 export { endedBefore, type Loss, limitReached, lost } from "./manager/losses.js";
 export { createLeaseManager } from "./manager/manager.js";
-export { describeRefusal, unavailable } from "./manager/refusal.js";
+export { describeRefusal, type RefusalWording, unavailable } from "./manager/refusal.js";
 export { type RevokeOptions, revokeAgent } from "./manager/revoke.js";
 export {
   type AdaptiveTtlOptions,

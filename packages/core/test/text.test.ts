@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { hasControlCharacter, humanDuration, utf8Length } from "../src/text.js";
+import { agentName, hasControlCharacter, humanDuration, quoted, utf8Length } from "../src/text.js";
 
 test("utf8Length counts what an encoder writes", () => {
   const encoder = new TextEncoder();
@@ -30,4 +30,16 @@ test.each([
   [121_000, "3 min"],
 ])("%d ms read as %s", (ms, text) => {
   expect(humanDuration(ms)).toBe(text);
+});
+
+test("foreign text is quoted, escaped and shortened", () => {
+  expect(quoted('a "b" \\')).toBe(String.raw`"a \"b\" \\"`);
+  expect(quoted("a\u202eb\u2028c\u{e0001}")).toBe(String.raw`"a\u{202e}b\u{2028}c\u{e0001}"`);
+  expect(quoted("x".repeat(121))).toBe(`"${"x".repeat(120)}…"`);
+});
+
+test("an agent id is quoted where it could be more than a name", () => {
+  expect(agentName("ci:runner-7@host.example")).toBe("ci:runner-7@host.example");
+  expect(agentName("two words")).toBe('"two words"');
+  expect(agentName("x".repeat(65))).toBe(`"${"x".repeat(65)}"`);
 });

@@ -106,6 +106,6 @@ function fieldIn(body: Body, field: string): string {
 }
 
 function pending({ lease, blockers, blockerCount, position, retryInMs }: Ticket, { waitTtlMs }: Ask) {
-  const detail = `In line, at position ${position}. Next: PUT the same again within ${waitTtlMs} ms to keep the place and to ask; GET /v1/leases/${lease?.id}/turn answers when that may pay.`;
+  const detail = `Queued at position ${position}. Next: repeat this PUT within ${waitTtlMs} ms to keep your place and check for a grant. GET /v1/leases/${lease?.id}/turn returns when it is worth checking.`;
   return { ...lease, blockers, blockerCount, position, retryInMs, detail };
 }

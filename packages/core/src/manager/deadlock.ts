@@ -9,6 +9,7 @@ import { MAX_PAGE } from "../backend/backend.js";
 import { type DeadlockStep, LeaseError } from "../errors.js";
 import { type Claim, type Lease, MAX_BLOCKERS } from "../model/model.js";
 import { firstConflict } from "../model/rule.js";
+import { agentName, quoted } from "../text.js";
 import { type Node, type Wait, WaitGraph } from "./wait-graph.js";
 
 /**
@@ -49,9 +50,9 @@ function circlesIn(leases: readonly Node[]): DeadlockStep[][] {
 /** The error of the request that closed a circle: it spells the circle out and says what to do. */
 export function deadlock(cycle: readonly DeadlockStep[]): LeaseError<"LEASE_DEADLOCK"> {
   const steps = cycle.slice(0, MAX_BLOCKERS).map((step) => {
-    const wanted = step.resources.map((resource) => `"${resource}"`).join(", ");
-    const stands = step.blockedByState === "active" ? "holds" : "is in line before it for";
-    return `${step.agentId} waits for ${wanted}, but ${step.blockedByAgentId} ${stands} "${step.blockedByResource}"`;
+    const wanted = step.resources.map((resource) => quoted(resource)).join(", ");
+    const stands = step.blockedByState === "active" ? "holds" : "is queued before it for";
+    return `${agentName(step.agentId)} waits for ${wanted}, but ${agentName(step.blockedByAgentId)} ${stands} ${quoted(step.blockedByResource)}`;
   });
   const message = `This request would wait for itself: ${steps.join("; ")}. Next: release what you hold, then ask for all of it in one request.`;
   return new LeaseError("LEASE_DEADLOCK", message, { cycle });

@@ -1,8 +1,9 @@
 /**
- * The errors of leases that are over, in the same words for the holder, for who asks with a used id, and over HTTP.
+ * The errors of leases that are over, in the same words for the holder, for a request with a used id, and over HTTP.
  */
 import type { AcquireResult } from "../backend/backend.js";
 import { LeaseError, type LossCause } from "../errors.js";
+import { agentName, quoted } from "../text.js";
 
 /** How a lease was lost. */
 export interface Loss {
@@ -26,37 +27,43 @@ export function endedBefore(
   leaseId: string,
   { end, by, reason }: Extract<AcquireResult, { status: "ended" }>,
 ): LeaseError<"LEASE_LOST"> {
-  const why = reason === null ? "" : ` (${reason})`;
   const message =
     end === "revoked"
-      ? `${by ?? "Somebody"} revoked this request${why}. Next: ask again, with a new id, only once that is resolved.`
-      : `The id ${leaseId} has had its life, it ${end === "expired" ? "ran out" : `was ${end}`}. Next: ask with a new id.`;
+      ? `${revoker(by)} revoked this request${because(reason)}. Next: request again, with a new id, only once that is resolved.`
+      : `Lease id ${leaseId} has already been used and ${end === "expired" ? "expired" : `was ${end}`}. Next: request again with a new id.`;
   return new LeaseError("LEASE_LOST", message, { leaseId, how: end, by, reason });
 }
 
-/** The error of a renewal that was not agreed on. */
+/** The error of a renewal beyond `maxRenewals`. */
 export function limitReached(leaseId: string, maxRenewals: number | null): LeaseError<"LEASE_RENEWAL_LIMIT"> {
-  const message = `The lease ${leaseId} was to be renewed at most ${maxRenewals} times, and was. Next: finish before it runs out, or release it and ask anew.`;
+  const message = `The lease ${leaseId} has used all ${maxRenewals} of its renewals. Next: finish before it expires, or release it and acquire it again.`;
   return new LeaseError("LEASE_RENEWAL_LIMIT", message, { leaseId, maxRenewals });
 }
 
 function lossMessage({ leaseId: id, how, by = null, reason = null }: Loss): string {
-  const why = reason === null ? "" : ` (${reason})`;
   switch (how) {
     case "deadline":
       return `The lease ${id} could not be confirmed before its deadline: stop the work it protected.`;
     case "expired":
-      return `The lease ${id} ran out before it was renewed: stop the work it protected.`;
+      return `The lease ${id} expired before it was renewed: stop the work it protected.`;
     case "revoked":
-      return `${by ?? "Somebody"} revoked the lease ${id}${why}: stop the work it protected.`;
+      return `${revoker(by)} revoked the lease ${id}${because(reason)}: stop the work it protected.`;
     case "suspect":
       return `The machine slept past the deadline of the lease ${id}, and nothing has confirmed it since: wait for a renewal before going on.`;
     case "max-hold":
-      return `The lease ${id} was held for as long as maxHoldMs allows: stop the work it protected, or ask anew.`;
+      return `The lease ${id} was held for as long as maxHoldMs allows: stop the work it protected, or acquire it again.`;
     case "released":
     case "cancelled":
       return `The lease ${id} was ${how} by its agent before.`;
     case "not-found":
-      return `The backend no longer knows the lease ${id} as ours; its data may have been lost: stop the work it protected.`;
+      return `The backend has no record that we hold the lease ${id}; it may have lost data. Stop the work the lease protected.`;
   }
+}
+
+function revoker(by: string | null): string {
+  return by === null ? "Another agent" : agentName(by);
+}
+
+function because(reason: string | null): string {
+  return reason === null ? "" : ` (reason: ${quoted(reason)})`;
 }

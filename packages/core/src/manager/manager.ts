@@ -103,7 +103,10 @@ class Manager implements LeaseManager {
     const settings = this.#settings(options);
     const claims = claimsOf(resources, settings.mode ?? "exclusive");
     const answer = await this.#ask(claims, settings, settings.waitMs ?? DEFAULTS.waitMs);
-    if (answer.status === "refused") throw unavailable(claims, answer.refusal, answer.waitedMs);
+    if (answer.status === "refused") {
+      const { agentId } = this;
+      throw unavailable(claims, answer.refusal, { agentId, waitedMs: answer.waitedMs });
+    }
     return answer.lease;
   }
 
@@ -113,7 +116,7 @@ class Manager implements LeaseManager {
     const answer = await this.#ask(claims, settings, 0);
     if (answer.status === "granted") return { granted: true, lease: answer.lease };
     const { blockers, blockerCount, position, retryInMs } = answer.refusal;
-    const message = describeRefusal(claims, answer.refusal);
+    const message = describeRefusal(claims, answer.refusal, { agentId: this.agentId });
     return { granted: false, message, blockers, blockerCount, position, retryInMs };
   }
 

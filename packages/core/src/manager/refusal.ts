@@ -1,52 +1,68 @@
 /**
- * A refusal in words: who holds it, why, for how long, the caller's position, one next step. The same words in the
- * library, on the command line and over HTTP.
+ * A refusal in words: the blocker, its reason, the time it has left, the caller's position, one next step. The same
+ * words in the library, on the command line and over HTTP.
  */
 import { LeaseError } from "../errors.js";
 import type { Blocker, Claim, Refusal } from "../model/model.js";
-import { humanDuration } from "../text.js";
+import { agentName, humanDuration, quoted } from "../text.js";
+
+/** Whom a refusal is worded for. */
+export interface RefusalWording {
+  /** The agent that asked: a blocker of its own is named as such. */
+  readonly agentId?: string;
+  /** How long the request was queued, in milliseconds. Default 0: it was not. */
+  readonly waitedMs?: number;
+  /** How to queue, in the words of the surface that shows the refusal. Default: in those of this library. */
+  readonly toQueue?: string;
+}
 
 /**
- * Says a refusal in two or three sentences that a person or a model can act on.
+ * Describes a refusal in a few sentences that a person or a model can act on. What others wrote stands in quotes.
  *
  * @param claims - what was asked for
- * @param waitedMs - how long the request stood in line; 0 if it did not
  */
-export function describeRefusal(claims: readonly Claim[], refusal: Refusal, waitedMs = 0): string {
-  const [first] = refusal.blockers;
-  const wanted = list(claims.map(({ resource }) => `"${resource}"`));
-  const waited = waitedMs > 0 ? ` after ${humanDuration(waitedMs)} in line` : "";
-  if (first === undefined) return `Not granted${waited}: ${wanted}. Ask again.`;
+export function describeRefusal(
+  claims: readonly Claim[],
+  refusal: Refusal,
+  { agentId, waitedMs = 0, toQueue = "call acquire() with waitMs to queue" }: RefusalWording = {},
+): string {
+  const wanted = list(claims.map(({ resource }) => quoted(resource)));
+  const waited = waitedMs > 0 ? ` after ${humanDuration(waitedMs)} in the queue` : "";
+  const isOwn = (blocker: Blocker) => blocker.agentId === agentId;
+  const held = refusal.blockers.find((blocker) => blocker.state === "active" && isOwn(blocker));
+  const shown = held ?? refusal.blockers[0];
+  if (shown === undefined) return `Not granted${waited}: ${wanted}. Ask again.`;
   const others = refusal.blockerCount - 1;
   const more = others === 0 ? "" : ` ${others} other${others === 1 ? " is" : "s are"} also ahead of you.`;
-  const next =
-    waitedMs > 0
-      ? `Next: do something else first, or ask again in ${humanDuration(refusal.retryInMs)}.`
-      : `Next: ask with waitMs to stand in line, or ask again in ${humanDuration(refusal.retryInMs)}.`;
-  return `Not granted${waited}: ${wanted}. ${describeBlocker(first)}.${more} You are number ${refusal.position} in line. ${next}`;
+  const again = `ask again in ${humanDuration(refusal.retryInMs)}`;
+  const otherwise = waitedMs > 0 ? "do something else first" : toQueue;
+  const next = held ? "use that lease, or release it and ask again" : `${otherwise}, or ${again}`;
+  return `Not granted${waited}: ${wanted}. ${describeBlocker(shown, isOwn(shown))}.${more} You would be number ${refusal.position} in the queue. Next: ${next}.`;
 }
 
 /** The error of a request that was not granted in time. */
 export function unavailable(
   claims: readonly Claim[],
   refusal: Refusal,
-  waitedMs = 0,
+  wording?: RefusalWording,
 ): LeaseError<"LEASE_UNAVAILABLE"> {
   const { blockers, blockerCount, position, retryInMs } = refusal;
-  return new LeaseError("LEASE_UNAVAILABLE", describeRefusal(claims, refusal, waitedMs), {
-    blockers,
-    blockerCount,
-    position,
-    retryInMs,
-  });
+  const details = { blockers, blockerCount, position, retryInMs };
+  return new LeaseError("LEASE_UNAVAILABLE", describeRefusal(claims, refusal, wording), details);
 }
 
-function describeBlocker(blocker: Blocker): string {
-  const why = blocker.reason === null ? "" : ` (${blocker.reason})`;
-  const left = humanDuration(blocker.expiresInMs);
-  return blocker.state === "active"
-    ? `${blocker.agentId} holds "${blocker.resource}" ${blocker.mode}${why}, for another ${left} unless renewed`
-    : `${blocker.agentId} is in line before you for "${blocker.resource}" ${blocker.mode}${why}`;
+function describeBlocker(blocker: Blocker, isOwn: boolean): string {
+  const { id, agentId, resource, mode, reason } = blocker;
+  const claim = `${quoted(resource)} ${mode}${reason === null ? "" : ` (reason: ${quoted(reason)})`}`;
+  if (blocker.state === "pending") {
+    return isOwn
+      ? `You are queued already for ${claim}, as request ${id}`
+      : `${agentName(agentId)} is queued before you for ${claim}`;
+  }
+  const holder = isOwn
+    ? `You hold ${claim} yourself, as lease ${id}`
+    : `${agentName(agentId)} holds ${claim}`;
+  return `${holder}, for another ${humanDuration(blocker.expiresInMs)} unless renewed`;
 }
 
 function list(items: readonly string[]): string {

@@ -29,7 +29,7 @@ test("tryAcquire answers with a refusal that says who, why, how long, the positi
   if (attempt.granted) return;
   expect(attempt.blockers[0]).toMatchObject({ agentId: "bob", reason: "refactoring", resource: "src/**" });
   expect(attempt.message).toBe(
-    'Not granted: "src/app.ts", "docs/readme.md". bob holds "src/**" exclusive (refactoring), for another 20 s unless renewed. You are number 2 in line. Next: ask with waitMs to stand in line, or ask again in 20 s.',
+    'Not granted: "src/app.ts", "docs/readme.md". bob holds "src/**" exclusive (reason: "refactoring"), for another 20 s unless renewed. You would be number 2 in the queue. Next: call acquire() with waitMs to queue, or ask again in 20 s.',
   );
   expect(await live()).toEqual(["bob active src/**"]);
 });
@@ -87,7 +87,7 @@ test("when the time is over the error carries the blockers, and nothing is left 
     position: 2,
     blockers: [{ agentId: "bob", reason: "deploy" }],
   });
-  expect(error.message).toContain("Not granted after 10 s in line");
+  expect(error.message).toContain("Not granted after 10 s in the queue");
   expect(await live()).toEqual(["bob active a"]);
 });
 

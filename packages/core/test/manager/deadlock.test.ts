@@ -86,7 +86,7 @@ test("acquiring more below a wide waiter in line is a circle too", async () => {
     { agentId: "alice", resources: ["src/b.ts"] },
     { agentId: "bob", resources: ["src/**"], blockedById: alice.id },
   ]);
-  expect(error.message).toContain('alice waits for "src/b.ts", but bob is in line before it for "src/**"');
+  expect(error.message).toContain('alice waits for "src/b.ts", but bob is queued before it for "src/**"');
   await alice.release();
   expect((await wide.granted).isHeld()).toBe(true);
 });
