@@ -8,9 +8,10 @@ import {
   notOwner,
   sameClaims,
 } from "@lease/core/backend";
-import { type BlockerKey, describe } from "./blockers.js";
+import { describe } from "./blockers.js";
 import type { Context } from "./context.js";
 import type { EtcdLease } from "./etcd-leases.js";
+import type { BlockerKey } from "./keys.js";
 import { AGAIN, giveUp } from "./lines.js";
 import { type Look, placeOf } from "./look.js";
 import { type FoundLease, type FoundMemory, recordOf, type StoredLease } from "./record.js";

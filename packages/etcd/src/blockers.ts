@@ -4,18 +4,9 @@ import { type Obstacle, refusalOf } from "@lease/core/backend";
 import type { IKeyValue, IRequestOp, IResponseOp } from "etcd3";
 import type { Context } from "./context.js";
 import { isCompacted } from "./errors.js";
-import { inTheWay, type Keys } from "./keys.js";
+import { type BlockerKey, inTheWay, type Keys } from "./keys.js";
 import { get, getRange } from "./ops.js";
 import { decodeLease } from "./record.js";
-
-/** A lease in the way, by the keys of its claims. */
-export interface BlockerKey {
-  readonly id: string;
-  readonly token: number;
-  readonly etcdLease: string;
-  /** Those of its claims that stand in the way. */
-  readonly claims: Claim[];
-}
 
 /** Each remaining time is a call: of a long line only the first are asked for, which are the same for all who stand in it. */
 const MAX_LOOKUPS = 32;

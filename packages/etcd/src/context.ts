@@ -1,9 +1,8 @@
 /** What every operation works with, and what this client knows without asking. */
 import type { Claim } from "@lease/core";
-import type { BlockerKey } from "./blockers.js";
 import type { Connection } from "./connection.js";
 import type { EtcdLease, EtcdLeases, MemoryLease } from "./etcd-leases.js";
-import type { Keys } from "./keys.js";
+import type { BlockerKey, Keys } from "./keys.js";
 import type { FoundLease } from "./record.js";
 import type { Watches } from "./watches.js";
 

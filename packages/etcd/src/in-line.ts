@@ -2,9 +2,10 @@
 import type { AcquireRequest } from "@lease/core/backend";
 import type { ITxnRequest, ITxnResponse } from "etcd3";
 import { checkSame, isSame, onExisting, onPromoted, refuse, type Tried } from "./answers.js";
-import { type BlockerKey, blockersIn, readBlockers } from "./blockers.js";
+import { blockersIn, readBlockers } from "./blockers.js";
 import { type Context, type Place, seconds } from "./context.js";
 import { endLease } from "./end.js";
+import type { BlockerKey } from "./keys.js";
 import { AGAIN, giveUp, sendOn } from "./lines.js";
 import { isKnown, lookAt, placeOf } from "./look.js";
 import { isNotCreatedAt, isWrittenAt, nested } from "./ops.js";

@@ -30,6 +30,15 @@ export interface ClaimKey {
   readonly claim: Claim;
 }
 
+/** A lease in the way of another, by the keys of its claims. */
+export interface BlockerKey {
+  readonly id: string;
+  readonly token: number;
+  readonly etcdLease: string;
+  /** Those of its claims that are in the way. */
+  readonly claims: Claim[];
+}
+
 /** More ranges than this are not compared one by one: etcd takes 128 operations a transaction, nested ones among them. */
 const MAX_RANGES = 60;
 

@@ -1,7 +1,8 @@
 /** Reading an id together with what stands in its way: one consistent picture. */
 import type { Claim } from "@lease/core";
-import { type BlockerKey, blockersIn, readBlockers } from "./blockers.js";
+import { blockersIn, readBlockers } from "./blockers.js";
 import type { Context, Place } from "./context.js";
+import type { BlockerKey } from "./keys.js";
 import { get } from "./ops.js";
 import { decodeLease, decodeMemory, type FoundLease, type FoundMemory } from "./record.js";
 

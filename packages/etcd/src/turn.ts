@@ -5,9 +5,8 @@
 
 import type { TurnRequest } from "@lease/core/backend";
 import type { IEvent } from "etcd3";
-import type { BlockerKey } from "./blockers.js";
 import type { Context, Place } from "./context.js";
-import { inTheWay } from "./keys.js";
+import { type BlockerKey, inTheWay } from "./keys.js";
 import { lookAt, placeOf } from "./look.js";
 import { get } from "./ops.js";
 import { decodeLease, type FoundLease } from "./record.js";

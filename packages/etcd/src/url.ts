@@ -1,8 +1,12 @@
 /** An etcd cluster as a URL. Nothing here repeats the URL: it may carry a password. */
 import { LeaseError } from "@lease/core";
-import type { EtcdBackendOptions } from "./options.js";
 
-type FromUrl = Pick<EtcdBackendOptions, "hosts" | "namespace" | "auth">;
+/** What a URL says, as options of the backend. */
+interface UrlOptions {
+  readonly hosts: readonly string[];
+  readonly namespace?: string;
+  readonly auth?: { readonly username: string; readonly password: string };
+}
 
 /** The port that etcd listens on by default. */
 const PORT = 2379;
@@ -13,7 +17,7 @@ const PORT = 2379;
  *
  * @throws `INVALID_ARGUMENT`, naming `url`
  */
-export function parseUrl(url: string): FromUrl {
+export function parseUrl(url: string): UrlOptions {
   const [, scheme, user, password, list, namespace] =
     /^(etcds?):\/\/(?:([^:@/]*):([^@/]*)@)?([^@/?#]+)(?:\/([^/?#]*))?$/i.exec(url) ?? [];
   if (scheme === undefined || list === undefined) {
@@ -30,7 +34,7 @@ export function parseUrl(url: string): FromUrl {
 /** `[::1]` is a host, and its colons are not those before a port. */
 function withPort(host: string): string {
   if (!/^(?:\[[\da-f:.]+\]|[^:[\]\s]+)(?::\d{1,5})?$/i.test(host))
-    throw invalidUrl("names a host that is none");
+    throw invalidUrl("contains an invalid host name");
   return /:\d+$/.test(host) && !host.endsWith("]") ? host : `${host}:${PORT}`;
 }
 

@@ -16,6 +16,11 @@ export interface ClientFactory {
   blocking(): Client;
 }
 
+/** The masters of a cluster, or the one server. */
+export function mastersOf(client: Client): readonly Pick<Cluster, "info">[] {
+  return client.isCluster ? (client as Cluster).nodes("master") : [client];
+}
+
 /** Redis may keep a read of the history waiting this long. */
 export const BLOCK_MS = 5_000;
 

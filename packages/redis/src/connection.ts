@@ -4,7 +4,6 @@
  */
 import { createHash } from "node:crypto";
 import { LeaseError } from "@lease/core";
-import type { Cluster } from "ioredis";
 import type { Client, ClientFactory } from "./clients.js";
 import {
   isLasting,
@@ -289,9 +288,4 @@ export class Connection {
 
 export function closed(): LeaseError<"CLOSED"> {
   return new LeaseError("CLOSED", "This Redis backend was closed.");
-}
-
-/** The masters of a cluster, or the one server. */
-export function mastersOf(client: Client): readonly Pick<Cluster, "info">[] {
-  return client.isCluster ? (client as Cluster).nodes("master") : [client];
 }

@@ -1,8 +1,7 @@
 /** Is this a Redis that keeps what it is given? Asked at every new connection, before the first script. */
 import { LeaseError } from "@lease/core";
 import type { Cluster } from "ioredis";
-import type { Client } from "./clients.js";
-import { mastersOf } from "./connection.js";
+import { type Client, mastersOf } from "./clients.js";
 
 const LEAST_VERSION = [6, 2] as const;
 
