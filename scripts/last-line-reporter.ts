@@ -1,17 +1,56 @@
 import { writeSync } from "node:fs";
 import type { Reporter, SerializedError, TestModule } from "vitest/node";
 
+/** The seconds that the files of each project ran, loading included, so that a project that grows is seen. */
+class ProjectTimes {
+  readonly #startedAt = new Map<string, number>();
+  readonly #projects = new Map<string, { files: number; ms: number }>();
+
+  start(module: TestModule): void {
+    this.#startedAt.set(module.id, performance.now());
+  }
+
+  end(module: TestModule): void {
+    const startedAt = this.#startedAt.get(module.id);
+    if (startedAt === undefined) return;
+    const project = this.#projects.get(module.project.name) ?? { files: 0, ms: 0 };
+    project.files += 1;
+    project.ms += performance.now() - startedAt;
+    this.#projects.set(module.project.name, project);
+  }
+
+  /** One line a project, the longest first. Files of several projects run side by side: the sum is not the wall time. */
+  table(): string {
+    const rows = [...this.#projects].sort(([, a], [, b]) => b.ms - a.ms);
+    const width = Math.max(7, ...rows.map(([name]) => name.length));
+    const line = (name: string, files: string, seconds: string) =>
+      `${name.padEnd(width)} ${files.padStart(6)} ${seconds.padStart(8)}\n`;
+    const body = rows.map(([name, { files, ms }]) => line(name, `${files}`, (ms / 1_000).toFixed(1)));
+    return line("project", "files", "seconds") + body.join("");
+  }
+}
+
 /**
- * Ends a run with the one line `N passed, N failed` (`, N skipped`), summed over all projects. It is written when
- * the process exits, because the coverage table and its verdict come after the last reporter hook.
+ * Ends a run with what each project took, and the one line `N passed, N failed` (`, N skipped`), summed over all
+ * projects. It is written when the process exits, because the coverage table and its verdict come after the last
+ * reporter hook.
  */
 export default class LastLineReporter implements Reporter {
-  #line: ((exitCode: number) => string) | undefined;
+  readonly #times = new ProjectTimes();
+  #lastLine: ((exitCode: number) => string) | undefined;
 
   constructor() {
     process.once("exit", (exitCode) => {
-      if (this.#line !== undefined) writeAll(`${this.#line(exitCode)}\n`);
+      if (this.#lastLine !== undefined) writeAll(`\n${this.#times.table()}\n${this.#lastLine(exitCode)}\n`);
     });
+  }
+
+  onTestModuleQueued(module: TestModule): void {
+    this.#times.start(module);
+  }
+
+  onTestModuleEnd(module: TestModule): void {
+    this.#times.end(module);
   }
 
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
@@ -25,7 +64,7 @@ export default class LastLineReporter implements Reporter {
     }
     // A test that never got to run is no pass.
     const failed = count.failed + count.pending + brokenFiles + unhandled.length;
-    this.#line = (exitCode) => {
+    this.#lastLine = (exitCode) => {
       // A missed coverage threshold fails the run without failing a test: the line must not say otherwise.
       const verdict = failed === 0 && exitCode !== 0 ? 1 : failed;
       const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : "";
