@@ -54,5 +54,5 @@ export {
   sameClaims,
   timestamp,
 } from "./record.js";
-export { acquire, expire, release, renew } from "./steps.js";
+export { acquire, expire, release, renew, turn } from "./steps.js";
 export { type TurnLook, Turns } from "./turns.js";

@@ -15,6 +15,7 @@ import type {
   RenewResult,
 } from "./backend.js";
 import type { Ledger, Rival } from "./ledger.js";
+import type { TurnLook } from "./turns.js";
 import {
   type Act,
   differentClaims,
@@ -131,6 +132,21 @@ export function expire<R extends Rival, L extends R & LeaseRecord>(ledger: Ledge
   const { revoking } = lease;
   if (revoking === null) end(ledger, lease, "expired");
   else end(ledger, lease, "revoked", revoking);
+}
+
+/** Whether a pending request may be granted, and if not, when time alone could bring that. Writes nothing. */
+export function turn<R extends Rival, L extends R & LeaseRecord>(ledger: Ledger<R, L>, id: string): TurnLook {
+  const { now } = ledger.at;
+  const lease = ledger.lease(id);
+  if (lease?.state !== "pending" || ledger.isOver(lease)) return { reached: true, lookAgainAt: now };
+  let reached = true;
+  let soonestMs = ledger.blocksMs(lease);
+  for (const rival of ledger.rivals(lease.claims)) {
+    if (rival.token >= lease.token || ledger.isOver(rival)) continue;
+    reached = false;
+    soonestMs = Math.min(soonestMs, ledger.blocksMs(rival));
+  }
+  return { reached, lookAgainAt: now + soonestMs };
 }
 
 /** What the holder of a lease is shown of it. */

@@ -26,7 +26,8 @@ import {
   type Moment,
   timestamp,
 } from "../backend/record.js";
-import { acquire, expire, release, renew } from "../backend/steps.js";
+import { acquire, expire, release, renew, turn } from "../backend/steps.js";
+import type { TurnLook } from "../backend/turns.js";
 import type { Claim, LeaseEvent, LeaseEventType } from "../model/model.js";
 import { coveringSubtrees, subtreeBase } from "../model/resource.js";
 import { firstConflict } from "../model/rule.js";
@@ -87,16 +88,9 @@ export class MemoryStore implements Ledger<MemoryLease, MemoryLease> {
     return release(this, request);
   }
 
-  /** Whether a pending request may be granted, and if not, when time alone could bring that. */
-  turn(id: string, at: Moment): { readonly reached: boolean; readonly lookAgainAt: number } {
+  turn(id: string, at: Moment): TurnLook {
     this.at = at;
-    const lease = this.#leases.get(id);
-    if (lease?.state !== "pending" || this.isOver(lease)) return { reached: true, lookAgainAt: at.now };
-    const blockers = this.rivals(lease.claims).filter(
-      (rival) => rival.token < lease.token && !this.isOver(rival),
-    );
-    const lookAgainAt = blockers.reduce((soonest, { expires }) => Math.min(soonest, expires), lease.expires);
-    return { reached: blockers.length === 0, lookAgainAt };
+    return turn(this, id);
   }
 
   list(query: LeaseQuery, at: Moment): LeasePage {
