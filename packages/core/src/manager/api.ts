@@ -8,7 +8,9 @@ import type { LossError } from "../errors.js";
 import type { Claim, Lease, Metadata, Mode, Refusal, Revoking } from "../model/model.js";
 
 /** What to lease: one resource or several, each by name (in the mode of the call) or with a mode of its own. */
-export type Resources = string | Claim | readonly (string | Claim)[];
+export type Resources = ResourceInput | readonly ResourceInput[];
+/** One resource: its name, or an object that may name its mode. */
+export type ResourceInput = string | { readonly resource: string; readonly mode?: Mode | undefined };
 
 /** Says the TTL of one request, in milliseconds, when it is sent. What it throws, the request rejects with. */
 export type TtlPolicy = (request: TtlRequest) => number | Promise<number>;
@@ -204,8 +206,11 @@ export interface LeaseHandle extends AsyncDisposable {
    */
   renew(options?: { readonly ttlMs?: number }): Promise<void>;
   /**
-   * Acquires more while holding this. Stated as held in the request, so that a deadlock with others who do the same
-   * is found and refused (`LEASE_DEADLOCK`) instead of waited out.
+   * Acquires more while holding this. The request states as held this lease and those that it was acquired under, so
+   * that a deadlock through them is found and refused (`LEASE_DEADLOCK`) instead of waited out.
+   *
+   * @throws as `acquire` of the manager; why this lease is over (`LEASE_LOST`, `LEASE_RENEWAL_LIMIT`, `CLOSED` once
+   * released), also when it ends while the request waits
    */
   acquire(resources: Resources, options?: AcquireOptions): Promise<LeaseHandle>;
   /**

@@ -22,6 +22,7 @@ import { DEFAULTS } from "./defaults.js";
 import { giveBack } from "./give-back.js";
 import { Listeners } from "./listeners.js";
 import { limitReached, lost } from "./losses.js";
+import { checkOptions, invalid } from "./options.js";
 import type { Renewable, Renewer } from "./renewer.js";
 
 /** What a handle needs of its manager. */
@@ -29,9 +30,17 @@ export interface HandleContext extends WaitContext {
   readonly createId: () => string;
   readonly renewer: Renewer;
   /** `acquire` of the manager, for `lease.acquire`. */
-  readonly acquire: (resources: Resources, options: AcquireOptions) => Promise<LeaseHandle>;
+  readonly acquire: (resources: Resources, options: AcquireOptions, parent: Parent) => Promise<LeaseHandle>;
   /** Hears what happens to the lease; `ended` once, when it is lost or released. */
   readonly tell: (event: ManagerEvent) => void;
+}
+
+/** The lease that another one is acquired under. */
+export interface Parent {
+  /** Aborts when it is lost or released. */
+  readonly over: AbortSignal;
+  /** It, and what it was acquired under: kept while the other one is waited for. */
+  readonly holding: readonly string[];
 }
 
 export interface HoldOptions {
@@ -60,6 +69,8 @@ export class Handle implements LeaseHandle, Renewable {
   #lastFailure: unknown;
   #loss: LossError | null = null;
   #ending: Promise<ReleaseOutcome> | null = null;
+  /** Ends the waits of what is acquired under it. */
+  #over: AbortController | null = null;
 
   constructor(grant: Grant, options: HoldOptions, context: HandleContext) {
     this.#context = context;
@@ -132,6 +143,9 @@ export class Handle implements LeaseHandle, Renewable {
   }
 
   async renew(options: { readonly ttlMs?: number } = {}): Promise<void> {
+    if (typeof options === "number")
+      throw invalid("options", `must be an object: renew({ ttlMs: ${options} })`);
+    checkOptions(options, ["ttlMs"]);
     if (options.ttlMs !== undefined) checkTtl(options.ttlMs, "ttlMs", this.#context.backend.limits);
     while (this.renewing !== null) await this.renewing;
     this.#throwIfOver();
@@ -144,8 +158,15 @@ export class Handle implements LeaseHandle, Renewable {
     if (result.status === "renewal-limit") throw this.#limitError();
   }
 
-  acquire(resources: Resources, options: AcquireOptions = {}): Promise<LeaseHandle> {
-    return this.#context.acquire(resources, { ...options, holding: [this, ...(options.holding ?? [])] });
+  async acquire(resources: Resources, options: AcquireOptions = {}): Promise<LeaseHandle> {
+    this.#throwIfOver();
+    this.#over ??= new AbortController();
+    const parent = { over: this.#over.signal, holding: [this.id, ...this.#lease.holding] };
+    const lease = await this.#context.acquire(resources, options, parent);
+    // Over by now, and no timer has found it out: the caller would believe that it holds both.
+    if (this.state === "lost" || this.state === "ended") await lease.release();
+    this.#throwIfOver();
+    return lease;
   }
 
   onRevokeRequested(listener: (revoking: Revoking) => void): () => void {
@@ -339,6 +360,7 @@ export class Handle implements LeaseHandle, Renewable {
 
   #stop(loss: LossError | null): void {
     this.#cancelTimer();
+    this.#over?.abort(loss ?? this.#released());
     this.#context.renewer.remove(this);
     this.#context.tell({
       type: "ended",
@@ -350,9 +372,11 @@ export class Handle implements LeaseHandle, Renewable {
 
   #throwIfOver(): void {
     if (this.state === "lost") throw this.#loss;
-    if (this.state === "ended") {
-      throw new LeaseError("CLOSED", `The lease ${this.id} was released: acquire anew.`);
-    }
+    if (this.state === "ended") throw this.#released();
+  }
+
+  #released(): LeaseError<"CLOSED"> {
+    return new LeaseError("CLOSED", `The lease ${this.id} was released: acquire it again.`);
   }
 
   #limitError(): LeaseError<"LEASE_RENEWAL_LIMIT"> {

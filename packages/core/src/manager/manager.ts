@@ -4,7 +4,7 @@
  */
 import type { LeaseBackend } from "../backend/backend.js";
 import { Bell } from "../backend/bell.js";
-import { checkAgentId, checkObject, MAX_HOLDING } from "../backend/check.js";
+import { checkAgentId, checkBoolean, checkNumber, checkObject, MAX_HOLDING } from "../backend/check.js";
 import { systemClock } from "../clock.js";
 import { isLeaseError, LeaseError } from "../errors.js";
 import { createLeaseId } from "../id.js";
@@ -23,12 +23,13 @@ import type {
 } from "./api.js";
 import type { Grant } from "./context.js";
 import { DEFAULTS } from "./defaults.js";
-import { Handle, type HandleContext } from "./handle.js";
+import { Handle, type HandleContext, type Parent } from "./handle.js";
 import { Listeners } from "./listeners.js";
 import { LossFeed } from "./loss-feed.js";
+import { checkOptions, invalid } from "./options.js";
 import { describeRefusal, unavailable } from "./refusal.js";
 import { Renewer } from "./renewer.js";
-import { checkSettings, claimsOf, invalid } from "./request.js";
+import { ACQUIRE_OPTIONS, checkSettings, claimsOf, HOLD_SETTINGS, TRY_OPTIONS } from "./request.js";
 import { type Asking, type WaitOutcome, waitForLease } from "./wait.js";
 
 /**
@@ -39,6 +40,8 @@ import { type Asking, type WaitOutcome, waitForLease } from "./wait.js";
 export function createLeaseManager(options: LeaseManagerOptions): LeaseManager {
   return new Manager(options);
 }
+
+const KNOWN = ["backend", "agentId", "defaults", "sequential", "followLosses", "clock", "random"];
 
 /** A request's answer, the lease already in hand. */
 type Answer =
@@ -67,16 +70,20 @@ class Manager implements LeaseManager {
   #closing: Promise<void> | null = null;
 
   constructor(options: LeaseManagerOptions) {
-    checkObject(options, "options");
-    checkObject(options.backend, "backend");
-    checkAgentId(options.agentId, "agentId");
-    const { backend, clock = systemClock, random = Math.random } = options;
+    checkOptions(options, KNOWN);
+    const { backend, agentId, defaults = {}, sequential = false } = options;
+    checkObject(backend, "backend");
+    checkAgentId(agentId, "agentId");
+    checkOptions(defaults, HOLD_SETTINGS, "defaults");
+    checkSettings(defaults);
+    checkBoolean(sequential, "sequential");
+    const { followLosses = backend.limits.mayEndEarly, clock = systemClock, random = Math.random } = options;
+    checkBoolean(followLosses, "followLosses");
     this.backend = backend;
-    this.agentId = options.agentId;
-    this.#defaults = options.defaults ?? {};
-    this.#sequential = options.sequential ?? false;
-    const follows = options.followLosses ?? backend.limits.mayEndEarly;
-    this.#lossFeed = follows ? new LossFeed(backend, options.agentId, clock, random) : null;
+    this.agentId = agentId;
+    this.#defaults = defaults;
+    this.#sequential = sequential;
+    this.#lossFeed = followLosses ? new LossFeed(backend, agentId, clock, random) : null;
     this.#context = {
       backend,
       clock,
@@ -86,7 +93,7 @@ class Manager implements LeaseManager {
       onCleanup: (cleanup) => this.#track(cleanup),
       giveUp: this.#giveUp.signal,
       renewer: new Renewer(backend, clock),
-      acquire: (resources, acquireOptions) => this.acquire(resources, acquireOptions),
+      acquire: (resources, acquireOptions, parent) => this.#acquire(resources, acquireOptions, parent),
       tell: (event) => this.#tell(event),
     };
   }
@@ -99,10 +106,14 @@ class Manager implements LeaseManager {
     return this.#listeners.add(listener);
   }
 
-  async acquire(resources: Resources, options: AcquireOptions = {}): Promise<LeaseHandle> {
-    const settings = this.#settings(options);
+  acquire(resources: Resources, options: AcquireOptions = {}): Promise<LeaseHandle> {
+    return this.#acquire(resources, options);
+  }
+
+  async #acquire(resources: Resources, options: AcquireOptions, parent?: Parent): Promise<LeaseHandle> {
+    const settings = this.#settings(options, ACQUIRE_OPTIONS);
     const claims = claimsOf(resources, settings.mode ?? "exclusive");
-    const answer = await this.#ask(claims, settings, settings.waitMs ?? DEFAULTS.waitMs);
+    const answer = await this.#ask(claims, settings, settings.waitMs ?? DEFAULTS.waitMs, parent);
     if (answer.status === "refused") {
       const { agentId } = this;
       throw unavailable(claims, answer.refusal, { agentId, waitedMs: answer.waitedMs });
@@ -111,7 +122,7 @@ class Manager implements LeaseManager {
   }
 
   async tryAcquire(resources: Resources, options: AcquireOptions = {}): Promise<TryAcquireResult> {
-    const settings = this.#settings(options);
+    const settings = this.#settings(options, TRY_OPTIONS);
     const claims = claimsOf(resources, settings.mode ?? "exclusive");
     const answer = await this.#ask(claims, settings, 0);
     if (answer.status === "granted") return { granted: true, lease: answer.lease };
@@ -138,13 +149,18 @@ class Manager implements LeaseManager {
     }
   }
 
-  async drain({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+  async drain(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    checkOptions(options, ["signal"]);
+    checkSettings(options);
     this.#grantNoMore();
-    if (this.#held.size > 0) await this.#emptied.wait(signal);
+    if (this.#held.size > 0) await this.#emptied.wait(options.signal);
   }
 
   async close(options: CloseOptions = {}): Promise<void> {
-    this.#closing ??= this.#close(options.withinMs ?? DEFAULTS.closeMs);
+    checkOptions(options, ["backend", "withinMs"]);
+    const { withinMs = DEFAULTS.closeMs } = options;
+    checkNumber(withinMs, "withinMs", 0);
+    this.#closing ??= this.#close(withinMs);
     await this.#closing;
     if (options.backend === true) await this.backend.close();
   }
@@ -171,14 +187,14 @@ class Manager implements LeaseManager {
   }
 
   /** What a call says, over what the manager was made with. The backend checks what reaches it; the rest is here. */
-  #settings(options: AcquireOptions): AcquireOptions {
-    checkObject(options, "options");
+  #settings(options: AcquireOptions, known: readonly string[]): AcquireOptions {
+    checkOptions(options, known);
     const settings = { ...this.#defaults, ...defined(options) };
     checkSettings(settings);
     return settings;
   }
 
-  async #request(claims: readonly Claim[], settings: AcquireOptions): Promise<Asking> {
+  async #request(claims: readonly Claim[], settings: AcquireOptions, parent?: Parent): Promise<Asking> {
     const { ttlMs = DEFAULTS.ttlMs } = settings;
     return {
       id: this.#context.createId(),
@@ -187,40 +203,52 @@ class Manager implements LeaseManager {
       ttlMs: typeof ttlMs === "number" ? ttlMs : await ttlMs({ agentId: this.agentId, claims }),
       maxRenewals: settings.maxRenewals ?? null,
       waitTtlMs: settings.waitTtlMs ?? DEFAULTS.waitTtlMs,
-      holding: this.#holding(settings),
+      holding: this.#holding(settings, parent),
       reason: settings.reason ?? null,
       metadata: settings.metadata ?? null,
     };
   }
 
-  #holding(settings: AcquireOptions): string[] {
+  #holding(settings: AcquireOptions, parent: Parent | undefined): string[] {
     const ids = (settings.holding ?? []).map((lease) => (typeof lease === "string" ? lease : lease?.id));
     const stated = new Set(ids);
-    if (this.#sequential) {
-      for (const lease of this.#held) {
-        // Who holds more than can be stated still acquires; a deadlock through the rest is not found.
-        if (stated.size >= MAX_HOLDING) break;
-        stated.add(lease.id);
-      }
+    const implied = [
+      ...(parent?.holding ?? []),
+      ...(this.#sequential ? [...this.#held].map(({ id }) => id) : []),
+    ];
+    for (const id of implied) {
+      // A request that would state more than it can still acquires; a deadlock through the rest is not found.
+      if (stated.size >= MAX_HOLDING) break;
+      stated.add(id);
     }
     return [...stated];
   }
 
-  /** Sends one request and takes in hand what it is granted. Both the caller's signal and `close()` can end it. */
-  async #ask(claims: readonly Claim[], settings: AcquireOptions, waitMs: number): Promise<Answer> {
-    const { signal } = settings;
-    if (this.#grantsNoMore) throw closed();
-    signal?.throwIfAborted();
-    const request = await this.#request(claims, settings);
+  /**
+   * Sends one request and takes in hand what it is granted. The caller's signal, the end of the lease that it was
+   * acquired under, and `close()` can end it.
+   */
+  async #ask(
+    claims: readonly Claim[],
+    settings: AcquireOptions,
+    waitMs: number,
+    parent?: Parent,
+  ): Promise<Answer> {
+    const signals = [settings.signal, parent?.over].filter((signal) => signal !== undefined);
+    const throwIfEnded = () => {
+      if (this.#grantsNoMore) throw closed();
+      for (const signal of signals) signal.throwIfAborted();
+    };
+    throwIfEnded();
+    const request = await this.#request(claims, settings, parent);
     // A policy may have taken its time.
-    if (this.#grantsNoMore) throw closed();
-    signal?.throwIfAborted();
+    throwIfEnded();
     const { clock } = this.#context;
     const startedAt = clock.now();
     const requestId = request.id;
     const wait = new AbortController();
-    const onAbort = () => wait.abort(signal?.reason);
-    signal?.addEventListener("abort", onAbort);
+    const onAbort = ({ target }: Event) => wait.abort((target as AbortSignal).reason);
+    for (const signal of signals) signal.addEventListener("abort", onAbort);
     this.#waits.add(wait);
     this.#tell({ type: "requested", requestId });
     try {
@@ -239,7 +267,7 @@ class Manager implements LeaseManager {
     } finally {
       this.#waits.delete(wait);
       if (this.#waits.size === 0) this.#answered.ring();
-      signal?.removeEventListener("abort", onAbort);
+      for (const signal of signals) signal.removeEventListener("abort", onAbort);
     }
   }
 

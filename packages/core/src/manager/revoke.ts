@@ -6,6 +6,7 @@ import type { LeaseBackend } from "../backend/backend.js";
 import { checkRevoke } from "../backend/check.js";
 import type { Lease } from "../model/model.js";
 import { listAll } from "./deadlock.js";
+import { checkOptions } from "./options.js";
 
 /** By whom, why, and with how much grace. */
 export interface RevokeOptions {
@@ -28,17 +29,19 @@ const MAX_ROUNDS = 10;
 export async function revokeAgent(
   backend: LeaseBackend,
   agentId: string,
-  { by, reason = undefined, graceMs = 0 }: RevokeOptions,
+  options: RevokeOptions,
 ): Promise<Lease[]> {
+  checkOptions(options, ["by", "reason", "graceMs"]);
+  const { by, reason = null, graceMs = 0 } = options;
   // Also where there is nothing to revoke.
-  checkRevoke({ by, reason: reason ?? null, graceMs }, "");
+  checkRevoke({ by, reason, graceMs }, "");
   const revoked: Lease[] = [];
   const done = new Set<string>();
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     const leases = (await listAll(backend, { agentId })).filter((lease) => !done.has(lease.id));
     if (leases.length === 0) break;
     const results = await backend.release(
-      leases.map(({ id }) => ({ kind: "revoke", id, by, reason: reason ?? null, graceMs }) as const),
+      leases.map(({ id }) => ({ kind: "revoke", id, by, reason, graceMs }) as const),
     );
     for (const [index, lease] of leases.entries()) {
       done.add(lease.id);

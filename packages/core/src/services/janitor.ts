@@ -5,7 +5,8 @@
 import { DEFAULT_SWEEP_LIMIT, type LeaseBackend, type SweepResult } from "../backend/backend.js";
 import { checkNumber } from "../backend/check.js";
 import { type Clock, systemClock } from "../clock.js";
-import { createRounds, type Rounds } from "./rounds.js";
+import { checkOptions } from "../manager/options.js";
+import { createRounds, type Rounds, SERVICE_OPTIONS } from "./rounds.js";
 
 /** What the janitor does unless told otherwise. */
 export const JANITOR_DEFAULTS = Object.freeze({
@@ -38,6 +39,7 @@ export interface Janitor extends Rounds {
 
 /** Makes a janitor; it does nothing before `start()`, and alone keeps no process alive. */
 export function createJanitor(options: JanitorOptions): Janitor {
+  checkOptions(options, [...SERVICE_OPTIONS, "historyRetentionMs", "onSweep"]);
   const { backend, onSweep, onError, clock = systemClock, random = Math.random } = options;
   const intervalMs = options.intervalMs ?? JANITOR_DEFAULTS.intervalMs;
   const historyRetentionMs = options.historyRetentionMs ?? JANITOR_DEFAULTS.historyRetentionMs;

@@ -10,9 +10,10 @@ import { checkAgentId, checkNumber } from "../backend/check.js";
 import { type Clock, systemClock } from "../clock.js";
 import type { DeadlockStep } from "../errors.js";
 import { findDeadlocks, listAll } from "../manager/deadlock.js";
+import { checkOptions, invalid } from "../manager/options.js";
 import type { Lease } from "../model/model.js";
 import { humanDuration } from "../text.js";
-import { createRounds, type Rounds } from "./rounds.js";
+import { createRounds, type Rounds, SERVICE_OPTIONS } from "./rounds.js";
 
 /** Something that the monitor found. */
 export type Finding =
@@ -77,12 +78,17 @@ export interface Monitor extends Rounds {
   check(): Promise<Finding[]>;
 }
 
+const ACTS: readonly unknown[] = ["report", "revoke", "cancel"] satisfies MonitorAct[];
+const POLICIES = ["onHeldTooLong", "onWaitsTooLong", "onDeadlock"] as const;
+const MONITOR_OPTIONS = ["maxHoldMs", "maxWaitMs", "graceMs", "by", "onFinding", ...POLICIES] as const;
+
 /**
  * Makes a monitor; it does nothing before `start()`, and alone keeps no process alive.
  *
  * @throws `INVALID_ARGUMENT` naming the option
  */
 export function createMonitor(options: MonitorOptions): Monitor {
+  checkOptions(options, [...SERVICE_OPTIONS, ...MONITOR_OPTIONS]);
   const settings = { ...MONITOR_DEFAULTS, clock: systemClock, random: Math.random, ...options };
   const { backend, by, graceMs, maxHoldMs, maxWaitMs } = settings;
   checkNumber(settings.intervalMs, "intervalMs", 1);
@@ -90,6 +96,10 @@ export function createMonitor(options: MonitorOptions): Monitor {
   checkNumber(maxWaitMs, "maxWaitMs", 1);
   checkNumber(graceMs, "graceMs", 0);
   checkAgentId(by, "by");
+  for (const on of POLICIES) {
+    const policy = options[on];
+    if (policy !== undefined && typeof policy !== "function") checkAct(policy, on);
+  }
   /** What was told already, so that it is not told every round. */
   const told = new Set<string>();
 
@@ -119,6 +129,7 @@ export function createMonitor(options: MonitorOptions): Monitor {
   async function deal(finding: Finding): Promise<void> {
     const policy = policyFor(finding);
     const act = typeof policy === "function" ? await policy(finding) : policy;
+    checkAct(act, "the answer of the policy");
     const request = requestFor(finding, act);
     if (request !== null) await backend.release([request]);
     const key = keyOf(finding);
@@ -141,6 +152,10 @@ export function createMonitor(options: MonitorOptions): Monitor {
   }
 
   return { check, ...createRounds({ ...settings, run: check }) };
+}
+
+function checkAct(act: MonitorAct, field: string): void {
+  if (!ACTS.includes(act)) throw invalid(field, `must be one of ${ACTS.join(", ")}`);
 }
 
 /** How long ago the lease was granted or, pending, entered the line, by the store's wall clock. */

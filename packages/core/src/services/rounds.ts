@@ -22,6 +22,9 @@ export interface RoundsOptions {
   readonly random: () => number;
 }
 
+/** The options that every service knows. */
+export const SERVICE_OPTIONS = ["backend", "intervalMs", "onError", "clock", "random"] as const;
+
 /** Each interval is shortened by chance by up to this part, so that the rounds of many processes spread out. */
 const JITTER = 0.3;
 

@@ -1,4 +1,11 @@
-import { circleThrough, type Lease, type LeaseHandle, type LeaseManager, MAX_HOLDING } from "@lease/core";
+import {
+  type AcquireOptions,
+  circleThrough,
+  type Lease,
+  type LeaseHandle,
+  type LeaseManager,
+  MAX_HOLDING,
+} from "@lease/core";
 import { expect, test } from "vitest";
 import { meddled, rejection, settled, world } from "./support.js";
 
@@ -6,8 +13,9 @@ import { meddled, rejection, settled, world } from "./support.js";
 async function waitFor(
   from: LeaseHandle | LeaseManager,
   resource: string,
+  options: AcquireOptions = {},
 ): Promise<{ readonly granted: Promise<LeaseHandle> }> {
-  const granted = from.acquire(resource, { waitMs: 60_000 });
+  const granted = from.acquire(resource, { waitMs: 60_000, ...options });
   granted.catch(() => undefined);
   await settled();
   return { granted };
@@ -56,6 +64,28 @@ test("a sequential manager acquires also when it holds more than a request can s
   const leases = manager({ sequential: true });
   for (let index = 0; index <= MAX_HOLDING; index += 1) await leases.acquire(`r${index}`);
   expect((await leases.acquire("more")).lease.holding).toHaveLength(MAX_HOLDING);
+});
+
+test("what is acquired under a lease states all that the lease was acquired under, so three levels hide no deadlock", async () => {
+  const { manager } = world();
+  const first = await manager().acquire("a");
+  const second = await first.acquire("b");
+  const third = await second.acquire("c");
+  expect(third.lease.holding).toEqual([second.id, first.id]);
+  const error = await rejection(third.acquire("a"));
+  expect(error.code).toBe("LEASE_DEADLOCK");
+  expect(error.details.cycle).toMatchObject([{ blockedById: first.id }]);
+});
+
+test("three levels across two agents: the one that closes the cycle is refused", async () => {
+  const { manager } = world();
+  const alice = await (await manager({ agentId: "alice" }).acquire("a")).acquire("b");
+  const bob = await manager({ agentId: "bob" }).acquire("c");
+  const bobWaits = await waitFor(bob, "a");
+  expect((await rejection(alice.acquire("c", { waitMs: 60_000 }))).code).toBe("LEASE_DEADLOCK");
+  await alice.release();
+  await bob.release();
+  expect((await rejection(bobWaits.granted)).code).toBe("CLOSED");
 });
 
 test("nothing is guessed from names: a second flow of the same agent waits its turn", async () => {
@@ -171,7 +201,7 @@ test("a picture torn between two pages is not believed: the second look decides"
   const { manager, backend } = world();
   const alice = await manager({ agentId: "alice" }).acquire("a");
   const bob = await manager({ agentId: "bob" }).acquire("b");
-  const aliceWaits = await waitFor(alice, "b");
+  const aliceWaits = await waitFor(manager({ agentId: "alice" }), "b", { holding: [alice] });
   let looks = 0;
   const torn = meddled(backend, {
     list: async (query) => {
