@@ -123,6 +123,19 @@ export class LeaseError<C extends LeaseErrorCode = LeaseErrorCode> extends Error
 }
 
 /**
+ * The error for an argument or option that breaks a rule.
+ *
+ * @param problem - what goes on after the field's name: "must be …"
+ */
+export function invalidArgument(
+  field: string,
+  problem: string,
+  options?: ErrorOptions,
+): LeaseError<"INVALID_ARGUMENT"> {
+  return new LeaseError("INVALID_ARGUMENT", `${field} ${problem}`, { field }, options);
+}
+
+/**
  * Whether `error` is a {@link LeaseError}, of one of the given codes if any are given. Prefer it to `instanceof`:
  * it also holds for errors of a second copy of this package (ESM beside CommonJS).
  */

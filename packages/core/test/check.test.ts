@@ -14,6 +14,7 @@ import {
 import {
   checkAcquire,
   checkChanges,
+  checkEndMemory,
   checkQuery,
   checkRelease,
   checkRenew,
@@ -24,6 +25,7 @@ import {
   MAX_REASON_BYTES,
 } from "../src/backend/check.js";
 import { createLeaseId } from "../src/id.js";
+import { memoryBackend } from "../src/memory/memory.js";
 import { MAX_METADATA_BYTES } from "../src/model/model.js";
 import { expectInvalid } from "./expect-invalid.js";
 
@@ -336,5 +338,24 @@ describe("changes", () => {
 
   test("refuses what is no object", () => {
     expectInvalid("options", () => checkChanges(7 as unknown as ChangesOptions));
+  });
+});
+
+describe("a backend's memory of how ids ended", () => {
+  const YEAR_MS = 365 * 24 * 3_600_000;
+
+  test("is a whole number of milliseconds up to a year, from the grain of the store on", () => {
+    checkEndMemory(0);
+    checkEndMemory(YEAR_MS);
+    checkEndMemory(1000, 1000);
+  });
+
+  test.each([-1, 0.5, YEAR_MS + 1, Number.NaN, "60000", null])("refuses %o", (endMemoryMs) => {
+    expectInvalid("endMemoryMs", () => checkEndMemory(endMemoryMs));
+    expectInvalid("endMemoryMs", () => memoryBackend({ endMemoryMs: (endMemoryMs ?? Number.NaN) as number }));
+  });
+
+  test("refuses less than the grain of the store", () => {
+    expectInvalid("endMemoryMs", () => checkEndMemory(999, 1000));
   });
 });

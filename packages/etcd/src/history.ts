@@ -2,8 +2,8 @@
  * Events out of etcd's own revisions. Each revision that touches a record is one transition: nothing else is written
  * for the history (docs/decisions: etcd's revisions are the history).
  */
-import type { LeaseEvent, LeaseEventType, LeaseState } from "@lease/core";
-import { type ChangesOptions, formatCursor, leaseOf, matchesFilters } from "@lease/core/backend";
+import type { LeaseEvent, LeaseEventType } from "@lease/core";
+import { type ChangesOptions, formatCursor, leaseOf, matchesFilters, stateAfter } from "@lease/core/backend";
 import type { IEvent, IKeyValue } from "etcd3";
 import type { Keys } from "./keys.js";
 import { decodeLease, decodeMemory, type FoundLease, recordOf } from "./record.js";
@@ -102,12 +102,6 @@ export function eventOf(epoch: string, transition: Transition, earliestWall: num
 
 export function passes({ type, lease }: LeaseEvent, options: ChangesOptions): boolean {
   return (options.types?.includes(type) ?? true) && matchesFilters(lease, options);
-}
-
-function stateAfter(type: LeaseEventType): LeaseState {
-  if (type === "queued") return "pending";
-  if (type === "acquired" || type === "renewed" || type === "revoking") return "active";
-  return type;
 }
 
 /** The library gives the name of the enum's member, whatever its types say. */

@@ -1,5 +1,5 @@
 /** What `etcdBackend` takes, and the clients made of it. */
-import { LeaseError } from "@lease/core";
+import { checkEndMemory, invalidArgument } from "@lease/core/backend";
 import { noop } from "cockatiel";
 import { Etcd3 } from "etcd3";
 import { parseUrl } from "./url.js";
@@ -39,7 +39,6 @@ export const DEFAULTS = Object.freeze({
 });
 
 const MAX_NAMESPACE_BYTES = 128;
-const MAX_END_MEMORY_MS = 365 * 24 * 3_600_000;
 
 /** etcd drops a client that pings more often than every five seconds. */
 const GRPC_OPTIONS = Object.freeze({
@@ -109,11 +108,9 @@ function check(options: EtcdBackendOptions): void {
     refuse("namespace", `must be 1 to ${MAX_NAMESPACE_BYTES} bytes without control characters`);
   }
   if (!(timeoutMs > 0)) refuse("timeoutMs", "must be a number above 0");
-  if (!Number.isInteger(endMemoryMs) || endMemoryMs < 1000 || endMemoryMs > MAX_END_MEMORY_MS) {
-    refuse("endMemoryMs", `must be a whole number from 1000 to ${MAX_END_MEMORY_MS}`);
-  }
+  checkEndMemory(endMemoryMs, 1000);
 }
 
 function refuse(field: string, problem: string): never {
-  throw new LeaseError("INVALID_ARGUMENT", `${field} ${problem}`, { field });
+  throw invalidArgument(field, problem);
 }

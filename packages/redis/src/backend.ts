@@ -15,8 +15,11 @@ import { type LeaseBackend, LeaseError, type LeaseEvent } from "@lease/core";
 import {
   type BackendLimits,
   type ChangesOptions,
+  checkEndMemory,
+  checkInteger,
   defineBackend,
   type HistorySource,
+  invalidArgument,
   readChanges,
 } from "@lease/core/backend";
 import type { Cluster, Redis } from "ioredis";
@@ -63,8 +66,6 @@ const DEFAULTS = Object.freeze({
   allowEviction: false,
 });
 
-const MAX_END_MEMORY_MS = 365 * 24 * 3_600_000;
-
 /**
  * Keeps leases in Redis 6.2 or newer. It does no I/O itself: the first call connects, and an error of connecting comes
  * out of that call.
@@ -75,8 +76,8 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
   const callTimeoutMs = options.callTimeoutMs ?? DEFAULTS.callTimeoutMs;
   const endMemoryMs = options.endMemoryMs ?? DEFAULTS.endMemoryMs;
   const recordRenewals = options.recordRenewals ?? DEFAULTS.recordRenewals;
-  checkDuration("callTimeoutMs", callTimeoutMs, 1, 2 ** 31 - 1);
-  checkDuration("endMemoryMs", endMemoryMs, 0, MAX_END_MEMORY_MS);
+  checkInteger(callTimeoutMs, "callTimeoutMs", 1, 2 ** 31 - 1);
+  checkEndMemory(endMemoryMs);
   const keys = namespaceKeys(options.namespace ?? DEFAULTS.namespace);
   const clients = clientsOf(options, callTimeoutMs);
   const limits: BackendLimits = Object.freeze({
@@ -199,20 +200,10 @@ async function all(running: readonly Promise<Told>[]): Promise<Told[]> {
 
 function clientsOf({ url, client }: RedisBackendOptions, timeoutMs: number): ClientFactory {
   if (url !== undefined && client !== undefined)
-    refuseOption("client", "and url exclude each other: give one");
+    throw invalidArgument("client", "and url exclude each other: give one");
   if (client === undefined) return clientsOfUrl(url as string, timeoutMs);
   if (typeof client !== "object" || client === null || typeof client.duplicate !== "function") {
-    refuseOption("client", "must be a Redis or Cluster client of ioredis");
+    throw invalidArgument("client", "must be a Redis or Cluster client of ioredis");
   }
   return clientsLike(client, timeoutMs);
-}
-
-function checkDuration(field: string, value: unknown, least: number, most: number): void {
-  if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
-    refuseOption(field, `must be a whole number from ${least} to ${most}`);
-  }
-}
-
-function refuseOption(field: string, problem: string): never {
-  throw new LeaseError("INVALID_ARGUMENT", `${field} ${problem}`, { field });
 }

@@ -7,6 +7,7 @@ import {
   leaseOf,
   type ReleaseRequest,
   type RenewRequest,
+  stateAfter,
 } from "@lease/core/backend";
 import { NO_LIMIT, RECORD } from "./scripts/layout.js";
 
@@ -201,21 +202,21 @@ export function decodeWithId(text: Buffer): StoredRecord {
   return decodeRecord(ascii(text, 1, LEASE_WIDTH), text.subarray(LEASE_WIDTH));
 }
 
-const EVENT_TYPES: Readonly<Record<string, { type: LeaseEventType; state: LeaseRecord["state"] }>> =
-  Object.freeze({
-    q: { type: "queued", state: "pending" },
-    a: { type: "acquired", state: "active" },
-    n: { type: "renewed", state: "active" },
-    g: { type: "revoking", state: "active" },
-    r: { type: "released", state: "released" },
-    e: { type: "expired", state: "expired" },
-    v: { type: "revoked", state: "revoked" },
-    c: { type: "cancelled", state: "cancelled" },
-  });
+const EVENT_TYPES: Readonly<Record<string, LeaseEventType>> = Object.freeze({
+  q: "queued",
+  a: "acquired",
+  n: "renewed",
+  g: "revoking",
+  r: "released",
+  e: "expired",
+  v: "revoked",
+  c: "cancelled",
+});
 
 /** The state of a lease that ended in this way. */
 export function endOf(letter: string): "released" | "expired" | "revoked" | "cancelled" {
-  const state = EVENT_TYPES[letter]?.state;
+  const type = EVENT_TYPES[letter];
+  const state = type && stateAfter(type);
   if (state === undefined || state === "pending" || state === "active") throw unreadable();
   return state;
 }
@@ -231,19 +232,19 @@ export function decodeEvents(
   const events: { sequence: number; event: LeaseEvent }[] = [];
   const now = numberAt(entry, 0, 6);
   for (let at = EVENTS_AT; at < entry.length; ) {
-    const kind = EVENT_TYPES[ascii(entry, at, at + 1)];
-    if (kind === undefined) throw unreadable();
+    const type = EVENT_TYPES[ascii(entry, at, at + 1)];
+    if (type === undefined) throw unreadable();
     const sequence = numberAt(entry, at + 1, 7);
     const recordAt = at + EVENT_HEAD;
     const actAt = recordAt + numberAt(entry, at + 8, 3);
     const end = actAt + numberAt(entry, at + 11, 3);
     const id = ascii(entry, at + 15, recordAt);
-    const record = { ...decodeRecord(id, entry.subarray(recordAt, actAt)), state: kind.state };
+    const record = { ...decodeRecord(id, entry.subarray(recordAt, actAt)), state: stateAfter(type) };
     events.push({
       sequence,
       event: {
         cursor: formatCursor(epoch, sequence),
-        type: kind.type,
+        type,
         at: new Date(now).toISOString(),
         lease: shown(record, now),
         ...decodeAct(entry.toString("utf8", actAt, end)),

@@ -5,7 +5,7 @@
  * Every function here throws `INVALID_ARGUMENT` naming the field.
  */
 
-import { LeaseError } from "../errors.js";
+import { invalidArgument } from "../errors.js";
 import { type Claim, LEASE_EVENT_TYPES, MAX_METADATA_BYTES, type Mode } from "../model/model.js";
 import { checkResource, MAX_RESOURCE_BYTES, subtreeBase } from "../model/resource.js";
 import { hasControlCharacter, utf8Length } from "../text.js";
@@ -33,6 +33,8 @@ export const MAX_HOLDING = 1000;
 const MAX_METADATA_DEPTH = 16;
 /** The longest cursor, in characters. */
 const MAX_CURSOR_LENGTH = 200;
+/** The longest that any backend remembers how an id ended: a year. */
+const MAX_END_MEMORY_MS = 365 * 24 * 3_600_000;
 
 const WAIT_MODES: ReadonlySet<unknown> = new Set<WaitMode>(["no", "queue", "hand-off"]);
 const EVENT_TYPES: ReadonlySet<unknown> = new Set(LEASE_EVENT_TYPES);
@@ -260,6 +262,16 @@ export function checkInteger(value: unknown, field: string, least: number, most:
   }
 }
 
+/**
+ * A backend's option `endMemoryMs`.
+ *
+ * @param least - the grain in which the store forgets; default 0
+ * @throws `INVALID_ARGUMENT` unless it is a whole number from `least` to a year
+ */
+export function checkEndMemory(endMemoryMs: unknown, least = 0): void {
+  checkInteger(endMemoryMs, "endMemoryMs", least, MAX_END_MEMORY_MS);
+}
+
 /** Any number from `least` on, also `Infinity`. */
 export function checkNumber(value: unknown, field: string, least: number): void {
   if (typeof value !== "number" || Number.isNaN(value) || value < least) {
@@ -287,5 +299,5 @@ function shown(value: unknown): string {
 }
 
 function refuse(field: string, problem: string): never {
-  throw new LeaseError("INVALID_ARGUMENT", `${field} ${problem}`, { field });
+  throw invalidArgument(field, problem);
 }

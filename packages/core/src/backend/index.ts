@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 
+export { invalidArgument } from "../errors.js";
 export { MemoryStore } from "../memory/memory-store.js";
 export { coveringSubtrees, subtreeBase } from "../model/resource.js";
 export { blockersOf, conflicts, firstConflict, overlaps } from "../model/rule.js";
@@ -30,7 +31,7 @@ export {
   type WaitMode,
 } from "./backend.js";
 export { Bell } from "./bell.js";
-export { checkChanges } from "./check.js";
+export { checkChanges, checkEndMemory, checkInteger } from "./check.js";
 export { closed, defineBackend } from "./define-backend.js";
 export { type HistoryPage, type HistorySource, readChanges } from "./feed.js";
 export { cursorExpired, formatCursor, type HistoryBounds, positionAfter } from "./history.js";
@@ -52,6 +53,7 @@ export {
   type RevokingRecord,
   refusalOf,
   sameClaims,
+  stateAfter,
   timestamp,
 } from "./record.js";
 export { acquire, expire, release, renew, turn } from "./steps.js";

@@ -3,8 +3,17 @@
  * the store, and build answers from these functions so that all backends answer alike.
  */
 
-import { LeaseError } from "../errors.js";
-import type { Blocker, Claim, Lease, LeaseEnd, LeaseState, Metadata, Refusal } from "../model/model.js";
+import { invalidArgument, LeaseError } from "../errors.js";
+import type {
+  Blocker,
+  Claim,
+  Lease,
+  LeaseEnd,
+  LeaseEventType,
+  LeaseState,
+  Metadata,
+  Refusal,
+} from "../model/model.js";
 import { firstConflict, overlaps } from "../model/rule.js";
 import type { ChangesOptions, LeaseQuery } from "./backend.js";
 
@@ -147,6 +156,13 @@ function blockerOf(claims: readonly Claim[], { lease, blocksMs }: Obstacle): Blo
   };
 }
 
+/** The state that an event leaves its lease in. */
+export function stateAfter(type: LeaseEventType): LeaseState {
+  if (type === "queued") return "pending";
+  if (type === "acquired" || type === "renewed" || type === "revoking") return "active";
+  return type;
+}
+
 /** Whether two lists name the same resources in the same modes, in any order. */
 export function sameClaims(a: readonly Claim[], b: readonly Claim[]): boolean {
   if (a.length !== b.length) return false;
@@ -186,9 +202,8 @@ export function notOwner(leaseId: string): LeaseError<"LEASE_NOT_OWNER"> {
 
 /** What `acquire` throws for a living id asked again with other claims. */
 export function differentClaims(id: string): LeaseError<"INVALID_ARGUMENT"> {
-  return new LeaseError(
-    "INVALID_ARGUMENT",
-    `claims differ from those that the lease ${id} was asked for with: choose a new id for a new request`,
-    { field: "claims" },
+  return invalidArgument(
+    "claims",
+    `differ from those that the lease ${id} was asked for with: choose a new id for a new request`,
   );
 }

@@ -7,6 +7,7 @@
  */
 import type { BackendLimits, LeaseBackend } from "../backend/backend.js";
 import { Bell } from "../backend/bell.js";
+import { checkEndMemory } from "../backend/check.js";
 import { defineBackend } from "../backend/define-backend.js";
 import { type HistorySource, readChanges } from "../backend/feed.js";
 import type { Moment } from "../backend/record.js";
@@ -36,10 +37,15 @@ const LIMITS: BackendLimits = Object.freeze({
   mayEndEarly: false,
 });
 
-/** Opens an empty store in memory. It does no I/O and ends with the process. */
+/**
+ * Opens an empty store in memory. It does no I/O and ends with the process.
+ *
+ * @throws `INVALID_ARGUMENT` for a bad option
+ */
 export function memoryBackend(options: MemoryBackendOptions = {}): LeaseBackend {
   const clock = options.clock ?? systemClock;
   const limits = { ...LIMITS, endMemoryMs: options.endMemoryMs ?? LIMITS.endMemoryMs };
+  checkEndMemory(limits.endMemoryMs);
   const store = new MemoryStore({ epoch: createLeaseId(clock.wallNow()), endMemoryMs: limits.endMemoryMs });
   const moment = (): Moment => ({ now: Math.floor(clock.now()), wallNow: Math.floor(clock.wallNow()) });
   const turns = new Turns(clock, (id) => store.turn(id, moment()));

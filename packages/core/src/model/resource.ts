@@ -2,7 +2,7 @@
  * The resource grammar: validated, never rewritten, so that one thing has one name. A resource is 1 to 512 bytes of
  * UTF-8 in NFC, `/`-separated segments, none of them empty, `.` or `..`, with `**` allowed as the last segment only.
  */
-import { LeaseError } from "../errors.js";
+import { invalidArgument } from "../errors.js";
 import { hasControlCharacter, utf8Length } from "../text.js";
 
 /** The longest resource, in bytes of UTF-8. */
@@ -42,7 +42,7 @@ export function coveringSubtrees(resource: string): string[] {
  */
 export function checkResource(resource: unknown, field: string): asserts resource is string {
   const problem = resourceProblem(resource);
-  if (problem !== null) throw new LeaseError("INVALID_ARGUMENT", `${field} ${problem}`, { field });
+  if (problem !== null) throw invalidArgument(field, problem);
 }
 
 /** What most resources look like: breaks no rule, and is told from all others by one look. */
