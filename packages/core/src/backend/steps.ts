@@ -15,7 +15,6 @@ import type {
   RenewResult,
 } from "./backend.js";
 import type { Ledger, Rival } from "./ledger.js";
-import type { TurnLook } from "./turns.js";
 import {
   type Act,
   differentClaims,
@@ -28,6 +27,7 @@ import {
   refusalOf,
   sameClaims,
 } from "./record.js";
+import type { TurnLook } from "./turns.js";
 
 /**
  * Grants a request, refuses it, or keeps it in the queue.
