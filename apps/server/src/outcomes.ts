@@ -2,16 +2,16 @@
 import { type Lease, LeaseError, limitReached, lost } from "@lease/core";
 import type { ReleaseResult, RenewResult } from "@lease/core/backend";
 
-/** The renewed lease. @throws the error of any other answer */
-export function renewedLease(leaseId: string, result: RenewResult): Lease {
+/** The lease, and whether the renewal repeats an earlier one. @throws the error of any other answer */
+export function renewedLease(leaseId: string, result: RenewResult): Lease & { readonly repeated: boolean } {
   switch (result.status) {
     case "renewed":
-      return result.lease;
+      return { ...result.lease, repeated: result.repeated };
     case "out-of-order": {
       const { renewals } = result.lease;
       throw new LeaseError(
         "RENEWAL_OUT_OF_ORDER",
-        `The lease ${leaseId} has ${renewals} renewals counted, so the next is ${renewals + 1}. Nothing was extended. Next: send renewal ${renewals + 1}.`,
+        `This renewal skips a count, so it extended nothing: the lease ${leaseId} has ${renewals} counted. Next: send renewal ${renewals + 1}.`,
         { leaseId, renewals },
       );
     }
@@ -22,7 +22,7 @@ export function renewedLease(leaseId: string, result: RenewResult): Lease {
     case "pending":
       throw new LeaseError(
         "INVALID_ARGUMENT",
-        "id names a request that is still in line: there is nothing to renew. Next: PUT it again, which keeps its place.",
+        "id names a request that is still queued: there is nothing to renew. Next: PUT it again, which keeps its place.",
         { field: "id" },
       );
     case "renewal-limit":

@@ -26,9 +26,9 @@ const LEASE_STATUS: { readonly [code in LeaseErrorCode]: number } = {
 
 /** What can go wrong before a request reaches a lease. */
 const HTTP_ERRORS = {
-  UNAUTHORIZED: [401, "This server wants its token: send the header Authorization: Bearer TOKEN."],
+  UNAUTHORIZED: [401, "Authentication required: send Authorization: Bearer <token>."],
   ROUTE_NOT_FOUND: [404, "There is no such route; /openapi.json lists all."],
-  METHOD_NOT_ALLOWED: [405, "This route does not know this method; the header Allow lists those it knows."],
+  METHOD_NOT_ALLOWED: [405, "Method not allowed here; the Allow header lists the methods that are."],
   REQUEST_TIMEOUT: [408, "The request took too long to arrive."],
   MALFORMED_REQUEST: [400, "This is not HTTP as this server understands it."],
   BODY_TOO_LARGE: [413, "The body is larger than this server takes."],

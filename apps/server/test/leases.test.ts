@@ -17,12 +17,50 @@ const acquire = (more: object = {}) =>
 describe("renew", () => {
   const renew = (body: object = {}) => server.ask("POST", `${path}/renew`, { agentId: "a", ...body });
 
-  test("200 with the lease; a repeat of a counted renewal is counted once", async () => {
+  test("200 with the lease; a repeat of a counted renewal says so, is counted once and extends nothing", async () => {
     const { body: lease } = await acquire();
     const renewed = await renew({ token: lease.token, ttlMs: 20_000, renewal: 1 });
-    expect([renewed.status, renewed.body.renewals, renewed.body.expiresInMs]).toEqual([200, 1, 20_000]);
-    expect((await renew({ renewal: 1 })).body.renewals).toBe(1);
-    expect((await renew()).body.renewals).toBe(2);
+    expect(renewed.status).toBe(200);
+    expect(renewed.body).toMatchObject({ renewals: 1, repeated: false, expiresInMs: 20_000 });
+    const repeated = await renew({ ttlMs: 60_000, renewal: 1 });
+    expect(repeated.status).toBe(200);
+    expect(repeated.body).toMatchObject({ id, renewals: 1, repeated: true });
+    expect(repeated.body.expiresInMs).toBeLessThanOrEqual(20_000);
+    expect((await renew()).body).toMatchObject({ renewals: 2, repeated: false });
+  });
+
+  test("409 for a count that skips, with what is counted: the lease lives on by the right one", async () => {
+    await acquire({ ttlMs: 20_000 });
+    for (const renewal of [9007199254740991, 2, 3, 4]) {
+      const skipped = await renew({ ttlMs: 60_000, renewal });
+      expect(skipped.status).toBe(409);
+      expect(skipped.headers.get("content-type")).toContain("application/problem+json");
+      expect(skipped.body).toMatchObject({ code: "RENEWAL_OUT_OF_ORDER", leaseId: id, renewals: 0 });
+      expect(skipped.body.detail).toMatch(/Next: send renewal 1\.$/);
+    }
+    const untouched = (await server.ask("GET", path)).body;
+    expect(untouched.renewals).toBe(0);
+    expect(untouched.expiresInMs).toBeLessThanOrEqual(20_000);
+    // Without a count it is one more, whatever was said before.
+    expect((await renew({ ttlMs: 60_000 })).body).toMatchObject({ renewals: 1, expiresInMs: 60_000 });
+    expect((await renew({ ttlMs: 70_000, renewal: 2 })).body).toMatchObject({
+      renewals: 2,
+      repeated: false,
+      expiresInMs: 70_000,
+    });
+  });
+
+  test("a client that restarts its count at 1 is told so, and goes on with the next", async () => {
+    await acquire({ ttlMs: 20_000 });
+    for (const renewal of [1, 2, 3]) expect((await renew({ renewal })).body.repeated).toBe(false);
+    const restarted = (await renew({ ttlMs: 60_000, renewal: 1 })).body;
+    expect(restarted).toMatchObject({ renewals: 3, repeated: true });
+    expect(restarted.expiresInMs).toBeLessThanOrEqual(20_000);
+    expect((await renew({ ttlMs: 60_000, renewal: restarted.renewals + 1 })).body).toMatchObject({
+      renewals: 4,
+      repeated: false,
+      expiresInMs: 60_000,
+    });
   });
 
   test("404 for an unknown id, 403 for another agent or token", async () => {
@@ -37,8 +75,15 @@ describe("renew", () => {
 
   test("409 once the renewals agreed on are used up", async () => {
     await acquire({ maxRenewals: 1 });
-    expect((await renew()).status).toBe(200);
-    expect((await renew()).body).toMatchObject({ status: 409, code: "LEASE_RENEWAL_LIMIT", maxRenewals: 1 });
+    // First what a client can mend: two are left to it that it does not know of.
+    expect((await renew({ renewal: 3 })).body).toMatchObject({ code: "RENEWAL_OUT_OF_ORDER", renewals: 0 });
+    expect((await renew({ renewal: 1 })).status).toBe(200);
+    expect((await renew({ renewal: 1 })).body).toMatchObject({ renewals: 1, repeated: true });
+    expect((await renew({ renewal: 2 })).body).toMatchObject({
+      status: 409,
+      code: "LEASE_RENEWAL_LIMIT",
+      maxRenewals: 1,
+    });
   });
 
   test("410 that says whether it ran out or was revoked", async () => {

@@ -82,7 +82,9 @@ test("every answer is as it says, and has nothing that it does not say", async (
   await holds(one, "GET", `/v1/leases/${newId()}`, 404);
   await holds("/v1/leases", "GET", "/v1/leases", 200);
   await holds(`${one}/turn`, "GET", `/v1/leases/${ticket}/turn?timeoutMs=1`, 200);
-  await holds(`${one}/renew`, "POST", `/v1/leases/${holder}/renew`, 200, { agentId: "a" });
+  await holds(`${one}/renew`, "POST", `/v1/leases/${holder}/renew`, 200, { agentId: "a", renewal: 1 });
+  await holds(`${one}/renew`, "POST", `/v1/leases/${holder}/renew`, 200, { agentId: "a", renewal: 1 });
+  await holds(`${one}/renew`, "POST", `/v1/leases/${holder}/renew`, 409, { agentId: "a", renewal: 9 });
   await holds(`${one}/renew`, "POST", `/v1/leases/${newId()}/renew`, 404, { agentId: "a" });
   await holds(one, "DELETE", `/v1/leases/${holder}?force=true&by=admin&graceMs=60000`, 200);
   await holds(one, "GET", `/v1/leases/${holder}`, 200);

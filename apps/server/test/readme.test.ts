@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { PROBLEM_CODES } from "../src/problems.js";
-import { startServer, type TestServer } from "./server.js";
+import { newId, startServer, type TestServer } from "./server.js";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 let server: TestServer;
@@ -33,6 +33,34 @@ test("the curl examples do what they say", async () => {
   expect(rest.filter((line) => line.startsWith("event: "))).toHaveLength(4);
   expect(JSON.parse(rest.at(-2) ?? "")).toEqual({ result: "not-found" });
   expect(JSON.parse(rest.at(-1) ?? "").revoked).toHaveLength(1);
+});
+
+test("the renewals do what they say", async () => {
+  const [, script = ""] = /^## Renewing\n.*?^```sh\n(.*?)^```/ms.exec(readme) ?? [];
+  const lease = `${server.url}/v1/leases/${newId()}`;
+  const body = JSON.stringify({ agentId: "agent-7", resources: ["job:43"] });
+  await fetch(lease, { method: "PUT", headers: { "content-type": "application/json" }, body });
+  const traced = script.replaceAll("curl -s", "curl -w ' %{http_code}\\n' -s").replaceAll("$lease", lease);
+  const { stdout } = await promisify(execFile)("bash", ["--norc", "-euo", "pipefail", "-c", traced]);
+  const said = stdout
+    .trim()
+    .split("\n")
+    .map((line) => {
+      const [, answer = "", status] = /^(.*) (\d+)$/.exec(line) ?? [];
+      const { renewals, repeated, code, detail } = JSON.parse(answer);
+      return { status, renewals, repeated, code, detail };
+    });
+  expect(said).toMatchObject([
+    { status: "200", renewals: 1, repeated: false },
+    { status: "200", renewals: 1, repeated: true },
+    {
+      status: "409",
+      renewals: 1,
+      code: "RENEWAL_OUT_OF_ORDER",
+      detail: expect.stringMatching(/Next: send renewal 2\.$/),
+    },
+    { status: "200", renewals: 2, repeated: false },
+  ]);
 });
 
 test("the table of errors names every code that a client can meet", () => {

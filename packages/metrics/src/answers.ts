@@ -50,7 +50,7 @@ export class Answers {
     for (let index = 0; index < results.length; index += 1) {
       const result = results[index] as RenewResult;
       const id = requests[index]?.id ?? "";
-      count(this.#series.renewals, result.status);
+      count(this.#series.renewals, isRepeat(result) ? "repeated" : result.status);
       if (result.status === "renewed") this.#grants.extend(id, now, result.lease.expiresInMs);
       else if (result.status === "expired" || result.status === "revoked")
         this.#ended(id, result.status, now);
@@ -81,6 +81,11 @@ export class Answers {
     const heldMs = this.#grants.end(id, now);
     if (heldMs !== null) this.#series.holdTime[end].observeMs(heldMs);
   }
+}
+
+/** Answered from what was counted before: nothing was extended. */
+function isRepeat(result: RenewResult): boolean {
+  return result.status === "renewed" && result.repeated;
 }
 
 /** A status that this version does not know is not counted; it must not break the call. */

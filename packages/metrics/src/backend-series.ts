@@ -17,6 +17,8 @@ export type Operation = Step | (typeof LASTING)[number];
 const ACQUIRE_RESULTS = ["granted", "repeated", "queued", "waiting", "refused", "ended", "failed"] as const;
 const RENEW_RESULTS = [
   "renewed",
+  "repeated",
+  "out-of-order",
   "expired",
   "revoked",
   "renewal-limit",

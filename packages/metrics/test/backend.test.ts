@@ -64,10 +64,18 @@ test("renewals and releases are counted by result, one for each lease of a batch
   await backend.acquire(b);
   const renewals = [a, b].map(({ id, agentId }) => ({ id, agentId }));
   await backend.renew([...renewals, { id: createLeaseId(), agentId: "alice" }]);
+  await backend.renew(renewals.slice(1).map((renewal) => ({ ...renewal, renewal: 1 })));
+  await backend.renew(renewals.slice(1).map((renewal) => ({ ...renewal, renewal: 9 })));
   await backend.release([release(a), release(a)]);
   await clock.advance(10_001);
   await backend.renew(renewals.slice(1));
-  expect(await nonZero("lease_renewals_total")).toEqual({ renewed: 2, "not-found": 1, expired: 1 });
+  expect(await nonZero("lease_renewals_total")).toEqual({
+    renewed: 2,
+    repeated: 1,
+    "out-of-order": 1,
+    "not-found": 1,
+    expired: 1,
+  });
   expect(await nonZero("lease_releases_total")).toEqual({ released: 1, "not-found": 1 });
 });
 

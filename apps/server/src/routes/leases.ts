@@ -67,12 +67,14 @@ export const leaseRoutes: Routes = async (app, { backend, draining, limits }) =>
     "/v1/leases/:id/renew",
     {
       schema: {
-        summary: "Renew a lease: its TTL from now on, never less than it has",
+        summary: "Renew a lease: its TTL from now on, never less than it has; safe to repeat with a count",
+        description:
+          "Count the renewals that were answered, not those that were sent: `renewal` is always `renewals` of the last answer + 1. After a lost answer the same count again is safe: it is counted once, and answered with `repeated`. A count that skips some is refused with 409 RENEWAL_OUT_OF_ORDER and writes nothing; the problem's `renewals` says what is counted, so a client that lost count goes on with one more.",
         tags,
         params: IdParams,
         body: RenewBody,
         response: answers(
-          { 200: ["Lease", "Renewed"] },
+          { 200: ["RenewedLease", "Renewed, or renewed before by this very count"] },
           400,
           401,
           403,

@@ -73,6 +73,12 @@ const Problem = Type.Object(
     by: Type.Optional(nullable(Type.String())),
     reason: Type.Optional(nullable(Type.String())),
     maxRenewals: Type.Optional(nullable(Type.Integer())),
+    renewals: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: "RENEWAL_OUT_OF_ORDER: how many are counted; the next is one more",
+      }),
+    ),
     cycle: Type.Optional(
       Type.Array(
         Type.Object({
@@ -99,6 +105,13 @@ const page = (member: string, of: string, also: Record<string, TSchema> = {}) =>
 
 export const SHARED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   Lease: Type.Object(leaseMembers),
+  RenewedLease: Type.Object({
+    ...leaseMembers,
+    repeated: Type.Boolean({
+      description:
+        "This `renewal` was counted before: nothing was extended. Should it be no repeat of yours, the next is `renewals` + 1",
+    }),
+  }),
   PendingLease: Type.Object({ ...leaseMembers, ...refusalMembers, detail: Type.String() }),
   Blocker,
   LeasePage: page("leases", "Lease", {

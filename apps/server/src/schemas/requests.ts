@@ -63,7 +63,8 @@ export const RenewBody = Type.Object(
     renewal: Type.Optional(
       Type.Integer({
         minimum: 1,
-        description: "Your count of this renewal, from 1: a repeat is counted once",
+        description:
+          "The count of this renewal: `renewals` of the last answer + 1, so 1 for the first. A count up to what is counted is answered `repeated` and extends nothing; one that skips is refused as RENEWAL_OUT_OF_ORDER. Left out: one more than is counted, whether a repeat or not",
       }),
     ),
   },
