@@ -210,7 +210,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "takes a count that skips as the next one",
-    exploredIn: null,
+    exploredIn: "renewals that count wrongly",
     from: 'if (renewal > next) return { status: "out-of-order", lease: held(ledger, lease) };',
     to: "",
   },
@@ -222,7 +222,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "answers a repeated renewal as a new one",
-    exploredIn: null,
+    exploredIn: "renewals that count wrongly",
     from: "lease: held(ledger, lease), repeated: true };\n  if (lease.maxRenewals",
     to: "lease: held(ledger, lease), repeated: false };\n  if (lease.maxRenewals",
   },

@@ -15,7 +15,7 @@ export interface ClientState {
   /** While holding: it believes in its lease until then. */
   readonly deadline: number;
   readonly token: number;
-  /** Renewals that were confirmed. */
+  /** Renewals that are counted, as the last answer said. */
   readonly renewals: number;
 }
 
@@ -68,7 +68,9 @@ export function movesOf(client: ClientState, plan: ClientPlan, now: number): Mov
   if (believes(client, now) && maySend) {
     for (const ttl of plan.renewTtls) {
       const { token } = client;
-      send(`renews for ${ttl}`, client, { kind: "renew", renewal: client.renewals + 1, ttl, token });
+      for (const renewal of [client.renewals + 1, ...(plan.wrongCounts ?? [])]) {
+        send(`renews for ${ttl}, the ${renewal}.`, client, { kind: "renew", renewal, ttl, token });
+      }
     }
     send("is done", stopped(client), goodbye(client, plan.fault));
   }
@@ -94,9 +96,12 @@ export function heard(
       const from = plan.fault === "deadline-from-reply" ? now : question.sentAt;
       const deadline = Math.max(next.deadline, from + left);
       const { token, renewals } = answer.lease;
-      const confirmed = { ...next, token, deadline, renewals: Math.max(next.renewals, renewals) };
+      // What is counted is what the store says, also downward.
+      const confirmed = { ...next, token, deadline, renewals };
       return now < deadline ? { ...confirmed, phase: "holding" } : next;
     }
+    case "out-of-order":
+      return { ...next, renewals: answer.lease.renewals };
     case "refused":
     case "renewal-limit":
     case "pending":

@@ -15,6 +15,7 @@ export function violation(before: World, world: World): string | null {
     brokenRule(world) ??
     brokenWait(world) ??
     brokenExpiry(before, world) ??
+    brokenCount(world) ??
     brokenEnd(before, world)
   );
 }
@@ -137,6 +138,26 @@ function brokenExpiry(before: World, world: World): string | null {
       return `${was.id} ends later, and no renewal was counted`;
     if (is.maxRenewals !== null && is.renewals > is.maxRenewals)
       return `${was.id} was renewed past its limit`;
+    if (is.renewals > was.renewals + 1)
+      return `one step counted ${is.renewals - was.renewals} renewals of ${was.id}`;
+  }
+  return null;
+}
+
+/** However its caller counted before: the next renewal extends a lease, and repeated it does not extend it again. */
+function brokenCount(world: World): string | null {
+  for (const { id, agentId, state, renewals, maxRenewals, revoking } of world.live()) {
+    const isUsedUp = maxRenewals !== null && renewals >= maxRenewals;
+    if (state !== "active" || revoking !== null || isUsedUp) continue;
+    const store = world.store.clone();
+    const ttlMs = 9;
+    const next = store.renew({ id, agentId, renewal: renewals + 1, ttlMs }, world.moment);
+    if (next.status !== "renewed" || next.repeated || next.lease.expiresInMs < ttlMs)
+      return `renewal ${renewals + 1} of ${id} is answered ${JSON.stringify(next)}`;
+    const later = { ...world.moment, now: world.now + 1 };
+    const again = store.renew({ id, agentId, renewal: renewals + 1, ttlMs }, later);
+    if (again.status !== "renewed" || !again.repeated || again.lease.expiresInMs >= ttlMs)
+      return `renewal ${renewals + 1} of ${id}, repeated, is answered ${JSON.stringify(again)}`;
   }
   return null;
 }

@@ -12,6 +12,8 @@ export interface ClientPlan {
   readonly maxRenewals: number | null;
   /** TTLs that its renewals may name. Empty: it never renews. */
   readonly renewTtls: readonly number[];
+  /** Counts that its renewals may state instead of the right one, as after a restart of its process or a lost file. */
+  readonly wrongCounts?: readonly number[];
   /** How many ids it may use, one after the other. */
   readonly lives: number;
   /** How many messages it may send in all. */
@@ -100,6 +102,13 @@ export const SCENARIOS: readonly Scenario[] = Object.freeze([
       { ...client, sends: 1 },
     ],
     ticks: 3,
+  },
+  {
+    ...calm,
+    name: "renewals that count wrongly",
+    clients: [{ ...client, ttl: 2, renewTtls: [2], wrongCounts: [1, Number.MAX_SAFE_INTEGER], sends: 3 }],
+    ticks: 2,
+    doubles: 1,
   },
   {
     ...calm,

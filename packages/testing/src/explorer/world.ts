@@ -261,6 +261,6 @@ function asked(ask: Ask): string {
 
 function told(answer: AcquireResult | RenewResult): string {
   return "lease" in answer && answer.lease !== null
-    ? `${answer.status} ${answer.lease.expiresInMs} ${answer.lease.renewals}`
+    ? `${answer.status} ${answer.lease.expiresInMs} ${answer.lease.renewals} ${"repeated" in answer && answer.repeated}`
     : answer.status;
 }
