@@ -19,6 +19,11 @@ export {
 } from "./faulty.js";
 export type { Plan } from "./model/plan.js";
 export { type ModelTestOptions, modelTest, runPlan } from "./model-test.js";
+export { CallLog } from "./oracle/call-log.js";
+export { judge } from "./oracle/judge.js";
+export type { JudgeLimits, JudgeOptions } from "./oracle/limits.js";
+export type { CallOutcome, LoggedCall, LoggedCallOf, LoggedOperation } from "./oracle/log.js";
+export type { Verdict, Violation, ViolationKind } from "./oracle/verdict.js";
 export { type ProcessHost, type ProcessHostOptions, processHost } from "./process/host.js";
 export { acquireRequest } from "./request.js";
 export { type SimulatedClock, type SimulatedClockOptions, simulatedClock } from "./simulated-clock.js";

@@ -1,0 +1,147 @@
+/** Judges each lease that an answer shows, wherever it is shown. */
+import type { Blocker, Claim, Lease } from "@lease/core";
+import type { AcquireRequest } from "@lease/core/backend";
+import { sameData } from "../assert.js";
+import type { Call } from "./calls.js";
+import type { Evidence } from "./evidence.js";
+import { at, named } from "./findings.js";
+import type { JudgeLimits } from "./limits.js";
+import { GRAIN_MS, type LifeTimes, rounded } from "./times.js";
+
+type AnyCall = Call<unknown, unknown>;
+
+/**
+ * It was asked for as it is shown, can live at a moment of the call, and has as much time left as it can have.
+ *
+ * @param isOwn - shown to the agent that it belongs to, whose remaining time is never rounded up
+ */
+export function judgeShown(
+  evidence: Evidence,
+  call: AnyCall,
+  shown: Lease | Blocker,
+  isOwn: boolean,
+): LifeTimes | null {
+  const times = evidence.life(shown.id, shown.token);
+  if (times === undefined || (shown.state !== "pending" && shown.state !== "active")) {
+    evidence.findings.forbid("wrong picture", `It shows ${named(shown)} as ${shown.state}.`, call.logged);
+    return null;
+  }
+  if (!wasAskedFor(evidence, call, shown) || !canLive(evidence, call, times, shown.state)) return null;
+  judgeTimeLeft(evidence, call, shown, times, isOwn);
+  return times;
+}
+
+function wasAskedFor({ story, limits, findings }: Evidence, call: AnyCall, shown: Lease | Blocker): boolean {
+  const { acquires } = story(shown.id);
+  const asked = acquires.find(({ request, from }) => request.agentId === shown.agentId && from <= call.to);
+  if (asked === undefined) {
+    findings.forbid("wrong picture", `It shows ${named(shown)}, which was never asked for.`, call.logged);
+    return false;
+  }
+  if (!(Number.isSafeInteger(shown.token) && shown.token > 0)) {
+    findings.forbid("wrong token", `It shows ${named(shown)}: no safe integer above 0.`, call.logged);
+  }
+  if ("claims" in shown && !acquires.some(({ request }) => isAsAsked(shown, request, limits))) {
+    const why = `It shows ${named(shown)} otherwise than it was asked for.`;
+    findings.forbid("wrong picture", why, call.logged, asked.logged);
+  }
+  return true;
+}
+
+function isAsAsked(shown: Lease, asked: AcquireRequest, limits: JudgeLimits): boolean {
+  return (
+    shown.agentId === asked.agentId &&
+    sameClaims(shown.claims, asked.claims) &&
+    shown.ttlMs === rounded(asked.ttlMs, limits) &&
+    shown.maxRenewals === asked.maxRenewals &&
+    shown.reason === asked.reason &&
+    sameData(shown.metadata, asked.metadata) &&
+    sameData(shown.holding, asked.holding)
+  );
+}
+
+/** Whether two requests name the same resources in the same modes, in any order. */
+export function sameClaims(ours: readonly Claim[], theirs: readonly Claim[]): boolean {
+  if (ours.length !== theirs.length) return false;
+  return ours.every(
+    (our, index) => sameClaim(our, theirs[index] as Claim) || theirs.some((their) => sameClaim(our, their)),
+  );
+}
+
+function sameClaim(one: Claim, other: Claim): boolean {
+  return one.resource === other.resource && one.mode === other.mode;
+}
+
+/** Whether it can live, and be in that state, at a moment of the call. */
+function canLive(
+  { findings, limits, remembered }: Evidence,
+  call: AnyCall,
+  times: LifeTimes,
+  state: "pending" | "active",
+): boolean {
+  const shows = `It shows ${named(times)} as ${state},`;
+  if (times.goneBy < call.from) {
+    findings.forbid(
+      "revived",
+      `${shows} which was gone by ${at(times.goneBy)}.`,
+      call.logged,
+      times.goneCall,
+    );
+    return false;
+  }
+  const end = remembered(times.id, call.from, call.to);
+  if (end !== undefined) {
+    const why = `${shows} but the end of that id has to be remembered until ${at(end.until)}.`;
+    findings.forbid("second life", why, call.logged, end.call);
+    return false;
+  }
+  if (state === "pending" && times.activeBy < call.from) {
+    const why = `${shows} which was granted by ${at(times.activeBy)}.`;
+    findings.forbid("wrong status", why, call.logged, times.activeCall);
+    return false;
+  }
+  // It is granted while its place in the queue still lives.
+  const phase = state === "pending" || isGrant(call) ? "pending" : "active";
+  const latest = times.latestExpiry(phase, { before: call.from }) + limits.expirySlackMs;
+  if (latest < call.from) {
+    findings.forbid(
+      "revived",
+      `${shows} whose time was over at ${at(latest)}.`,
+      call.logged,
+      times.enteredCall,
+    );
+    return false;
+  }
+  return true;
+}
+
+function isGrant({ answer }: AnyCall): boolean {
+  const { status, repeated } = answer as { readonly status?: unknown; readonly repeated?: unknown };
+  return status === "granted" && repeated === false;
+}
+
+function judgeTimeLeft(
+  { findings, limits }: Evidence,
+  call: AnyCall,
+  shown: Lease | Blocker,
+  times: LifeTimes,
+  isOwn: boolean,
+): void {
+  const state = shown.state === "active" ? "active" : "pending";
+  const roundedBy = limits.ttlStepMs > 1 ? limits.ttlStepMs : 0;
+  const slackMs = isOwn ? 0 : roundedBy + limits.expirySlackMs;
+  const most = times.latestExpiry(state, { upTo: call.to }) - call.from + GRAIN_MS + slackMs;
+  const says = `It says that ${named(shown)} has ${shown.expiresInMs} ms left,`;
+  if (shown.expiresInMs > most) {
+    const why = `${says} and it cannot have more than ${at(most)}.`;
+    findings.forbid("wrong time", why, call.logged, times.activeCall ?? times.enteredCall);
+    return;
+  }
+  const soonest = times.soonestExpiry(state, call.from);
+  if (soonest === undefined) return;
+  const least = soonest.value - call.to - GRAIN_MS - roundedBy;
+  if (shown.expiresInMs < least) {
+    const why = `${says} and it was promised ${at(least)} at least.`;
+    findings.forbid("wrong time", why, call.logged, soonest.item.call);
+  }
+}
