@@ -2,17 +2,23 @@ import { defineConfig, type Options } from "tsup";
 
 type Entries = string[] | Record<string, string>;
 
+/**
+ * `LEASE_BUILD=types` writes the types alone, maybe while another run writes the code: each removes only what it writes.
+ * The reference declares `AsyncDisposable` for those who compile without it: an older `lib`, no `@types/node`.
+ */
+const types = { only: true, banner: '/// <reference lib="esnext.disposable" />' };
+
 const common = {
   target: "node22",
   platform: "node",
-  // Types come from a second run (`tsup --dts-only`), maybe at the same time: each run removes only what it writes.
+  dts: process.env.LEASE_BUILD === "types" && types,
   clean: ["!**/*.d.{ts,cts}"],
   sourcemap: true,
   silent: true,
   tsconfig: "../../tsconfig.build.json",
 } satisfies Options;
 
-/** A publishable package: ESM and CommonJS, with types for each from `tsup --dts-only`. */
+/** A publishable package: ESM and CommonJS, with types for each. */
 export const library = (entry: Entries = ["src/index.ts"]) =>
   defineConfig({
     ...common,

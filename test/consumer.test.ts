@@ -5,6 +5,7 @@
 import { execFile, execFileSync } from "node:child_process";
 import {
   cpSync,
+  existsSync,
   globSync,
   mkdirSync,
   mkdtempSync,
@@ -60,26 +61,30 @@ const PROGRAMS = {
     (async () => {${TAKES_LEASES}})();`,
 };
 
-let scratch: string;
+/** npm takes seconds where the machine is idle. */
+const SLOW = 120_000;
 
-beforeAll(() => {
+let scratch: string;
+let registry: Registry;
+
+beforeAll(async () => {
   scratch = realpathSync(mkdtempSync(join(tmpdir(), "lease-consumer-")));
+  registry = await startRegistry();
+  await publish(root, registry);
+}, SLOW);
+
+afterAll(async () => {
+  await registry.close();
+  rmSync(scratch, { recursive: true, force: true });
 });
 
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-
 describe("all packages in one project", () => {
-  let registry: Registry;
   let folder: string;
 
   beforeAll(async () => {
-    registry = await startRegistry();
-    await publish(root, registry);
     folder = project("all", PROGRAMS);
     await npmInstall(folder, registry, [...PACKAGES, ...PEERS]);
-  }, 120_000);
-
-  afterAll(() => registry.close());
+  }, SLOW);
 
   test.each(Object.keys(PROGRAMS))("%s takes leases", async (program) => {
     const { stdout } = await execute(process.execPath, [program], { cwd: folder });
@@ -100,34 +105,73 @@ describe("all packages in one project", () => {
   });
 });
 
+test(
+  "the types of core, SQLite and connect compile without Node's, on an older library, libraries checked",
+  async () => {
+    const { exports } = manifestOf(join(root, "packages/core"));
+    const doors = Object.keys(exports).filter((door) => door !== "./package.json");
+    const imported = [
+      ...doors.map((door) => `@lease/core${door.slice(1)}`),
+      "@lease/sqlite",
+      "@lease/connect",
+    ];
+    const folder = project("types", {
+      "esm.mts": imported.map((name, index) => `export * as m${index} from "${name}";\n`).join(""),
+      "commonjs.cts": imported
+        .map((name, index) => `import m${index} = require("${name}"); m${index};\n`)
+        .join(""),
+      "tsconfig.json": JSON.stringify({
+        compilerOptions: {
+          lib: ["es2022", "dom"],
+          types: [],
+          module: "nodenext",
+          strict: true,
+          skipLibCheck: false,
+          noEmit: true,
+        },
+      }),
+    });
+    await npmInstall(folder, registry, ["@lease/core", "@lease/sqlite", "@lease/connect"]);
+    expect(existsSync(join(folder, "node_modules/@types/node"))).toBe(false);
+    const tsc = join(root, "node_modules/@typescript/native/bin/tsc");
+    const { stdout } = await execute(process.execPath, [tsc], { cwd: folder }).catch((error) => error);
+    expect(stdout).toBe("");
+  },
+  SLOW,
+);
+
 describe("a second release, in which every backend is a minor further", () => {
   const backends = Object.keys(manifestOf(join(root, "packages/connect")).peerDependencies);
-  let registry: Registry;
+  let releases: Registry;
 
   beforeAll(async () => {
-    registry = await startRegistry();
+    releases = await startRegistry();
     const workspace = copyOfWorkspace();
     await version(workspace);
-    await publish(workspace, registry);
+    await publish(workspace, releases);
     const bumps = ["@lease/connect: patch", ...backends.map((name) => `${name}: minor`)];
     const changeset = `---\n${bumps.map((bump) => bump.replace(/^[^:]*/, '"$&"')).join("\n")}\n---\n\nMore.\n`;
     writeFileSync(join(workspace, ".changeset/second.md"), changeset);
     await version(workspace);
-    await publish(workspace, registry);
-  }, 120_000);
+    await publish(workspace, releases);
+  }, SLOW);
 
-  afterAll(() => registry.close());
+  afterAll(() => releases.close());
 
   test.each([
     ["stays with the first backends", "^0.1.0", "0.1.0"],
     ["takes the new ones", "^0.2.0", "0.2.0"],
-  ])("connect's patch installs for a project that %s", async (_which, wanted, got) => {
-    const folder = project(`backends-${got}`);
-    const packages = ["@lease/core@^0.1.0", "@lease/connect@^0.1.0"];
-    await npmInstall(folder, registry, [...packages, ...backends.map((name) => `${name}@${wanted}`)]);
-    const versions = ["@lease/connect", ...backends].map((name) => installedVersion(folder, name));
-    expect(versions).toEqual(["0.1.1", ...backends.map(() => got)]);
-  });
+  ])(
+    "connect's patch installs for a project that %s",
+    async (_which, wanted, got) => {
+      const folder = project(`backends-${got}`);
+      const packages = ["@lease/core@^0.1.0", "@lease/connect@^0.1.0"];
+      await npmInstall(folder, releases, [...packages, ...backends.map((name) => `${name}@${wanted}`)]);
+      const versions = ["@lease/connect", ...backends].map((name) => installedVersion(folder, name));
+      expect(versions).toEqual(["0.1.1", ...backends.map(() => got)]);
+    },
+    SLOW,
+  );
 });
 
 /** A copy of what releasing needs, as a repository of its own. */

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { checkId } from "../src/backend/check.js";
 import { createLeaseId } from "../src/id.js";
 
@@ -24,3 +24,14 @@ test("the time is now unless given", () => {
   const before = createLeaseId(Date.now()).slice(0, 13);
   expect(createLeaseId().slice(0, 13) >= before).toBe(true);
 });
+
+test.each([undefined, {}])(
+  "a runtime without randomness is refused by name, as Node 18 (crypto: %j)",
+  (crypto) => {
+    vi.stubGlobal("crypto", crypto);
+    onTestFinished(() => void vi.unstubAllGlobals());
+    expect(() => createLeaseId()).toThrow(
+      expect.objectContaining({ code: "BACKEND_INCOMPATIBLE", message: expect.stringContaining("Node 22") }),
+    );
+  },
+);
