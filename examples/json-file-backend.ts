@@ -43,6 +43,7 @@ class JsonLedger implements kit.Ledger<StoredLease, StoredLease> {
     readonly state: State,
     readonly at: { readonly now: number; readonly wallNow: number },
   ) {}
+  steps = new kit.Steps<StoredLease, StoredLease>(this);
   lease = (id: string) => this.state.leases[id];
   ended = (id: string) => {
     const ended = this.state.ended[id];
@@ -96,7 +97,7 @@ export function jsonFileBackend(options: { readonly path: string; readonly clock
 
   const ledger = () =>
     new JsonLedger(state, { now: Math.floor(clock.now()), wallNow: Math.floor(clock.wallNow()) });
-  const turns = new kit.Turns(clock, (id) => kit.turn(ledger(), id));
+  const turns = new kit.Turns(clock, (id) => ledger().steps.turn(id));
 
   /** One transaction: all that a step writes replaces the file at once, or none of it. */
   function step<T>(run: (ledger: JsonLedger) => T): T {
@@ -117,10 +118,10 @@ export function jsonFileBackend(options: { readonly path: string; readonly clock
       ...{ minTtlMs: 1, ttlStepMs: 1, maxClaims: 1000, expirySlackMs: 1, orphanSlackTtls: 1 },
       ...{ endMemoryMs: END_MEMORY_MS, renewals: "recorded", history: "kept", mayEndEarly: false },
     },
-    acquire: async (request) => step((ledger) => kit.acquire(ledger, request)),
+    acquire: async (request) => step(({ steps }) => steps.acquire(request)),
     turn: (wait) => turns.wait(wait),
-    renew: async (requests) => step((ledger) => requests.map((request) => kit.renew(ledger, request))),
-    release: async (requests) => step((ledger) => requests.map((request) => kit.release(ledger, request))),
+    renew: async (requests) => step(({ steps }) => requests.map((request) => steps.renew(request))),
+    release: async (requests) => step(({ steps }) => requests.map((request) => steps.release(request))),
     async list(query) {
       const { all, isOver, show } = ledger();
       const live = all().filter((lease) => !isOver(lease));
@@ -129,7 +130,7 @@ export function jsonFileBackend(options: { readonly path: string; readonly clock
     sweep: async ({ limit = 1000, historyRetentionMs = Number.POSITIVE_INFINITY }) =>
       step((ledger) => {
         const over = ledger.all().filter(ledger.isOver).slice(0, limit);
-        for (const lease of over) kit.expire(ledger, lease);
+        for (const lease of over) ledger.steps.expire(lease);
         const young = state.history.findIndex(({ wall }) => wall >= ledger.at.wallNow - historyRetentionMs);
         const pruned = state.history.splice(0, young < 0 ? state.history.length : young);
         state.prunedThrough = pruned.at(-1)?.sequence ?? state.prunedThrough;

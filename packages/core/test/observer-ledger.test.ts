@@ -5,7 +5,7 @@
  */
 import { expect, test } from "vitest";
 import type { AcquireRequest } from "../src/backend/backend.js";
-import { acquire, release, renew } from "../src/backend/steps.js";
+import { Steps } from "../src/backend/steps.js";
 import { emptyJournal, type Fault, type Journal, ObserverClient } from "./observer-ledger.js";
 
 const TTL = 1000;
@@ -35,16 +35,18 @@ function world(fault: Fault = null) {
       look: (seen?: Journal) => one.look(seen),
       take: (n: number, over?: Partial<AcquireRequest>) => {
         one.look();
-        return one.step((ledger) => acquire(ledger, asking(n, over)));
+        return one.step((ledger) => new Steps(ledger).acquire(asking(n, over)));
       },
-      takeUnseen: (n: number) => one.step((ledger) => acquire(ledger, asking(n))),
+      takeUnseen: (n: number) => one.step((ledger) => new Steps(ledger).acquire(asking(n))),
       renew: (n: number, renewal: number) => {
         one.look();
-        return one.step((ledger) => renew(ledger, { id: idOf(n), agentId: `agent-${n}`, renewal }));
+        return one.step((ledger) => new Steps(ledger).renew({ id: idOf(n), agentId: `agent-${n}`, renewal }));
       },
       release: (n: number) => {
         one.look();
-        return one.step((ledger) => release(ledger, { kind: "release", id: idOf(n), agentId: `agent-${n}` }));
+        return one.step((ledger) =>
+          new Steps(ledger).release({ kind: "release", id: idOf(n), agentId: `agent-${n}` }),
+        );
       },
     };
   };

@@ -13,14 +13,11 @@
 import { resolve as resolvePath } from "node:path";
 import { type Clock, isLeaseError, type LeaseBackend, LeaseError, type LeaseEvent } from "@lease/core";
 import {
-  acquire,
   type BackendLimits,
   type ChangesOptions,
   defineBackend,
   type HistorySource,
   readChanges,
-  release,
-  renew,
 } from "@lease/core/backend";
 import { asBootClock, systemBootClock } from "./clock.js";
 import type { Connection } from "./driver.js";
@@ -143,13 +140,15 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
   return defineBackend({
     kind: "sqlite",
     limits,
-    acquire: (request) => group.write(({ ledger }) => acquire(ledger, request)),
+    acquire: (request) => group.write(({ ledger }) => ledger.steps.acquire(request)),
     async turn(wait) {
       const database = await group.read((step) => step.database);
       await waiting.turn(wait, database);
     },
-    renew: (requests) => group.write(({ ledger }) => requests.map((request) => renew(ledger, request))),
-    release: (requests) => group.write(({ ledger }) => requests.map((request) => release(ledger, request))),
+    renew: (requests) =>
+      group.write(({ ledger: { steps } }) => requests.map((request) => steps.renew(request))),
+    release: (requests) =>
+      group.write(({ ledger: { steps } }) => requests.map((request) => steps.release(request))),
     async list(query) {
       const { page, many } = await group.read(({ database: { statements }, at, head }) => ({
         page: listLeases(statements, head, query, at),

@@ -12,6 +12,7 @@ import {
   type Moment,
   mintToken,
   type Rival,
+  Steps,
   subtreeBase,
 } from "@lease/core/backend";
 import { decode, encode, encodeEvent, idKey, type LeaseRow, type StoredLease, stateNumber } from "./codec.js";
@@ -41,6 +42,7 @@ const MISSING: Omit<LeaseRow, "id"> = { token: 0, state: 0, expires: 0, given_ms
 const MAX_ROWS = 10_000;
 
 export class SqliteLedger implements Ledger<SqliteRival, StoredLease> {
+  readonly steps = new Steps<SqliteRival, StoredLease>(this);
   at: Moment = { now: 0, wallNow: 0 };
   readonly #database: Pick<LeaseDatabase, "statements" | "hasRoom" | "forgetHead">;
   readonly #options: LedgerOptions;

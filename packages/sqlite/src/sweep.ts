@@ -1,7 +1,6 @@
 /** Housekeeping, in bounded steps: ends what is past its time, forgets ends, prunes history. */
 import {
   DEFAULT_SWEEP_LIMIT,
-  expire,
   leaseOf,
   type Moment,
   type SweepOptions,
@@ -37,7 +36,7 @@ export function sweep(
   head: Head,
 ): SweepResult {
   const dead = statements.dead.all(at.now, options.limit ?? DEFAULT_SWEEP_LIMIT).map((row) => decode(row));
-  for (const lease of dead) expire(ledger, lease);
+  for (const lease of dead) ledger.steps.expire(lease);
   statements.forget.run(at.now);
   forgetHead();
 

@@ -67,13 +67,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "extends a lease when its acquire is repeated",
     exploredIn: "asking again",
-    from: 'return { status: "granted", lease: held(ledger, existing), repeated: true };',
-    to: 'ledger.extend(existing, existing.ttlMs); return { status: "granted", lease: held(ledger, existing), repeated: true };',
+    from: 'return { status: "granted", lease: this.#held(existing), repeated: true };',
+    to: 'this.#ledger.extend(existing, existing.ttlMs); return { status: "granted", lease: this.#held(existing), repeated: true };',
   },
   {
     name: "shortens a lease by a shorter renewal",
     exploredIn: "renewals",
-    from: "Math.max(ledger.blocksMs(lease), request.ttlMs ?? lease.ttlMs)",
+    from: "Math.max(this.#ledger.blocksMs(lease), request.ttlMs ?? lease.ttlMs)",
     to: "request.ttlMs ?? lease.ttlMs",
   },
   {
@@ -91,7 +91,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "renews what ran out",
     exploredIn: "two waiters",
-    from: "if (lease === undefined || !ledger.isOver(lease)) return lease;",
+    from: "if (lease === undefined || !this.#ledger.isOver(lease)) return lease;",
     to: "return lease;",
   },
   {
@@ -117,20 +117,20 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "forgets an abandoned id that it never saw",
     exploredIn: "two waiters",
-    from: 'ledger.bury(request.id, ended ?? { agentId: request.agentId, end: "cancelled", ...NO_ACT });',
-    to: "if (ended !== undefined) ledger.bury(request.id, ended);",
+    from: 'this.#ledger.bury(request.id, ended ?? { agentId: request.agentId, end: "cancelled", ...NO_ACT });',
+    to: "if (ended !== undefined) this.#ledger.bury(request.id, ended);",
   },
   {
     name: "forgets an abandoned id that it knew",
     exploredIn: "asking again",
-    from: "ledger.bury(request.id, { agentId: request.agentId, end: status, ...NO_ACT });",
+    from: "this.#ledger.bury(request.id, { agentId: request.agentId, end: status, ...NO_ACT });",
     to: "",
   },
   {
     name: "grants past who came earlier and waits",
     exploredIn: "a second life",
-    from: "if (!ledger.isOver(rival)) return rival.token < token;",
-    to: 'if (!ledger.isOver(rival)) return rival.token < token && ledger.read(rival).state === "active";',
+    from: "if (!this.#ledger.isOver(rival)) return rival.token < token;",
+    to: 'if (!this.#ledger.isOver(rival)) return rival.token < token && this.#ledger.read(rival).state === "active";',
   },
   {
     name: "looks only at active leases and forgets its own place in line",
@@ -141,7 +141,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "grants without first recording the end of what it passes",
     exploredIn: "two waiters",
-    from: "    expire(ledger, ledger.read(rival));\n",
+    from: "    this.expire(this.#ledger.read(rival));\n",
     to: "",
   },
   {
@@ -153,7 +153,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "lets a waiter die though it asks again",
     exploredIn: null,
-    from: "    ledger.extend(existing, request.waitTtlMs);\n",
+    from: "    this.#ledger.extend(existing, request.waitTtlMs);\n",
     to: "",
   },
   {
@@ -165,19 +165,19 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "goes on renewing when the grace of a soft revoke is over",
     exploredIn: null,
-    from: "if (revoking !== null && ledger.at.now >= revoking.refusedFrom) {",
-    to: "if (revoking !== null && ledger.at.now < 0) {",
+    from: "if (revoking !== null && this.#ledger.at.now >= revoking.refusedFrom) {",
+    to: "if (revoking !== null && this.#ledger.at.now < 0) {",
   },
   {
     name: "lets anybody renew",
     exploredIn: null,
-    from: 'if (!owns(request, lease)) return { status: "not-owner" };\n  if (lease.state === "pending")',
+    from: 'if (!owns(request, lease)) return { status: "not-owner" };\n    if (lease.state === "pending")',
     to: 'if (lease.state === "pending")',
   },
   {
     name: "lets anybody release",
     exploredIn: null,
-    from: 'if (!owns(request, lease)) return { status: "not-owner" };\n  const status',
+    from: 'if (!owns(request, lease)) return { status: "not-owner" };\n    const status',
     to: "const status",
   },
   {
@@ -211,7 +211,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "takes a count that skips as the next one",
     exploredIn: "renewals that count wrongly",
-    from: 'if (renewal > next) return { status: "out-of-order", lease: held(ledger, lease) };',
+    from: 'if (renewal > next) return { status: "out-of-order", lease: this.#held(lease) };',
     to: "",
   },
   {
@@ -223,7 +223,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "answers a repeated renewal as a new one",
     exploredIn: "renewals that count wrongly",
-    from: "lease: held(ledger, lease), repeated: true };\n  if (lease.maxRenewals",
-    to: "lease: held(ledger, lease), repeated: false };\n  if (lease.maxRenewals",
+    from: "lease: this.#held(lease), repeated: true };\n    if (lease.maxRenewals",
+    to: "lease: this.#held(lease), repeated: false };\n    if (lease.maxRenewals",
   },
 ];

@@ -56,5 +56,5 @@ export {
   stateAfter,
   timestamp,
 } from "./record.js";
-export { acquire, expire, release, renew, turn } from "./steps.js";
+export { Steps } from "./steps.js";
 export { type TurnLook, Turns } from "./turns.js";

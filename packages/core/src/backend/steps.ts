@@ -1,9 +1,9 @@
 /**
  * What every operation decides, written once over a {@link Ledger}: the contract as a program. Memory and SQLite run
- * these functions; stores that decide in their own language (Redis, etcd) restate them and are held to them by the model
+ * these; stores that decide in their own language (Redis, etcd) restate them and are held to them by the model
  * test and the conformance suite.
  *
- * Each function is one atomic step. A step that refuses a request by throwing does so before it writes.
+ * Each public method is one atomic step. A step that refuses a request by throwing does so before it writes.
  */
 import { type Claim, type Lease, type LeaseEnd, MAX_BLOCKERS, type Refusal } from "../model/model.js";
 import type {
@@ -29,230 +29,209 @@ import {
 } from "./record.js";
 import type { TurnLook } from "./turns.js";
 
-/**
- * Grants a request, refuses it, or keeps it in the queue.
- *
- * @throws `LEASE_NOT_OWNER` for the id of another agent; `INVALID_ARGUMENT` for a living id with other claims
- */
-export function acquire<R extends Rival, L extends R & LeaseRecord>(
-  ledger: Ledger<R, L>,
-  request: AcquireRequest,
-): AcquireResult {
-  const existing = living(ledger, request.id);
-  if (existing === undefined) {
-    const ended = ledger.ended(request.id);
-    if (ended !== undefined) {
-      if (ended.agentId !== request.agentId) throw notOwner(request.id);
-      return { status: "ended", end: ended.end, by: ended.by, reason: ended.reason };
+/** The steps over one ledger, whose transaction another part begins and ends. */
+export class Steps<R extends Rival, L extends R & LeaseRecord> {
+  readonly #ledger: Ledger<R, L>;
+
+  constructor(ledger: Ledger<R, L>) {
+    this.#ledger = ledger;
+  }
+
+  /**
+   * Grants a request, refuses it, or keeps it in the queue.
+   *
+   * @throws `LEASE_NOT_OWNER` for the id of another agent; `INVALID_ARGUMENT` for a living id with other claims
+   */
+  acquire(request: AcquireRequest): AcquireResult {
+    const existing = this.#living(request.id);
+    if (existing === undefined) {
+      const ended = this.#ledger.ended(request.id);
+      if (ended !== undefined) {
+        if (ended.agentId !== request.agentId) throw notOwner(request.id);
+        return { status: "ended", end: ended.end, by: ended.by, reason: ended.reason };
+      }
+    } else {
+      if (existing.agentId !== request.agentId) throw notOwner(request.id);
+      if (!sameClaims(existing.claims, request.claims)) throw differentClaims(request.id);
+      if (existing.state === "active") {
+        return { status: "granted", lease: this.#held(existing), repeated: true };
+      }
     }
-  } else {
-    if (existing.agentId !== request.agentId) throw notOwner(request.id);
-    if (!sameClaims(existing.claims, request.claims)) throw differentClaims(request.id);
-    if (existing.state === "active") {
-      return { status: "granted", lease: held(ledger, existing), repeated: true };
+
+    const blockers = this.#blockersOf(request.claims, existing?.token ?? Number.POSITIVE_INFINITY);
+    if (blockers.length === 0) {
+      const lease = existing === undefined ? this.#enter(request, "active") : this.#promote(existing);
+      this.#ledger.record("acquired", lease, NO_ACT);
+      return { status: "granted", lease: this.#held(lease), repeated: false };
     }
+
+    const refusal = this.#refuse(request.claims, blockers);
+    if (request.wait === "no") {
+      if (existing !== undefined) this.#end(existing, "cancelled");
+      return { status: "refused", lease: null, ...refusal };
+    }
+    if (existing !== undefined) {
+      this.#ledger.extend(existing, request.waitTtlMs);
+      return { status: "refused", lease: this.#held(existing), ...refusal };
+    }
+    const lease = this.#enter(request, "pending");
+    this.#ledger.record("queued", lease, NO_ACT);
+    return { status: "refused", lease: this.#held(lease), ...refusal };
   }
 
-  const blockers = blockersOf(ledger, request.claims, existing?.token ?? Number.POSITIVE_INFINITY);
-  if (blockers.length === 0) {
-    const lease = existing === undefined ? enter(ledger, request, "active") : promote(ledger, existing);
-    ledger.record("acquired", lease, NO_ACT);
-    return { status: "granted", lease: held(ledger, lease), repeated: false };
+  /** Renews an active lease, once for each count. */
+  renew(request: RenewRequest): RenewResult {
+    const lease = this.#living(request.id);
+    if (lease === undefined) return renewEnded(this.#ledger.ended(request.id), request.agentId);
+    if (!owns(request, lease)) return { status: "not-owner" };
+    if (lease.state === "pending") return { status: "pending" };
+    const { revoking } = lease;
+    if (revoking !== null && this.#ledger.at.now >= revoking.refusedFrom) {
+      return { status: "revoked", by: revoking.by, reason: revoking.reason };
+    }
+    const next = lease.renewals + 1;
+    const renewal = request.renewal ?? next;
+    if (renewal > next) return { status: "out-of-order", lease: this.#held(lease) };
+    // A repeat extends nothing: repeated at the limit, it would otherwise hold for ever.
+    if (renewal < next) return { status: "renewed", lease: this.#held(lease), repeated: true };
+    if (lease.maxRenewals !== null && renewal > lease.maxRenewals) {
+      return { status: "renewal-limit", maxRenewals: lease.maxRenewals };
+    }
+    lease.renewals = renewal;
+    this.#ledger.save(lease, Math.max(this.#ledger.blocksMs(lease), request.ttlMs ?? lease.ttlMs));
+    this.#ledger.record("renewed", lease, NO_ACT);
+    return { status: "renewed", lease: this.#held(lease), repeated: false };
   }
 
-  const refusal = refuse(ledger, request.claims, blockers);
-  if (request.wait === "no") {
-    if (existing !== undefined) end(ledger, existing, "cancelled");
-    return { status: "refused", lease: null, ...refusal };
-  }
-  if (existing !== undefined) {
-    ledger.extend(existing, request.waitTtlMs);
-    return { status: "refused", lease: held(ledger, existing), ...refusal };
-  }
-  const lease = enter(ledger, request, "pending");
-  ledger.record("queued", lease, NO_ACT);
-  return { status: "refused", lease: held(ledger, lease), ...refusal };
-}
-
-/** Renews an active lease, once for each count. */
-export function renew<R extends Rival, L extends R & LeaseRecord>(
-  ledger: Ledger<R, L>,
-  request: RenewRequest,
-): RenewResult {
-  const lease = living(ledger, request.id);
-  if (lease === undefined) return renewEnded(ledger.ended(request.id), request.agentId);
-  if (!owns(request, lease)) return { status: "not-owner" };
-  if (lease.state === "pending") return { status: "pending" };
-  const { revoking } = lease;
-  if (revoking !== null && ledger.at.now >= revoking.refusedFrom) {
-    return { status: "revoked", by: revoking.by, reason: revoking.reason };
-  }
-  const next = lease.renewals + 1;
-  const renewal = request.renewal ?? next;
-  if (renewal > next) return { status: "out-of-order", lease: held(ledger, lease) };
-  // A repeat extends nothing: repeated at the limit, it would otherwise hold for ever.
-  if (renewal < next) return { status: "renewed", lease: held(ledger, lease), repeated: true };
-  if (lease.maxRenewals !== null && renewal > lease.maxRenewals) {
-    return { status: "renewal-limit", maxRenewals: lease.maxRenewals };
-  }
-  lease.renewals = renewal;
-  ledger.save(lease, Math.max(ledger.blocksMs(lease), request.ttlMs ?? lease.ttlMs));
-  ledger.record("renewed", lease, NO_ACT);
-  return { status: "renewed", lease: held(ledger, lease), repeated: false };
-}
-
-/** Ends a lease or a place in the queue: for its own agent (`release`, `abandon`) or for another one (`revoke`). */
-export function release<R extends Rival, L extends R & LeaseRecord>(
-  ledger: Ledger<R, L>,
-  request: ReleaseRequest,
-): ReleaseResult {
-  const lease = living(ledger, request.id);
-  if (request.kind === "revoke") {
-    return lease === undefined ? { status: "not-found" } : revoke(ledger, lease, request);
-  }
-  if (lease === undefined) {
-    const ended = ledger.ended(request.id);
-    if (ended !== undefined && ended.agentId !== request.agentId) return { status: "not-owner" };
+  /** Ends a lease or a place in the queue: for its own agent (`release`, `abandon`) or for another one (`revoke`). */
+  release(request: ReleaseRequest): ReleaseResult {
+    const lease = this.#living(request.id);
+    if (request.kind === "revoke") {
+      return lease === undefined ? { status: "not-found" } : this.#revoke(lease, request);
+    }
+    if (lease === undefined) {
+      const ended = this.#ledger.ended(request.id);
+      if (ended !== undefined && ended.agentId !== request.agentId) return { status: "not-owner" };
+      if (request.kind === "abandon") {
+        this.#ledger.bury(request.id, ended ?? { agentId: request.agentId, end: "cancelled", ...NO_ACT });
+      }
+      return { status: "not-found" };
+    }
+    if (!owns(request, lease)) return { status: "not-owner" };
+    const status = lease.state === "pending" ? "cancelled" : "released";
+    this.#end(lease, status);
     if (request.kind === "abandon") {
-      ledger.bury(request.id, ended ?? { agentId: request.agentId, end: "cancelled", ...NO_ACT });
+      this.#ledger.bury(request.id, { agentId: request.agentId, end: status, ...NO_ACT });
     }
-    return { status: "not-found" };
+    return { status };
   }
-  if (!owns(request, lease)) return { status: "not-owner" };
-  const status = lease.state === "pending" ? "cancelled" : "released";
-  end(ledger, lease, status);
-  if (request.kind === "abandon") {
-    ledger.bury(request.id, { agentId: request.agentId, end: status, ...NO_ACT });
+
+  /** Ends a lease whose time is over: as revoked, if a soft revoke was under way. */
+  expire(lease: L): void {
+    const { revoking } = lease;
+    if (revoking === null) this.#end(lease, "expired");
+    else this.#end(lease, "revoked", revoking);
   }
-  return { status };
-}
 
-/** Ends a lease whose time is over: as revoked, if a soft revoke was under way. */
-export function expire<R extends Rival, L extends R & LeaseRecord>(ledger: Ledger<R, L>, lease: L): void {
-  const { revoking } = lease;
-  if (revoking === null) end(ledger, lease, "expired");
-  else end(ledger, lease, "revoked", revoking);
-}
-
-/** Whether a pending request may be granted, and if not, when time alone could bring that. Writes nothing. */
-export function turn<R extends Rival, L extends R & LeaseRecord>(ledger: Ledger<R, L>, id: string): TurnLook {
-  const { now } = ledger.at;
-  const lease = ledger.lease(id);
-  if (lease?.state !== "pending" || ledger.isOver(lease)) return { reached: true, lookAgainAt: now };
-  let reached = true;
-  let soonestMs = ledger.blocksMs(lease);
-  for (const rival of ledger.rivals(lease.claims)) {
-    if (rival.token >= lease.token || ledger.isOver(rival)) continue;
-    reached = false;
-    soonestMs = Math.min(soonestMs, ledger.blocksMs(rival));
+  /** Whether a pending request may be granted, and if not, when time alone could bring that. Writes nothing. */
+  turn(id: string): TurnLook {
+    const { now } = this.#ledger.at;
+    const lease = this.#ledger.lease(id);
+    if (lease?.state !== "pending" || this.#ledger.isOver(lease)) return { reached: true, lookAgainAt: now };
+    let reached = true;
+    let soonestMs = this.#ledger.blocksMs(lease);
+    for (const rival of this.#ledger.rivals(lease.claims)) {
+      if (rival.token >= lease.token || this.#ledger.isOver(rival)) continue;
+      reached = false;
+      soonestMs = Math.min(soonestMs, this.#ledger.blocksMs(rival));
+    }
+    return { reached, lookAgainAt: now + soonestMs };
   }
-  return { reached, lookAgainAt: now + soonestMs };
-}
 
-/** What the holder of a lease is shown of it. */
-function held<R extends Rival, L extends R & LeaseRecord>(ledger: Ledger<R, L>, lease: L): Lease {
-  return leaseOf(lease, ledger.holdsMs(lease), ledger.at);
-}
-
-/** The earlier live leases in the way of these claims, in order of token; those that are over are ended on the way. */
-function blockersOf<R extends Rival, L extends R & LeaseRecord>(
-  ledger: Ledger<R, L>,
-  claims: readonly Claim[],
-  token: number,
-): readonly R[] {
-  return ledger.rivals(claims).filter((rival) => {
-    if (!ledger.isOver(rival)) return rival.token < token;
-    expire(ledger, ledger.read(rival));
-    return false;
-  });
-}
-
-function refuse<R extends Rival, L extends R & LeaseRecord>(
-  ledger: Ledger<R, L>,
-  claims: readonly Claim[],
-  blockers: readonly R[],
-): Refusal {
-  // There may be thousands, of which few are shown.
-  const shown = blockers.slice(0, MAX_BLOCKERS).map((rival) => ({
-    lease: ledger.read(rival),
-    blocksMs: ledger.blocksMs(rival),
-  }));
-  let retryInMs = Number.POSITIVE_INFINITY;
-  for (const rival of blockers) retryInMs = Math.min(retryInMs, ledger.blocksMs(rival));
-  return refusalOf(claims, shown, blockers.length, retryInMs);
-}
-
-/** The lease of an id, unless its time is over: then it is ended on the way. */
-function living<R extends Rival, L extends R & LeaseRecord>(ledger: Ledger<R, L>, id: string): L | undefined {
-  const lease = ledger.lease(id);
-  if (lease === undefined || !ledger.isOver(lease)) return lease;
-  expire(ledger, lease);
-  return undefined;
-}
-
-function enter<R extends Rival, L extends R & LeaseRecord>(
-  ledger: Ledger<R, L>,
-  request: AcquireRequest,
-  state: "pending" | "active",
-): L {
-  const { wallNow } = ledger.at;
-  const lease: LeaseRecord = {
-    id: request.id,
-    agentId: request.agentId,
-    claims: request.claims,
-    state,
-    token: ledger.nextToken(),
-    ttlMs: request.ttlMs,
-    requestedWall: wallNow,
-    acquiredWall: state === "active" ? wallNow : null,
-    renewals: 0,
-    maxRenewals: request.maxRenewals,
-    holding: request.holding,
-    reason: request.reason,
-    metadata: request.metadata,
-    revoking: null,
-  };
-  return ledger.insert(lease, state === "active" ? request.ttlMs : request.waitTtlMs);
-}
-
-function promote<R extends Rival, L extends R & LeaseRecord>(ledger: Ledger<R, L>, lease: L): L {
-  lease.state = "active";
-  lease.acquiredWall = ledger.at.wallNow;
-  ledger.save(lease, lease.ttlMs);
-  return lease;
-}
-
-function revoke<R extends Rival, L extends R & LeaseRecord>(
-  ledger: Ledger<R, L>,
-  lease: L,
-  { by, reason, graceMs }: ReleaseRequest & { kind: "revoke" },
-): ReleaseResult {
-  if (lease.state === "pending" || graceMs === 0) {
-    end(ledger, lease, "revoked", { by, reason });
-    return { status: "revoked" };
+  /** What the holder of a lease is shown of it. */
+  #held(lease: L): Lease {
+    return leaseOf(lease, this.#ledger.holdsMs(lease), this.#ledger.at);
   }
-  const refusedFrom = ledger.at.now + graceMs;
-  // A later revoke may shorten the grace, never lengthen it.
-  if (lease.revoking === null || refusedFrom < lease.revoking.refusedFrom) {
-    lease.revoking = { by, reason, refusedFrom };
-    ledger.save(lease);
-    ledger.record("revoking", lease, { by, reason });
-  }
-  return { status: "revoking" };
-}
 
-function end<R extends Rival, L extends R & LeaseRecord>(
-  ledger: Ledger<R, L>,
-  lease: L,
-  how: LeaseEnd,
-  act: Act = NO_ACT,
-): void {
-  ledger.remove(lease);
-  lease.state = how;
-  if (how === "expired" || how === "revoked") {
-    ledger.bury(lease.id, { agentId: lease.agentId, end: how, by: act.by, reason: act.reason });
+  /** The earlier live leases in the way of these claims, in order of token; those that are over are ended on the way. */
+  #blockersOf(claims: readonly Claim[], token: number): readonly R[] {
+    return this.#ledger.rivals(claims).filter((rival) => {
+      if (!this.#ledger.isOver(rival)) return rival.token < token;
+      this.expire(this.#ledger.read(rival));
+      return false;
+    });
   }
-  ledger.record(how, lease, act);
+
+  #refuse(claims: readonly Claim[], blockers: readonly R[]): Refusal {
+    // There may be thousands, of which few are shown.
+    const shown = blockers.slice(0, MAX_BLOCKERS).map((rival) => ({
+      lease: this.#ledger.read(rival),
+      blocksMs: this.#ledger.blocksMs(rival),
+    }));
+    let retryInMs = Number.POSITIVE_INFINITY;
+    for (const rival of blockers) retryInMs = Math.min(retryInMs, this.#ledger.blocksMs(rival));
+    return refusalOf(claims, shown, blockers.length, retryInMs);
+  }
+
+  /** The lease of an id, unless its time is over: then it is ended on the way. */
+  #living(id: string): L | undefined {
+    const lease = this.#ledger.lease(id);
+    if (lease === undefined || !this.#ledger.isOver(lease)) return lease;
+    this.expire(lease);
+    return undefined;
+  }
+
+  #enter(request: AcquireRequest, state: "pending" | "active"): L {
+    const { wallNow } = this.#ledger.at;
+    const lease: LeaseRecord = {
+      id: request.id,
+      agentId: request.agentId,
+      claims: request.claims,
+      state,
+      token: this.#ledger.nextToken(),
+      ttlMs: request.ttlMs,
+      requestedWall: wallNow,
+      acquiredWall: state === "active" ? wallNow : null,
+      renewals: 0,
+      maxRenewals: request.maxRenewals,
+      holding: request.holding,
+      reason: request.reason,
+      metadata: request.metadata,
+      revoking: null,
+    };
+    return this.#ledger.insert(lease, state === "active" ? request.ttlMs : request.waitTtlMs);
+  }
+
+  #promote(lease: L): L {
+    lease.state = "active";
+    lease.acquiredWall = this.#ledger.at.wallNow;
+    this.#ledger.save(lease, lease.ttlMs);
+    return lease;
+  }
+
+  #revoke(lease: L, { by, reason, graceMs }: ReleaseRequest & { kind: "revoke" }): ReleaseResult {
+    if (lease.state === "pending" || graceMs === 0) {
+      this.#end(lease, "revoked", { by, reason });
+      return { status: "revoked" };
+    }
+    const refusedFrom = this.#ledger.at.now + graceMs;
+    // A later revoke may shorten the grace, never lengthen it.
+    if (lease.revoking === null || refusedFrom < lease.revoking.refusedFrom) {
+      lease.revoking = { by, reason, refusedFrom };
+      this.#ledger.save(lease);
+      this.#ledger.record("revoking", lease, { by, reason });
+    }
+    return { status: "revoking" };
+  }
+
+  #end(lease: L, how: LeaseEnd, act: Act = NO_ACT): void {
+    this.#ledger.remove(lease);
+    lease.state = how;
+    if (how === "expired" || how === "revoked") {
+      this.#ledger.bury(lease.id, { agentId: lease.agentId, end: how, by: act.by, reason: act.reason });
+    }
+    this.#ledger.record(how, lease, act);
+  }
 }
 
 function renewEnded(ended: EndRecord | undefined, agentId: string): RenewResult {

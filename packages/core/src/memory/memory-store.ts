@@ -26,7 +26,7 @@ import {
   type Moment,
   timestamp,
 } from "../backend/record.js";
-import { acquire, expire, release, renew, turn } from "../backend/steps.js";
+import { Steps } from "../backend/steps.js";
 import type { TurnLook } from "../backend/turns.js";
 import type { Claim, LeaseEvent, LeaseEventType } from "../model/model.js";
 import { coveringSubtrees, subtreeBase } from "../model/resource.js";
@@ -67,6 +67,7 @@ export class MemoryStore implements Ledger<MemoryLease, MemoryLease> {
   #lastSequence = 0;
   #prunedThrough = 0;
   at: Moment = { now: 0, wallNow: 0 };
+  readonly #steps = new Steps<MemoryLease, MemoryLease>(this);
 
   constructor(options: { readonly epoch: string; readonly endMemoryMs: number }) {
     this.#epoch = options.epoch;
@@ -75,22 +76,22 @@ export class MemoryStore implements Ledger<MemoryLease, MemoryLease> {
 
   acquire(request: AcquireRequest, at: Moment): AcquireResult {
     this.at = at;
-    return acquire(this, request);
+    return this.#steps.acquire(request);
   }
 
   renew(request: RenewRequest, at: Moment): RenewResult {
     this.at = at;
-    return renew(this, request);
+    return this.#steps.renew(request);
   }
 
   release(request: ReleaseRequest, at: Moment): ReleaseResult {
     this.at = at;
-    return release(this, request);
+    return this.#steps.release(request);
   }
 
   turn(id: string, at: Moment): TurnLook {
     this.at = at;
-    return turn(this, id);
+    return this.#steps.turn(id);
   }
 
   list(query: LeaseQuery, at: Moment): LeasePage {
@@ -105,7 +106,7 @@ export class MemoryStore implements Ledger<MemoryLease, MemoryLease> {
       .filter((lease) => this.isOver(lease))
       .sort((a, b) => a.token - b.token)
       .slice(0, options.limit ?? DEFAULT_SWEEP_LIMIT);
-    for (const lease of over) expire(this, lease);
+    for (const lease of over) this.#steps.expire(lease);
     for (const [id, { forgetAt }] of this.#ended) if (at.now >= forgetAt) this.#ended.delete(id);
     return { expired: over.map((lease) => this.#shown(lease)), pruned: this.#prune(options, at) };
   }
