@@ -3,11 +3,12 @@
  * conflict is empty and puts record, claims and memory. If something is, the same transaction puts the request in
  * line and answers with what stands before it.
  */
-import { isLeaseError, LeaseError } from "@lease/core";
+import { LeaseError } from "@lease/core";
 import type { AcquireRequest, AcquireResult } from "@lease/core/backend";
 import type { ITxnRequest } from "etcd3";
 import { onExisting, refuse, shown, type Tried } from "./answers.js";
 import type { Context } from "./context.js";
+import { perhapsApplied } from "./errors.js";
 import type { EtcdLease } from "./etcd-leases.js";
 import { askAgain } from "./in-line.js";
 import { AGAIN, giveBack, type Lines, sendOn, takeLines } from "./lines.js";
@@ -34,11 +35,11 @@ export async function acquire(context: Context, request: AcquireRequest): Promis
     }
   } catch (error) {
     // Whoever was told before that it stands in line knows; here it came to stand there.
-    throw stoodInLine || known.place(request.id) === undefined ? error : inLineUnseen(error);
+    throw stoodInLine || known.place(request.id) === undefined ? error : queuedUnseen(error);
   }
   throw new LeaseError(
     known.place(request.id) === undefined ? "BACKEND_UNAVAILABLE" : "OUTCOME_UNKNOWN",
-    "Others claim around these resources so fast that this request does not get through: ask again, or with wait.",
+    'This request kept losing to concurrent claims on these resources. Retry, or use wait: "queue".',
   );
 }
 
@@ -119,7 +120,7 @@ async function onRefused(
   giveBack(context, lines, token === null ? null : lines.waiting);
   if (token !== null) {
     return onQueued(context, request, lines, token).catch((error: unknown) => {
-      throw inLineUnseen(error);
+      throw queuedUnseen(error);
     });
   }
   const look = await lookAt(context, request.id, request.claims);
@@ -147,9 +148,10 @@ async function onQueued(
   return refuse(context, request, look.blockers, look.revision, look.lease);
 }
 
-/** It stands in line, but could not be told: whoever gives up on it must end it. */
-function inLineUnseen(cause: unknown): unknown {
-  if (!isLeaseError(cause, "BACKEND_UNAVAILABLE", "BACKEND_FULL")) return cause;
-  const message = "The request stands in line, but etcd did not say behind whom: ask again with the same id.";
-  return new LeaseError("OUTCOME_UNKNOWN", message, undefined, { cause });
+/** It is queued, but its caller did not learn so: a caller that gives up must release it. */
+function queuedUnseen(error: unknown): unknown {
+  return perhapsApplied(
+    error,
+    "The request is queued, but etcd did not say behind whom: ask again with the same id.",
+  );
 }

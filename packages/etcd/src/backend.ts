@@ -11,19 +11,13 @@
  * and only fencing protects until then.
  */
 import type { LeaseBackend } from "@lease/core";
-import {
-  type BackendLimits,
-  defineBackend,
-  type ReleaseRequest,
-  type ReleaseResult,
-  type RenewRequest,
-  type RenewResult,
-} from "@lease/core/backend";
+import { type BackendLimits, defineBackend } from "@lease/core/backend";
 import { acquire } from "./acquire.js";
+import { Calls } from "./calls.js";
 import { changes } from "./changes.js";
 import { Connection } from "./connection.js";
 import { type Context, Known } from "./context.js";
-import { closed, tooSlow, tooSlowToRead } from "./errors.js";
+import { tooSlowToRead } from "./errors.js";
 import { EtcdLeases } from "./etcd-leases.js";
 import { KeepAlives } from "./keep-alive.js";
 import { Keys } from "./keys.js";
@@ -70,90 +64,26 @@ export function etcdBackend(given: EtcdBackendOptions): LeaseBackend {
   const keys = new Keys(options.namespace ?? DEFAULTS.namespace);
   const context: Context = { connection, keys, leases, watches, known: new Known() };
 
-  const underWay = new Set<Promise<unknown>>();
-  const refusals = new Set<(error: Error) => void>();
-  let isClosed = false;
-
-  /**
-   * What is under way at `close()` ends with `CLOSED`, and is awaited before etcd leases are given back.
-   *
-   * @param boundMs - its steps are bounded one by one; this is the bound of all together
-   * @param late - what it then ends with
-   */
-  function call<T>(run: () => Promise<T>, boundMs = 2 * timeoutMs, late = tooSlow): Promise<T> {
-    if (isClosed) return Promise.reject(closed());
-    const running = run();
-    underWay.add(running);
-    return new Promise((resolve, reject) => {
-      refusals.add(reject);
-      const timer = Number.isFinite(boundMs)
-        ? setTimeout(() => reject(late()), Math.min(boundMs, 2 ** 31 - 1))
-        : undefined;
-      const settled = () => {
-        clearTimeout(timer);
-        underWay.delete(running);
-        refusals.delete(reject);
-      };
-      running.then(
-        (answer) => {
-          settled();
-          resolve(answer);
-        },
-        (error: unknown) => {
-          settled();
-          reject(error);
-        },
-      );
-    });
-  }
-
-  async function close(): Promise<void> {
-    for (const refuse of refusals) refuse(closed());
-    watches.close();
-    await Promise.allSettled(underWay);
-    // Whatever cannot be given back now ends by itself.
-    await leases.close().catch(() => {});
-    keepAlives.close();
-    connection.close();
-  }
+  const calls = new Calls();
+  const boundMs = 2 * timeoutMs;
 
   return defineBackend({
     kind: "etcd",
     limits,
-    acquire: (request) => call(() => acquire(context, request)),
-    turn: (wait) => call(() => turn(context, wait), Number.POSITIVE_INFINITY),
-    renew: (requests) => call(() => renewAll(context, requests)),
-    release: (requests) => call(() => releaseAll(context, requests)),
-    list: (query) => call(() => list(context, query), undefined, tooSlowToRead),
-    sweep: (options) => call(() => sweep(context, options)),
+    acquire: (request) => calls.run(() => acquire(context, request), boundMs),
+    turn: (wait) => calls.run(() => turn(context, wait), Number.POSITIVE_INFINITY),
+    renew: (requests) => calls.run(() => renew(context, requests), boundMs),
+    release: (requests) => calls.run(() => release(context, requests), boundMs),
+    list: (query) => calls.run(() => list(context, query), boundMs, tooSlowToRead),
+    sweep: (options) => calls.run(() => sweep(context, options), boundMs),
     changes: (options) => changes(context, options),
-    close() {
-      isClosed = true;
-      return close();
+    async close() {
+      watches.close();
+      await calls.close();
+      // Whatever cannot be given back now ends by itself.
+      await leases.close().catch(() => {});
+      keepAlives.close();
+      connection.close();
     },
   });
-}
-
-/** Requests for one id are answered one after the other, those for different ids together. */
-async function renewAll(context: Context, requests: readonly RenewRequest[]): Promise<RenewResult[]> {
-  const results = new Map<RenewRequest, RenewResult>();
-  for (let open = requests; open.length > 0; ) {
-    const ids = new Set<string>();
-    const round = open.filter(({ id }) => ids.size < ids.add(id).size);
-    const answers = await renew(context, round);
-    for (const [index, request] of round.entries()) results.set(request, answers[index] as RenewResult);
-    open = open.filter((request) => !results.has(request));
-  }
-  return requests.map((request) => results.get(request) as RenewResult);
-}
-
-async function releaseAll(context: Context, requests: readonly ReleaseRequest[]): Promise<ReleaseResult[]> {
-  const last = new Map<string, Promise<unknown>>();
-  const answers = requests.map((request) => {
-    const before = last.get(request.id) ?? Promise.resolve();
-    const answer = before.then(() => release(context, request));
-    last.set(request.id, answer);
-    return answer;
-  });
-  return Promise.all(answers);
 }

@@ -3,8 +3,9 @@
  * retries are off (cockatiel's `noop`): they would run a write twice and hide which member hangs.
  */
 import { isLeaseError } from "@lease/core";
+import { closed } from "@lease/core/backend";
 import type { Etcd3, IRangeRequest, IRangeResponse, ITxnRequest, ITxnResponse } from "etcd3";
-import { closed, failureOf, toLeaseError } from "./errors.js";
+import { failureOf, toLeaseError } from "./errors.js";
 
 /** One member, by the client that speaks to it alone (or a client that was passed in, whatever it speaks to). */
 export interface Endpoint {
@@ -103,14 +104,14 @@ export class Connection {
   async #call<T>(run: Call<T>, repeatable: boolean): Promise<T> {
     const until = performance.now() + this.timeoutMs;
     for (let attempt = 1; ; attempt += 1) {
-      if (this.#closed) throw closed();
+      if (this.#closed) throw closed("etcd");
       const { endpoint } = this;
       const leftMs = until - performance.now();
       const boundMs = repeatable ? this.#attemptMs(leftMs, attempt) : leftMs;
       try {
         return await run(endpoint, { deadline: Date.now() + Math.max(1, boundMs) });
       } catch (error) {
-        if (this.#closed) throw closed();
+        if (this.#closed) throw closed("etcd");
         const failure = failureOf(error);
         if (failure !== "refused") this.failed(endpoint);
         const isOver = attempt >= this.#endpoints.length || until - performance.now() < 1;

@@ -99,6 +99,15 @@ export function refused(reason: string): LeaseError<"BACKEND_INCOMPATIBLE"> {
   return new LeaseError("BACKEND_INCOMPATIBLE", `etcd refuses this client or its request: ${reason}`);
 }
 
+/** What an error is once an earlier step of the same call was applied: it does not mean any more that nothing was. */
+export function perhapsApplied(
+  error: unknown,
+  message = "etcd may have applied a part of this: ask again with the same ids.",
+): unknown {
+  if (!isLeaseError(error, "BACKEND_UNAVAILABLE", "BACKEND_FULL")) return error;
+  return new LeaseError("OUTCOME_UNKNOWN", message, undefined, { cause: error });
+}
+
 /** All steps of a call together took too long. Some of them may have been applied. */
 export function tooSlow(): LeaseError {
   return new LeaseError("OUTCOME_UNKNOWN", "etcd answers too slowly: ask again with the same id.");
@@ -115,11 +124,6 @@ export function silent(): LeaseError<"BACKEND_UNAVAILABLE"> {
     "BACKEND_UNAVAILABLE",
     "etcd stopped in the middle of the history: read on from the last cursor.",
   );
-}
-
-/** Every call after `close()`. */
-export function closed(): LeaseError<"CLOSED"> {
-  return new LeaseError("CLOSED", "This etcd backend was closed.");
 }
 
 /** The library has no common base class; its errors of the wire are named after gRPC or etcd. */

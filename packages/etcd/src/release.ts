@@ -1,5 +1,5 @@
-/** Ending leases: by their agent, or by somebody else. One transaction each. */
-import { owns, type ReleaseRequest, type ReleaseResult } from "@lease/core/backend";
+/** Ending leases, for their own agent or for another one. One transaction each. */
+import { owns, type ReleaseRequest, type ReleaseResult, wholeBatch } from "@lease/core/backend";
 import { type Context, type Held, seconds } from "./context.js";
 import { type Ending, endLease, endLeaseWithoutSpace } from "./end.js";
 import { isNoSpace } from "./errors.js";
@@ -19,7 +19,20 @@ type Tried = ReleaseResult | typeof AGAIN;
 
 type Revoke = ReleaseRequest & { readonly kind: "revoke" };
 
-export async function release(context: Context, request: ReleaseRequest): Promise<ReleaseResult> {
+/** Releases a batch. Requests for one id are answered one after the other, those for different ids together. */
+export function release(context: Context, requests: readonly ReleaseRequest[]): Promise<ReleaseResult[]> {
+  const last = new Map<string, Promise<unknown>>();
+  return wholeBatch(
+    requests.map((request) => {
+      const before = last.get(request.id) ?? Promise.resolve();
+      const answer = before.then(() => releaseOne(context, request));
+      last.set(request.id, answer);
+      return answer;
+    }),
+  );
+}
+
+async function releaseOne(context: Context, request: ReleaseRequest): Promise<ReleaseResult> {
   // What this client granted itself it need not read: who owns it, what it claims and its token never change.
   const held = context.known.held(request.id);
   if (request.kind !== "revoke" && held !== undefined && owns(request, held)) {

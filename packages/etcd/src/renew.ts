@@ -5,8 +5,9 @@
  * transaction with its count, so that a lost reply neither eats a renewal nor gives one for nothing.
  */
 import { isLeaseError, LeaseError } from "@lease/core";
-import { leaseOf, owns, type RenewRequest, type RenewResult } from "@lease/core/backend";
+import { leaseOf, owns, type RenewRequest, type RenewResult, wholeBatch } from "@lease/core/backend";
 import { type Context, seconds } from "./context.js";
+import { perhapsApplied } from "./errors.js";
 import { AGAIN, giveUp, writeOn } from "./lines.js";
 import { get, isWrittenAt, put } from "./ops.js";
 import {
@@ -23,51 +24,66 @@ import { movedTo } from "./writing.js";
 
 /** Two reads a lease: so many fit in a transaction of 128. */
 const LEASES_A_READ = 60;
-/** Somebody wrote the lease between our looks this often. */
+/** Attempts in a row in each of which other calls wrote all these leases between reading and writing. */
 const MAX_TRIES = 10;
+const CONFLICTING = "The renewal kept conflicting with concurrent writes to these leases. Retry.";
 
 interface Found {
   readonly lease: FoundLease | null;
   readonly memory: FoundMemory | null;
 }
 
-/** Renews leases of different ids. */
+/** Renews a batch. Requests for one id are answered one after the other, those for different ids together. */
 export async function renew(context: Context, requests: readonly RenewRequest[]): Promise<RenewResult[]> {
   const results = new Map<RenewRequest, RenewResult>();
   let open = requests;
-  for (let tries = 0; open.length > 0 && tries < MAX_TRIES; tries += 1) {
-    const found = await readAll(context, open);
-    const acted = await Promise.all(
-      open.map((request) => {
-        const one = found.get(request.id) as Found;
-        const acting = act(context, request, one);
-        return requests.length === 1 ? acting : acting.catch((error) => withoutSpace(context, one, error));
-      }),
-    );
-    const again: RenewRequest[] = [];
-    const confirm: { request: RenewRequest; kept: Kept }[] = [];
-    for (const [index, request] of open.entries()) {
-      const outcome = acted[index] as Acted;
-      if (outcome === AGAIN) again.push(request);
-      else if ("status" in outcome) results.set(request, outcome);
-      else confirm.push({ request, kept: outcome });
+  try {
+    for (let inVain = 0; open.length > 0; inVain += 1) {
+      if (inVain === MAX_TRIES) throw new LeaseError("BACKEND_UNAVAILABLE", CONFLICTING);
+      const ids = new Set<string>();
+      const round = open.filter(({ id }) => ids.size < ids.add(id).size);
+      for (const [request, result] of await attempt(context, round, requests.length > 1)) {
+        results.set(request, result);
+        inVain = 0;
+      }
+      open = open.filter((request) => !results.has(request));
     }
-    const after = await readAll(
-      context,
-      confirm.map(({ request }) => request),
-    );
-    for (const { request, kept } of confirm) {
-      const result = confirmed(request, kept, after.get(request.id)?.lease ?? null);
-      if (result === AGAIN) again.push(request);
-      else results.set(request, result);
-    }
-    open = again;
-  }
-  if (open.length > 0) {
-    const message = "Others write these leases so fast that they cannot be renewed: ask again.";
-    throw new LeaseError("BACKEND_UNAVAILABLE", message);
+  } catch (error) {
+    throw results.size > 0 ? perhapsApplied(error) : error;
   }
   return requests.map((request) => results.get(request) as RenewResult);
+}
+
+/** Renews leases of different ids. What is missing in the result was written by another call in between. */
+async function attempt(
+  context: Context,
+  requests: readonly RenewRequest[],
+  isBatch: boolean,
+): Promise<Map<RenewRequest, RenewResult>> {
+  const results = new Map<RenewRequest, RenewResult>();
+  const kept = new Map<RenewRequest, Kept>();
+  const found = await readAll(context, requests);
+  const acted = await wholeBatch(
+    requests.map((request) => {
+      const one = found.get(request.id) as Found;
+      const acting = act(context, request, one);
+      return isBatch ? acting.catch((error) => withoutSpace(context, one, error)) : acting;
+    }),
+  );
+  for (const [index, request] of requests.entries()) {
+    const outcome = acted[index] as Acted;
+    if (outcome === AGAIN) continue;
+    if ("status" in outcome) results.set(request, outcome);
+    else kept.set(request, outcome);
+  }
+  const after = await readAll(context, [...kept.keys()]).catch((error: unknown) => {
+    throw perhapsApplied(error);
+  });
+  for (const [request, one] of kept) {
+    const result = confirmed(request, one, after.get(request.id)?.lease ?? null);
+    if (result !== AGAIN) results.set(request, result);
+  }
+  return results;
 }
 
 /** Kept alive for so long; whether it was still there is yet to be seen. */
@@ -109,7 +125,7 @@ async function act(context: Context, request: RenewRequest, { lease, memory }: F
   }
   if (isCounted && renewal > maxRenewals) return { status: "renewal-limit", maxRenewals };
   if (memory === null || !(await context.leases.keepMemory(memory.etcdLease))) {
-    // Somebody removed the memory of this id: it is needed again when the lease runs out.
+    // The memory of this id was removed by hand. It is needed again when the lease runs out.
     if (!(await remember(context, lease))) return AGAIN;
   }
 
@@ -125,14 +141,20 @@ async function act(context: Context, request: RenewRequest, { lease, memory }: F
     // Longer already than asked for: a renewal never shortens.
     if (leftMs >= termS * 1000)
       return isCounted
-        ? count(context, lease, renewal, leftMs)
+        ? count(context, lease, renewal, leftMs, graceInMs)
         : { lease, leftMs, graceInMs, count: "renewed" };
   }
-  return extend(context, lease, renewal, termS);
+  return extend(context, lease, renewal, termS, graceInMs);
 }
 
 /** Writes the count alone. */
-async function count(context: Context, lease: FoundLease, renewals: number, leftMs: number): Promise<Acted> {
+async function count(
+  context: Context,
+  lease: FoundLease,
+  renewals: number,
+  leftMs: number,
+  graceInMs: number,
+): Promise<Acted> {
   const { keys } = context;
   const record = { ...lease, renewals, wall: Date.now(), leftMs, told: null };
   const key = keys.record(lease.id);
@@ -141,15 +163,17 @@ async function count(context: Context, lease: FoundLease, renewals: number, left
     success: [put(key, encodeLease(record), lease.etcdLease)],
   });
   if (answer === AGAIN || !answer.succeeded) return AGAIN;
-  return renewed(
-    { ...record, revision: Number(answer.header.revision) },
-    leftMs,
-    await graceLeftMs(context, lease),
-  );
+  return renewed({ ...record, revision: Number(answer.header.revision) }, leftMs, graceInMs);
 }
 
 /** Moves the lease to an etcd lease that has the whole term, in one step with its count. */
-async function extend(context: Context, lease: FoundLease, renewals: number, termS: number): Promise<Acted> {
+async function extend(
+  context: Context,
+  lease: FoundLease,
+  renewals: number,
+  termS: number,
+  graceInMs: number,
+): Promise<Acted> {
   const { keys, leases, known } = context;
   const next = await leases.take(termS);
   if (!(await leases.freshen(next))) return AGAIN;
@@ -181,7 +205,7 @@ async function extend(context: Context, lease: FoundLease, renewals: number, ter
   giveUp(context, lease.etcdLease);
   known.onGranted({ ...lease, etcdLease: next, memory });
   const found = { ...record, renewals, revision: Number(answer.header.revision), etcdLease: next.id };
-  return renewed(found, leftMs, await graceLeftMs(context, lease));
+  return renewed(found, leftMs, graceInMs);
 }
 
 async function remember(context: Context, lease: FoundLease): Promise<boolean> {
@@ -200,9 +224,10 @@ function memoryOf({ agentId, revoking }: FoundLease): Buffer {
   );
 }
 
-/** After the keep-alive: it counts only if the lease was still there, on the etcd lease that was kept alive. */
+/** The answer holds only if the lease was still there, on the same etcd lease and with as many renewals counted. */
 function confirmed(request: RenewRequest, { lease, leftMs, graceInMs, count }: Kept, now: FoundLease | null) {
   if (now === null || now.token !== lease.token || now.etcdLease !== lease.etcdLease) return AGAIN;
+  if (now.renewals !== lease.renewals) return AGAIN;
   if (now.revoking?.graceLease !== lease.revoking?.graceLease) return AGAIN;
   const renewals = now.maxRenewals === null ? renewalOf(request, now) : now.renewals;
   return renewed({ ...now, renewals }, leftMs, graceInMs, count);
@@ -219,7 +244,7 @@ function renewed(
   return { status: "renewed", lease: shown, repeated: count === "repeated" };
 }
 
-/** Which renewal this is. Without a limit nobody counts, so it is what the caller says. */
+/** Which renewal this is. Without a limit none is counted, so it is what the caller says. */
 function renewalOf(request: RenewRequest, lease: FoundLease): number {
   return request.renewal ?? lease.renewals + 1;
 }

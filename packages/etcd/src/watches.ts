@@ -3,9 +3,10 @@
  * tell what was compacted, so this speaks to the raw stream.
  */
 import { isLeaseError } from "@lease/core";
+import { closed } from "@lease/core/backend";
 import { castGrpcError, type Etcd3, type IEvent, type IWatchResponse } from "etcd3";
 import { type Connection, type Endpoint, endStream } from "./connection.js";
-import { closed, refused } from "./errors.js";
+import { refused } from "./errors.js";
 
 export interface WatchRequest {
   readonly key: Buffer;
@@ -73,7 +74,7 @@ export class Watches {
   /** Watches until the returned function is called. */
   open(request: WatchRequest): () => void {
     if (this.#closed) {
-      request.onClosed(closed());
+      request.onClosed(closed("etcd"));
       return () => {};
     }
     clearTimeout(this.#idleTimer);
@@ -90,7 +91,7 @@ export class Watches {
     this.#watches.clear();
     clearTimeout(this.#retryTimer);
     this.#endStream();
-    for (const { onClosed } of watches) onClosed(closed());
+    for (const { onClosed } of watches) onClosed(closed("etcd"));
   }
 
   #create(id: string, { key, range_end, from, withBefore, deletesOnly }: WatchRequest): void {

@@ -109,6 +109,39 @@ test("a stream that idles ends alone: the connection that all others share stays
   await backend.close();
 });
 
+test("a call under way at close ends with CLOSED at once, and the close waits for its steps", async () => {
+  const own = plainClient(etcd.endpoints);
+  const backend = etcdBackend({ client: own, namespace: "underway" });
+  const txn = own.kv.txn.bind(own.kv);
+  let answer = () => {};
+  const sent = new Promise<void>((onSent) => {
+    own.kv.txn = async (...args) => {
+      onSent();
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      return txn(...args);
+    };
+  });
+  const asked = request("r");
+  const call = expect(backend.acquire(asked)).rejects.toMatchObject({ code: "CLOSED" });
+  await sent;
+  let isClosed = false;
+  const closing = backend.close().then(() => {
+    isClosed = true;
+  });
+  await call;
+  expect(isClosed).toBe(false);
+  answer();
+  await closing;
+  const other = etcdBackend({ hosts: etcd.endpoints, namespace: "underway" });
+  // It was carried out all the same, as a call that ends with CLOSED may be.
+  expect((await other.list({})).leases.map(({ id }) => id)).toEqual([asked.id]);
+  await other.release([{ kind: "release", id: asked.id, agentId: asked.agentId }]);
+  await other.close();
+  own.close();
+});
+
 test("a backend that was never used asks etcd nothing", async () => {
   await etcdBackend({ hosts: "127.0.0.1:1" }).close();
 });

@@ -123,12 +123,12 @@ test("no space left: holders renew and release, acquire says BACKEND_FULL, and a
       code: "BACKEND_FULL",
     });
     expect(await renew(backend, held)).toMatchObject({ status: "renewed", lease: { expiresInMs: 60_000 } });
-    // What is counted cannot be: it says so, and does not take the others of its batch with it.
+    // What is counted cannot be: alone it says so; in a batch it is answered as a repeat, and the others are renewed.
     await expect(renew(backend, counted)).rejects.toMatchObject({ code: "BACKEND_FULL" });
-    const batch = await backend.renew([held, counted].map((lease) => ({ ...lease, renewal: 2 })));
+    const batch = await backend.renew([held, counted].map((lease) => ({ ...lease, renewal: 1 })));
     expect(batch).toMatchObject([
-      { status: "renewed", lease: { expiresInMs: 60_000 } },
-      { status: "renewed", lease: { renewals: 0 } },
+      { status: "renewed", repeated: false, lease: { expiresInMs: 60_000 } },
+      { status: "renewed", repeated: true, lease: { renewals: 0 } },
     ]);
     expect(await release(backend, counted)).toBe("released");
     expect(await release(backend, held)).toBe("released");

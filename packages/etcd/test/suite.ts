@@ -42,7 +42,9 @@ export function suiteOn(members: number): void {
         const { endpoints } = etcd;
         const first = clients % endpoints.length;
         const hosts = [...endpoints.slice(first), ...endpoints.slice(0, first)];
-        return clients % 2 === 1 ? etcdBackend({ hosts, namespace }) : host.open({ hosts, namespace });
+        // On a machine that is busy with other things a step may take seconds.
+        const options = { hosts, namespace, timeoutMs: 20_000 };
+        return clients % 2 === 1 ? etcdBackend(options) : host.open(options);
       },
       close: async () => {},
     };

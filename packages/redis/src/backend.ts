@@ -11,7 +11,7 @@
  * has the table.
  */
 import { randomBytes } from "node:crypto";
-import { type LeaseBackend, LeaseError, type LeaseEvent } from "@lease/core";
+import type { LeaseBackend, LeaseEvent } from "@lease/core";
 import {
   type BackendLimits,
   type ChangesOptions,
@@ -21,6 +21,7 @@ import {
   type HistorySource,
   invalidArgument,
   readChanges,
+  wholeBatch,
 } from "@lease/core/backend";
 import type { Cluster, Redis } from "ioredis";
 import { acquireResult, releaseResult, renewResult } from "./answers.js";
@@ -31,7 +32,7 @@ import { HistoryNews, HistoryReader } from "./history.js";
 import { namespaceKeys } from "./keys.js";
 import { Listing } from "./list.js";
 import { CLIENT_WIDTH } from "./scripts/layout.js";
-import { Steps, type Told } from "./steps.js";
+import { Steps } from "./steps.js";
 import { Subscriber } from "./subscriber.js";
 import { sweep } from "./sweep.js";
 import { Turns } from "./turns.js";
@@ -154,13 +155,14 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
     },
     async renew(requests) {
       const ids = requests.map(({ id }) => id);
-      const answers = await all(requests.map((request) => run(encodeRenew(request))));
+      const answers = await wholeBatch(requests.map((request) => run(encodeRenew(request))));
       return answers.map((answer, index) => renewResult(ids[index] as string, answer));
     },
     async release(requests) {
       // What was handed to it is over; the id may even be asked for again.
       for (const { id } of requests) turns.gone(id);
-      return (await all(requests.map((request) => run(encodeRelease(request))))).map(releaseResult);
+      const answers = await wholeBatch(requests.map((request) => run(encodeRelease(request))));
+      return answers.map(releaseResult);
     },
     async list(query) {
       return listing.page(query);
@@ -178,24 +180,6 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
       await connection.close();
     },
   });
-}
-
-/**
- * The answers of one call's operations, which may go in several scripts. Where only some of them were carried out,
- * nobody could tell which from "nothing was done".
- */
-async function all(running: readonly Promise<Told>[]): Promise<Told[]> {
-  if (running.length === 1) return [await (running[0] as Promise<Told>)];
-  const settled = await Promise.allSettled(running);
-  const failed = settled.find((outcome) => outcome.status === "rejected");
-  if (failed === undefined) return settled.map((outcome) => (outcome as PromiseFulfilledResult<Told>).value);
-  if (settled.every((outcome) => outcome.status === "rejected")) throw failed.reason;
-  throw new LeaseError(
-    "OUTCOME_UNKNOWN",
-    "Redis carried out a part of the call. Ask again with the same ids.",
-    undefined,
-    { cause: failed.reason },
-  );
 }
 
 function clientsOf({ url, client }: RedisBackendOptions, timeoutMs: number): ClientFactory {

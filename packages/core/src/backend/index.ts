@@ -30,6 +30,7 @@ export {
   type TurnRequest,
   type WaitMode,
 } from "./backend.js";
+export { wholeBatch } from "./batch.js";
 export { Bell } from "./bell.js";
 export { checkChanges, checkEndMemory, checkInteger } from "./check.js";
 export { closed, defineBackend } from "./define-backend.js";
