@@ -77,8 +77,8 @@ export function makeClients(options: EtcdBackendOptions): Etcd3[] {
 export function settledOptions(options: EtcdBackendOptions): EtcdBackendOptions {
   const { url, hosts, client } = options;
   const ways = [url, hosts, client].filter((way) => way !== undefined).length;
-  if (ways !== 1) refuse("hosts", "or url or client must be given, and only one of them");
-  if (url !== undefined && typeof url !== "string") refuse("url", "must be a string");
+  if (ways !== 1) throw invalidArgument("hosts", "or url or client must be given, and only one of them");
+  if (url !== undefined && typeof url !== "string") throw invalidArgument("url", "must be a string");
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const settled: EtcdBackendOptions = url === undefined ? given : { ...parseUrl(url), ...given };
   check(settled);
@@ -90,14 +90,14 @@ function check(options: EtcdBackendOptions): void {
   if (hosts !== undefined) {
     const list: readonly unknown[] = typeof hosts === "string" ? [hosts] : hosts;
     if (!Array.isArray(list) || list.length === 0)
-      refuse("hosts", "must be a list of at least one host:port");
+      throw invalidArgument("hosts", "must be a list of at least one host:port");
     for (const host of list) {
       if (typeof host !== "string" || !/^(?:https?:\/\/)?[^\s/,@]+:\d+$/.test(host)) {
-        refuse("hosts", 'must be like "127.0.0.1:2379" or "https://etcd-1:2379"');
+        throw invalidArgument("hosts", 'must be like "127.0.0.1:2379" or "https://etcd-1:2379"');
       }
     }
     const secure = list.filter((host) => (host as string).startsWith("https://")).length;
-    if (secure > 0 && secure < list.length) refuse("hosts", "must all speak TLS, or none");
+    if (secure > 0 && secure < list.length) throw invalidArgument("hosts", "must all speak TLS, or none");
   }
   const isName =
     typeof namespace === "string" &&
@@ -105,12 +105,11 @@ function check(options: EtcdBackendOptions): void {
     namespace.isWellFormed() &&
     !/\p{Cc}/u.test(namespace);
   if (!isName || Buffer.byteLength(namespace) > MAX_NAMESPACE_BYTES) {
-    refuse("namespace", `must be 1 to ${MAX_NAMESPACE_BYTES} bytes without control characters`);
+    throw invalidArgument(
+      "namespace",
+      `must be 1 to ${MAX_NAMESPACE_BYTES} bytes without control characters`,
+    );
   }
-  if (!(timeoutMs > 0)) refuse("timeoutMs", "must be a number above 0");
+  if (!(timeoutMs > 0)) throw invalidArgument("timeoutMs", "must be a number above 0");
   checkEndMemory(endMemoryMs, 1000);
-}
-
-function refuse(field: string, problem: string): never {
-  throw invalidArgument(field, problem);
 }

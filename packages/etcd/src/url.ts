@@ -1,5 +1,5 @@
 /** An etcd cluster as a URL. Nothing here repeats the URL: it may carry a password. */
-import { LeaseError } from "@lease/core";
+import { invalidArgument } from "@lease/core/backend";
 
 /** What a URL says, as options of the backend. */
 interface UrlOptions {
@@ -21,7 +21,7 @@ export function parseUrl(url: string): UrlOptions {
   const [, scheme, user, password, list, namespace] =
     /^(etcds?):\/\/(?:([^:@/]*):([^@/]*)@)?([^@/?#]+)(?:\/([^/?#]*))?$/i.exec(url) ?? [];
   if (scheme === undefined || list === undefined) {
-    throw invalidUrl('must be like "etcd://host-1:2379,host-2:2379/namespace"');
+    throw invalidArgument("url", 'must be like "etcd://host-1:2379,host-2:2379/namespace"');
   }
   const protocol = scheme.toLowerCase() === "etcds" ? "https://" : "";
   return {
@@ -34,7 +34,7 @@ export function parseUrl(url: string): UrlOptions {
 /** `[::1]` is a host, and its colons are not those before a port. */
 function withPort(host: string): string {
   if (!/^(?:\[[\da-f:.]+\]|[^:[\]\s]+)(?::\d{1,5})?$/i.test(host))
-    throw invalidUrl("contains an invalid host name");
+    throw invalidArgument("url", "contains an invalid host name");
   return /:\d+$/.test(host) && !host.endsWith("]") ? host : `${host}:${PORT}`;
 }
 
@@ -42,10 +42,9 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw invalidUrl("has a % that is not followed by two hexadecimal digits: write %25 for a percent sign");
+    throw invalidArgument(
+      "url",
+      "has a % that is not followed by two hexadecimal digits: write %25 for a percent sign",
+    );
   }
-}
-
-function invalidUrl(problem: string): LeaseError<"INVALID_ARGUMENT"> {
-  return new LeaseError("INVALID_ARGUMENT", `url ${problem}`, { field: "url" });
 }

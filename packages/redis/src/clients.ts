@@ -1,5 +1,5 @@
 /** The ioredis clients that a backend opens: all its own, all with the options that make a call happen once or not. */
-import { LeaseError } from "@lease/core";
+import { invalidArgument } from "@lease/core/backend";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 
 export type Client = Redis | Cluster;
@@ -140,16 +140,17 @@ export function clientsLike(pattern: Client, timeoutMs: number): ClientFactory {
 /** By hand: ioredis would take any word of the query for an option. The URL stays out of errors: it has a password. */
 function parseUrl(text: unknown): RedisOptions {
   if (typeof text !== "string" || !URL.canParse(text))
-    throw refused("must be a URL such as redis://localhost:6379/0");
+    throw invalidArgument("url", "must be a URL such as redis://localhost:6379/0");
   const url = new URL(text);
   if (url.protocol !== "redis:" && url.protocol !== "rediss:") {
-    throw refused("must begin with redis:// or rediss://");
+    throw invalidArgument("url", "must begin with redis:// or rediss://");
   }
-  if (url.search !== "" || url.hash !== "") throw refused("must have no query: options are passed beside it");
-  if (url.hostname === "") throw refused("must name a host, as in redis://localhost:6379/0");
+  if (url.search !== "" || url.hash !== "")
+    throw invalidArgument("url", "must have no query: options are passed beside it");
+  if (url.hostname === "") throw invalidArgument("url", "must name a host, as in redis://localhost:6379/0");
   const database = /^\/?(\d{0,5})$/.exec(url.pathname)?.[1];
   if (database === undefined)
-    throw refused("must name the database by its number, as in redis://localhost/0");
+    throw invalidArgument("url", "must name the database by its number, as in redis://localhost/0");
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: url.port === "" ? 6379 : Number(url.port),
@@ -164,10 +165,9 @@ function decode(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw refused("has a % that is not followed by two hexadecimal digits: write %25 for a percent sign");
+    throw invalidArgument(
+      "url",
+      "has a % that is not followed by two hexadecimal digits: write %25 for a percent sign",
+    );
   }
-}
-
-function refused(problem: string): LeaseError<"INVALID_ARGUMENT"> {
-  return new LeaseError("INVALID_ARGUMENT", `url ${problem}`, { field: "url" });
 }

@@ -1,5 +1,5 @@
 /** The names that a namespace has in Redis: its keys, all in one hash slot, and the channel of each client. */
-import { LeaseError } from "@lease/core";
+import { invalidArgument } from "@lease/core/backend";
 
 export interface NamespaceKeys {
   readonly hash: string;
@@ -21,17 +21,13 @@ const MAX_NAMESPACE_BYTES = 128;
  */
 export function namespaceKeys(namespace: unknown): NamespaceKeys {
   if (typeof namespace !== "string" || namespace === "" || !namespace.isWellFormed()) {
-    throw refused("must be a string that is not empty");
+    throw invalidArgument("namespace", "must be a string that is not empty");
   }
   if (Buffer.byteLength(namespace) > MAX_NAMESPACE_BYTES) {
-    throw refused(`takes more than ${MAX_NAMESPACE_BYTES} bytes of UTF-8`);
+    throw invalidArgument("namespace", `takes more than ${MAX_NAMESPACE_BYTES} bytes of UTF-8`);
   }
   const hash = `lease:{${encodeURIComponent(namespace)}}`;
   const index = `${hash}:index`;
   const history = `${hash}:history`;
   return { hash, index, history, all: [hash, index, history], channelOf: (client) => `${hash}:${client}` };
-}
-
-function refused(problem: string): LeaseError<"INVALID_ARGUMENT"> {
-  return new LeaseError("INVALID_ARGUMENT", `namespace ${problem}`, { field: "namespace" });
 }
