@@ -3,4 +3,5 @@
  *
  * @packageDocumentation
  */
-export { type OpenBackendOptions, openBackend } from "./open-backend.js";
+export { openBackend } from "./open-backend.js";
+export type { OpenBackendOptions } from "./options.js";

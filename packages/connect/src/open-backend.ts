@@ -1,16 +1,8 @@
 /** `openBackend(url)`: the only place that knows every backend. */
 import type { LeaseBackend } from "@lease/core";
 import { invalidUrl, parseAddress } from "./address.js";
+import type { OpenBackendOptions } from "./options.js";
 import { openAddress } from "./schemes.js";
-
-/** What an address leaves open. */
-export interface OpenBackendOptions {
-  /**
-   * Leases should outlive a power cut, for holders that do: a store that has the choice takes its safest setting
-   * (`synchronous=FULL` of SQLite). What the URL says goes before it. Default `false`.
-   */
-  readonly durable?: boolean;
-}
 
 /**
  * Opens the backend that a URL names, loading its package.

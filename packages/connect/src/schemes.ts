@@ -1,7 +1,7 @@
 /** Every backend there is, by the scheme of its URL. Adding one is one line here, and an optional peer. */
 import { type LeaseBackend, LeaseError, memoryBackend } from "@lease/core";
 import { type Address, filePath, invalidUrl, optionsOf } from "./address.js";
-import type { OpenBackendOptions } from "./open-backend.js";
+import type { OpenBackendOptions } from "./options.js";
 
 interface Scheme {
   /** What to install. */

@@ -3,7 +3,7 @@
  */
 import type { LeaseEvent } from "@lease/core";
 import { Bell } from "@lease/core/backend";
-import type { WhenFull } from "./settings.js";
+import type { WhenFull } from "./policies.js";
 
 /** Events that were given up in a row, or nearly so. */
 export interface Dropped {

@@ -13,6 +13,7 @@ export { fileCursorStore } from "./file-cursors.js";
 export { type ListenerSink, type ListenerSinkOptions, listenerSink } from "./listeners.js";
 export { type NdjsonSinkOptions, ndjsonSink } from "./ndjson.js";
 // The router
+export type { WhenCursorExpired, WhenFull } from "./policies.js";
 export type { DeadLetter, Report } from "./report.js";
 export { type EventRouter, type EventRouterOptions, eventRouter, type StopOptions } from "./router.js";
 export {
@@ -20,8 +21,6 @@ export {
   ROUTE_DEFAULTS,
   type Route,
   type RouteOptions,
-  type WhenCursorExpired,
-  type WhenFull,
 } from "./settings.js";
 export type { Delivery, Sink } from "./sink.js";
 export { type WebhookSinkOptions, webhookSink } from "./webhook.js";

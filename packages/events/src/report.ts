@@ -1,5 +1,5 @@
 import type { LeaseEvent } from "@lease/core";
-import type { WhenCursorExpired, WhenFull } from "./settings.js";
+import type { WhenCursorExpired, WhenFull } from "./policies.js";
 
 /**
  * What a route tells besides delivering: nothing that is lost, late or repeated goes unsaid. `sink` is the route's name.

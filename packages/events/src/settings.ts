@@ -3,21 +3,9 @@ import type { LeaseEvent, LeaseEventType } from "@lease/core";
 import { checkChanges, matchesFilters } from "@lease/core/backend";
 import type { CursorStore } from "./cursors.js";
 import { checkNumber, invalid } from "./invalid.js";
+import type { WhenCursorExpired, WhenFull } from "./policies.js";
 import type { DeadLetter } from "./report.js";
 import type { Sink } from "./sink.js";
-
-/**
- * What happens to an event for which the buffer has no room. `"block"`: it stays in the store's history until there is
- * room; nothing is lost unless the history is pruned first. `"stop"`: the route stops, and says so. `"drop-oldest"`,
- * `"drop-newest"`: given up, and counted in a report.
- */
-export type WhenFull = "block" | "stop" | "drop-oldest" | "drop-newest";
-
-/**
- * What happens when the history no longer reaches back to the cursor. `"stop"`: the route stops. `"start"`: it goes on at
- * the oldest entry that is kept. `"end"`: it goes on with what is new. Each is reported.
- */
-export type WhenCursorExpired = "stop" | "start" | "end";
 
 /** Pauses between attempts: doubling from `firstMs` to `mostMs`, of which the upper half is chance. */
 export interface Backoff {
