@@ -5,7 +5,6 @@
  * Each call is answered from a question of its own, so that `expiresInMs` can be counted from when *it* was sent.
  */
 import {
-  DEFAULTS,
   type Lease,
   type LeaseBackend,
   LeaseError,
@@ -103,7 +102,6 @@ export class Line {
       clock: systemClock,
       createId: null,
       random: Math.random,
-      marginOf: (expiresInMs) => 1 + expiresInMs * DEFAULTS.driftPart,
       onCleanup: (cleanup) => {
         this.#cleanups.add(cleanup);
         place.cleanups += 1;

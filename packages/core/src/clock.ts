@@ -7,6 +7,12 @@ export interface Clock {
   /** Milliseconds since the Unix epoch: for records, and to notice that the machine slept. */
   wallNow(): number;
   /**
+   * Milliseconds since some fixed moment on a clock that goes on while the machine sleeps and that nobody sets, in steps
+   * of at most 10 ms. Left out where there is none: a sleep is then noticed by `wallNow()` alone, so not when the wall
+   * clock is set back by as much.
+   */
+  bootNow?(): number;
+  /**
    * Calls `run` once after `delayMs`, unless the returned function was called first. It may call a little early, and
    * after 24 days of a longer delay: whoever waits for a moment looks at `now()` and schedules anew.
    *
@@ -21,7 +27,10 @@ export type CancelTimer = () => void;
 /** The longest delay that a JavaScript timer takes; a longer one would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** The machine's clocks: `performance.now()` (stands still while the machine sleeps) and `Date.now()`. */
+/**
+ * The machine's clocks: `performance.now()` (stands still while the machine sleeps), `Date.now()`, and on Linux the
+ * time since the boot.
+ */
 export const systemClock: Clock = Object.freeze({
   now: () => performance.now(),
   wallNow: () => Date.now(),
@@ -30,7 +39,19 @@ export const systemClock: Clock = Object.freeze({
     if (options?.background === true) unref(timer);
     return () => clearTimeout(timer as Parameters<typeof clearTimeout>[0]);
   },
+  ...bootClock(),
 });
+
+/**
+ * `os.uptime()`, which on Linux counts sleep; elsewhere it follows the wall clock. Asked for at run time: an import of
+ * `node:os` would keep this package from browsers. Deno asks its user for permission, so it goes without.
+ */
+function bootClock(): Pick<Clock, "bootNow"> {
+  const { process } = globalThis as { process?: Partial<NodeJS.Process> };
+  if (process?.platform !== "linux" || "deno" in (process.versions ?? {})) return {};
+  const os = process.getBuiltinModule?.("node:os");
+  return os === undefined ? {} : { bootNow: () => os.uptime() * 1000 };
+}
 
 /** Timers of browsers are numbers and keep nothing alive. */
 function unref(timer: unknown): void {

@@ -46,6 +46,18 @@ test("monotonic time and wall time are the machine's", () => {
   expect(systemClock.wallNow()).toBe(Date.UTC(2030, 0, 1));
 });
 
+test("the time since the boot, which counts sleep, is there where Linux has it, and goes on with the others", () => {
+  vi.useRealTimers();
+  const { bootNow } = systemClock;
+  if (process.platform !== "linux") return expect(bootNow).toBeUndefined();
+  const apart = () => (bootNow?.() as number) - systemClock.now();
+  const before = apart();
+  const until = systemClock.now() + 50;
+  while (systemClock.now() < until);
+  expect(Math.abs(apart() - before)).toBeLessThan(5_000);
+  expect(bootNow?.()).toBeGreaterThan(systemClock.now());
+});
+
 test("a timer in the background does not keep the process alive, another one does", () => {
   vi.useRealTimers();
   const spy = vi.spyOn(globalThis, "setTimeout");

@@ -293,7 +293,6 @@ test("a waiter that hangs up around its hand-off and comes back with the same id
     clock: systemClock,
     createId: null,
     random: Math.random,
-    marginOf: () => 1,
     onCleanup: (cleanup) => cleanups.push(cleanup),
   };
   for (let round = 0; round < 40; round += 1) {

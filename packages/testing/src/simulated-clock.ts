@@ -12,7 +12,7 @@ export interface SimulatedClock extends Clock {
    * next one. Calls that overlap run one after the other.
    */
   advance(ms: number): Promise<void>;
-  /** The machine sleeps: the wall clock goes on, the monotonic clock and all timers stand still. */
+  /** The machine sleeps: the wall clock and the boot clock go on, the monotonic clock and all timers stand still. */
   suspend(ms: number): void;
   /** Somebody sets the wall clock: forward or, with a negative number, back. */
   stepWall(ms: number): void;
@@ -26,6 +26,8 @@ export interface SimulatedClockOptions {
   readonly now?: number;
   /** Where the wall clock begins. Default 2026-01-01T00:00:00Z. */
   readonly wallNow?: number;
+  /** Whether it has a clock that counts sleep and that nobody sets, in steps of 10 ms as on Linux. Default `true`. */
+  readonly bootClock?: boolean;
 }
 
 interface Timer {
@@ -39,6 +41,7 @@ export function simulatedClock(options: SimulatedClockOptions = {}): SimulatedCl
   const timers = new Set<Timer>();
   let now = options.now ?? 1_000_000;
   let wallAhead = (options.wallNow ?? Date.UTC(2026, 0, 1)) - now;
+  let slept = 0;
   let created = 0;
   let moving: Promise<void> = Promise.resolve();
 
@@ -61,6 +64,7 @@ export function simulatedClock(options: SimulatedClockOptions = {}): SimulatedCl
   return {
     now: () => now,
     wallNow: () => now + wallAhead,
+    ...(options.bootClock !== false && { bootNow: () => Math.floor((now + slept) / 10) * 10 }),
     schedule(delayMs, run): CancelTimer {
       created += 1;
       const timer: Timer = { due: now + Math.max(0, delayMs), order: created, run };
@@ -74,6 +78,7 @@ export function simulatedClock(options: SimulatedClockOptions = {}): SimulatedCl
     },
     suspend(ms) {
       wallAhead += ms;
+      slept += ms;
     },
     stepWall(ms) {
       wallAhead += ms;

@@ -26,6 +26,19 @@ export function retryDelayMs(attempt: number, random: () => number): number {
   return ceiling * (0.5 + random() / 2);
 }
 
+/** What `promise` resolves with, or `undefined` after `ms`. */
+export async function within<T>(clock: Clock, promise: Promise<T>, ms: number): Promise<T | undefined> {
+  let cancel = () => {};
+  const over = new Promise<undefined>((resolve) => {
+    cancel = clock.schedule(ms, () => resolve(undefined));
+  });
+  try {
+    return await Promise.race([promise, over]);
+  } finally {
+    cancel();
+  }
+}
+
 /** Resolves after `ms` or when `signal` aborts, whichever comes first; never rejects. */
 export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.resolve();

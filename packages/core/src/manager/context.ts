@@ -16,8 +16,6 @@ export interface WaitContext {
   readonly createId: (() => string) | null;
   /** From 0 to below 1. */
   readonly random: () => number;
-  /** How much sooner than the backend the holder stops believing, see `marginMs`. */
-  readonly marginOf: (expiresInMs: number) => number;
   /**
    * Takes over work that goes on after the caller has its answer: giving back what an aborted request may have got.
    * The promise never rejects.
@@ -27,17 +25,19 @@ export interface WaitContext {
   readonly giveUp?: AbortSignal | undefined;
 }
 
-/** A grant, and until when the holder may believe in it. */
-export interface Grant {
+/** When a call was sent, on the clocks of its sender: what a deadline counts from. */
+export interface Sent {
+  readonly sentAt: number;
+  readonly sentWall: number;
+  /** How far the clock that counts sleep was ahead of the monotonic one; `null` where there is none. */
+  readonly sentAhead: number | null;
+}
+
+/** A grant, and when the attempt that was answered was sent. */
+export interface Grant extends Sent {
   readonly lease: Lease;
   /** The id was active before this call asked for it. */
   readonly repeated: boolean;
-  /** When the attempt that was answered was sent, on the caller's clocks: what the deadline counts from. */
-  readonly sentAt: number;
-  readonly sentWall: number;
-  /** An earlier attempt of this id was never answered; whoever ends the lease must abandon the id. */
+  /** An earlier attempt of this id was never answered; ending the lease must abandon the id. */
   readonly unanswered: boolean;
 }
-
-/** When a call was sent, on both clocks of the holder. */
-export type Sent = Pick<Grant, "sentAt" | "sentWall">;

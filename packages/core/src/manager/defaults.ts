@@ -17,6 +17,8 @@ export const DEFAULTS = Object.freeze({
    * the figure of Redlock (redis.io/docs/latest/develop/use/patterns/distributed-locks).
    */
   driftPart: 0.01,
+  /** How long a request that failed waits for the store to confirm that it has left; beyond that it goes on behind. */
+  leaveMs: 1_000,
   /** How long closing a manager goes on trying to release what the backend does not confirm. */
   closeMs: 10_000,
   /** First pause after a transient error of the backend; doubled each time. */

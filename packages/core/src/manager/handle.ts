@@ -5,7 +5,7 @@
 import type { ReleaseRequest, RenewRequest, RenewResult } from "../backend/backend.js";
 import { checkTtl } from "../backend/check.js";
 import type { CancelTimer } from "../clock.js";
-import { LeaseError, type LossCause, type LossError } from "../errors.js";
+import { invalidArgument, LeaseError, type LossCause, type LossError } from "../errors.js";
 import type { Claim, Lease, Revoking } from "../model/model.js";
 import type {
   AcquireOptions,
@@ -22,7 +22,7 @@ import { DEFAULTS } from "./defaults.js";
 import { giveBack } from "./give-back.js";
 import { Listeners } from "./listeners.js";
 import { limitReached, lost } from "./losses.js";
-import { checkOptions, invalid } from "./options.js";
+import { checkOptions } from "./options.js";
 import type { Renewable, Renewer } from "./renewer.js";
 
 /** What a handle needs of its manager. */
@@ -32,7 +32,7 @@ export interface HandleContext extends WaitContext {
   /** `acquire` of the manager, for `lease.acquire`. */
   readonly acquire: (resources: Resources, options: AcquireOptions, parent: Parent) => Promise<LeaseHandle>;
   /** Hears what happens to the lease; `ended` once, when it is lost or released. */
-  readonly tell: (event: ManagerEvent) => void;
+  readonly notify: (event: ManagerEvent) => void;
 }
 
 /** The lease that another one is acquired under. */
@@ -49,6 +49,8 @@ export interface HoldOptions {
   readonly maxHoldMs: number;
 }
 
+type Renewed = Extract<RenewResult, { readonly lease: Lease }>;
+
 export class Handle implements LeaseHandle, Renewable {
   renewAt = Number.POSITIVE_INFINITY;
   renewing: Promise<void> | null = null;
@@ -64,6 +66,10 @@ export class Handle implements LeaseHandle, Renewable {
   #lease: Lease;
   #cancelTimer: CancelTimer = () => {};
   #renewals: number;
+  /** The highest count of a renewal that went unanswered since the last answer. */
+  #unansweredRenewal = 0;
+  /** How many answers in a row showed renewals that were counted and not sent here, or sent and not counted. */
+  #strays = 0;
   #limitReached = false;
   #failures = 0;
   #lastFailure: unknown;
@@ -79,7 +85,7 @@ export class Handle implements LeaseHandle, Renewable {
     this.#renewals = grant.lease.renewals;
     this.#unanswered = grant.unanswered;
     this.#heldSince = context.clock.now();
-    this.#belief = new Belief(context, grant, options.maxHoldMs);
+    this.#belief = new Belief(context.clock, grant, options.maxHoldMs);
     this.#planRenewal(grant.lease, grant);
     if (options.autoRenew) context.renewer.add(this);
   }
@@ -113,14 +119,10 @@ export class Handle implements LeaseHandle, Renewable {
   }
 
   get state(): HandleState {
+    this.#loseIfOver();
     if (this.#loss !== null) return "lost";
     if (this.#ending !== null) return "ended";
-    const { certainty } = this.#belief;
-    if (certainty === "sure") return "held";
-    if (certainty === "over") {
-      this.#loseByTime();
-      return "lost";
-    }
+    if (this.#belief.certainty === "sure") return "held";
     // Once: a renewal that failed is tried again on its own schedule, however often somebody asks, and one that was not
     // agreed on is refused each time.
     const mayRenew = this.#options.autoRenew && !this.#limitReached;
@@ -144,18 +146,22 @@ export class Handle implements LeaseHandle, Renewable {
 
   async renew(options: { readonly ttlMs?: number } = {}): Promise<void> {
     if (typeof options === "number")
-      throw invalid("options", `must be an object: renew({ ttlMs: ${options} })`);
+      throw invalidArgument("options", `must be an object: renew({ ttlMs: ${options} })`);
     checkOptions(options, ["ttlMs"]);
     if (options.ttlMs !== undefined) checkTtl(options.ttlMs, "ttlMs", this.#context.backend.limits);
     while (this.renewing !== null) await this.renewing;
     this.#throwIfOver();
-    let result = await this.#context.renewer.renewNow(this, options.ttlMs);
+    if (await this.#renewOnce(options.ttlMs)) return;
+    // A repeat of one whose answer was lost, or another count than ours: nothing was extended yet.
+    if (!(await this.#renewOnce(options.ttlMs)) && this.#strays > 0) throw this.#outOfOrder();
+  }
+
+  /** @returns whether it extended the lease */
+  async #renewOnce(ttlMs: number | undefined): Promise<boolean> {
+    const result = await this.#context.renewer.renewNow(this, ttlMs);
     this.#throwIfOver();
-    if (result.status === "renewed" && result.repeated) {
-      result = await this.#context.renewer.renewNow(this, options.ttlMs);
-      this.#throwIfOver();
-    }
     if (result.status === "renewal-limit") throw this.#limitError();
+    return result.status === "renewed" && !result.repeated;
   }
 
   async acquire(resources: Resources, options: AcquireOptions = {}): Promise<LeaseHandle> {
@@ -164,9 +170,13 @@ export class Handle implements LeaseHandle, Renewable {
     const parent = { over: this.#over.signal, holding: [this.id, ...this.#lease.holding] };
     const lease = await this.#context.acquire(resources, options, parent);
     // Over by now, and no timer has found it out: the caller would believe that it holds both.
-    if (this.state === "lost" || this.state === "ended") await lease.release();
-    this.#throwIfOver();
-    return lease;
+    try {
+      this.#throwIfOver();
+      return lease;
+    } catch (error) {
+      await lease.release();
+      throw error;
+    }
   }
 
   onRevokeRequested(listener: (revoking: Revoking) => void): () => void {
@@ -177,13 +187,14 @@ export class Handle implements LeaseHandle, Renewable {
       return listener(revoking);
     };
     const remove = this.#revokeListeners.add(once);
-    if (this.#lease.revoking !== null) this.#revokeListeners.tell(this.#lease.revoking);
+    if (this.#lease.revoking !== null) this.#revokeListeners.notify(this.#lease.revoking);
     return remove;
   }
 
   release(): Promise<ReleaseOutcome> {
-    // Past its deadline it is lost, whether or not a timer said so yet; what is lost is given back already.
-    if (this.state === "lost") return Promise.resolve("gone");
+    // Past its deadline it is lost, whether or not a timer fired yet; what is lost is given back already.
+    this.#loseIfOver();
+    if (this.#loss !== null) return Promise.resolve("gone");
     if (this.#ending !== null) return this.#ending;
     let answer: (outcome: ReleaseOutcome) => void = () => {};
     // Set before anybody is told of the end, so that who is told and releases does not begin a second time.
@@ -224,13 +235,14 @@ export class Handle implements LeaseHandle, Renewable {
     return { id: this.id, agentId: this.agentId, token: this.token, renewal: this.#renewals + 1, ttlMs };
   }
 
-  onRenewAnswer(result: RenewResult, sent: Sent): void {
-    if (result.status === "renewed") this.#belief.mayLiveFor(result.lease.expiresInMs);
+  onRenewAnswer(result: RenewResult, { renewal }: RenewRequest, sent: Sent): void {
+    if ("lease" in result) this.#belief.mayLiveFor(result.lease.expiresInMs);
     if (this.#loss !== null || this.#ending !== null) return;
     this.#failures = 0;
     switch (result.status) {
       case "renewed":
-        this.#onRenewed(result.lease, sent);
+      case "out-of-order":
+        this.#onRenewed(result, renewal, sent);
         return;
       case "renewal-limit":
         this.#limitReached = true;
@@ -242,18 +254,18 @@ export class Handle implements LeaseHandle, Renewable {
       case "expired":
         this.#lose("expired");
         return;
-      case "out-of-order":
-        this.#onRenewed(result.lease, sent);
-        return;
       default:
         this.#lose("not-found");
     }
   }
 
-  onRenewFailure(error: unknown): void {
-    if (!surelyNotApplied(error)) this.#belief.mayLiveFor(this.#lease.ttlMs);
+  onRenewFailure(error: unknown, { renewal = 0, ttlMs = 0 }: RenewRequest): void {
+    if (!surelyNotApplied(error)) {
+      this.#belief.mayLiveFor(Math.max(ttlMs, this.#lease.ttlMs));
+      this.#unansweredRenewal = Math.max(this.#unansweredRenewal, renewal);
+    }
     if (this.#loss !== null || this.#ending !== null) return;
-    this.#context.tell({ type: "renewal-failed", lease: this, error });
+    this.#context.notify({ type: "renewal-failed", lease: this, error });
     this.#failures += 1;
     this.#lastFailure = error;
     this.renewAt = this.#context.clock.now() + retryDelayMs(this.#failures, this.#context.random);
@@ -274,27 +286,40 @@ export class Handle implements LeaseHandle, Renewable {
     if (this.#loss !== null || this.#ending !== null) return;
     const before = this.#lease;
     this.#lease = { ...before, revoking };
-    this.#tellIfRevoking(before);
+    this.#notifyIfRevoking(before);
   }
 
-  #onRenewed(lease: Lease, sent: Sent): void {
+  #onRenewed(result: Renewed, renewal = 0, sent: Sent): void {
     const lateMs = Math.max(0, sent.sentAt - this.renewAt);
     const before = this.#lease;
+    const { lease } = result;
+    // A repeat that counts less than was sent is a store without space: it says the same at the next try.
+    const isStray =
+      result.status === "out-of-order" ||
+      (result.repeated && renewal > this.#unansweredRenewal && renewal <= lease.renewals);
+    this.#unansweredRenewal = 0;
+    this.#strays = isStray ? this.#strays + 1 : 0;
     this.#lease = lease;
-    this.#renewals = Math.max(this.#renewals + 1, lease.renewals);
+    this.#renewals = lease.renewals;
     this.#belief.confirm(lease.expiresInMs, sent);
     this.#planRenewal(lease, sent);
-    // Told last: who hears of it may ask whether it is held, or release it.
-    this.#context.tell({ type: "renewed", lease: this, lateMs });
-    this.#tellIfRevoking(before);
+    // The store lost a renewal, or another process sent one: once more at once with the right count, then by schedule.
+    if (this.#strays === 1) this.renewAt = Math.min(this.renewAt, this.#context.clock.now());
+    // Notified last: a listener may ask whether it is held, or release it.
+    if (this.#strays > 1) {
+      this.#context.notify({ type: "renewal-failed", lease: this, error: this.#outOfOrder() });
+    } else if (!isStray) {
+      this.#context.notify({ type: "renewed", lease: this, lateMs });
+    }
+    this.#notifyIfRevoking(before);
   }
 
-  #tellIfRevoking(before: Lease): void {
+  #notifyIfRevoking(before: Lease): void {
     const { revoking } = this.#lease;
     if (before.revoking !== null || revoking === null) return;
     if (this.#loss !== null || this.#ending !== null) return;
-    this.#context.tell({ type: "revoke-requested", lease: this, revoking });
-    this.#revokeListeners.tell(revoking);
+    this.#context.notify({ type: "revoke-requested", lease: this, revoking });
+    this.#revokeListeners.notify(revoking);
   }
 
   /** Counted from the sending of the attempt that was answered, as the deadline is. */
@@ -312,14 +337,14 @@ export class Handle implements LeaseHandle, Renewable {
     this.#cancelTimer();
     const { clock } = this.#context;
     const onTime = () => {
-      if (clock.now() < this.deadline) this.#armDeadline();
-      else this.#loseByTime();
+      this.#loseIfOver();
+      if (this.#loss === null) this.#armDeadline();
     };
     this.#cancelTimer = clock.schedule(this.deadline - clock.now(), onTime, { background: true });
   }
 
-  #loseByTime(): void {
-    if (this.#loss !== null || this.#ending !== null) return;
+  #loseIfOver(): void {
+    if (this.#loss !== null || this.#ending !== null || !this.#belief.isOver) return;
     if (this.#belief.isCapped) this.#lose("max-hold");
     else if (this.#limitReached) this.#finishLoss(this.#limitError());
     else this.#lose("deadline");
@@ -362,7 +387,7 @@ export class Handle implements LeaseHandle, Renewable {
     this.#cancelTimer();
     this.#over?.abort(loss ?? this.#released());
     this.#context.renewer.remove(this);
-    this.#context.tell({
+    this.#context.notify({
       type: "ended",
       lease: this,
       heldMs: this.#context.clock.now() - this.#heldSince,
@@ -371,8 +396,14 @@ export class Handle implements LeaseHandle, Renewable {
   }
 
   #throwIfOver(): void {
-    if (this.state === "lost") throw this.#loss;
-    if (this.state === "ended") throw this.#released();
+    this.#loseIfOver();
+    if (this.#loss !== null) throw this.#loss;
+    if (this.#ending !== null) throw this.#released();
+  }
+
+  #outOfOrder(): LeaseError<"RENEWAL_OUT_OF_ORDER"> {
+    const message = `Another process renews the lease ${this.id}: the store counts ${this.#renewals} renewals, which are not those sent here. It is held until its deadline; let one process renew it.`;
+    return new LeaseError("RENEWAL_OUT_OF_ORDER", message, { leaseId: this.id, renewals: this.#renewals });
   }
 
   #released(): LeaseError<"CLOSED"> {

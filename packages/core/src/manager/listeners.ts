@@ -12,7 +12,7 @@ export class Listeners<E> {
     return () => void this.#listeners.delete(own);
   }
 
-  tell(event: E): void {
+  notify(event: E): void {
     if (this.#listeners.size === 0) return;
     for (const listener of [...this.#listeners]) {
       // What it throws, now or (an async one) later, is the listener's own fault; the others and the lease go on.

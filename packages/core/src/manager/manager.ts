@@ -6,7 +6,7 @@ import type { LeaseBackend } from "../backend/backend.js";
 import { Bell } from "../backend/bell.js";
 import { checkAgentId, checkBoolean, checkNumber, checkObject, MAX_HOLDING } from "../backend/check.js";
 import { systemClock } from "../clock.js";
-import { isLeaseError, LeaseError } from "../errors.js";
+import { invalidArgument, isLeaseError, LeaseError } from "../errors.js";
 import { createLeaseId } from "../id.js";
 import type { Claim } from "../model/model.js";
 import type {
@@ -26,7 +26,7 @@ import { DEFAULTS } from "./defaults.js";
 import { Handle, type HandleContext, type Parent } from "./handle.js";
 import { Listeners } from "./listeners.js";
 import { LossFeed } from "./loss-feed.js";
-import { checkOptions, invalid } from "./options.js";
+import { checkOptions } from "./options.js";
 import { describeRefusal, unavailable } from "./refusal.js";
 import { Renewer } from "./renewer.js";
 import { ACQUIRE_OPTIONS, checkSettings, claimsOf, HOLD_SETTINGS, TRY_OPTIONS } from "./request.js";
@@ -89,12 +89,11 @@ class Manager implements LeaseManager {
       clock,
       random,
       createId: () => createLeaseId(clock.wallNow()),
-      marginOf: (expiresInMs) => 1 + expiresInMs * DEFAULTS.driftPart,
       onCleanup: (cleanup) => this.#track(cleanup),
       giveUp: this.#giveUp.signal,
       renewer: new Renewer(backend, clock),
       acquire: (resources, acquireOptions, parent) => this.#acquire(resources, acquireOptions, parent),
-      tell: (event) => this.#tell(event),
+      notify: (event) => this.#notify(event),
     };
   }
 
@@ -138,7 +137,7 @@ class Manager implements LeaseManager {
       | [options: AcquireOptions, work: (lease: LeaseHandle) => T | Promise<T>]
   ): Promise<T> {
     const [options, work] = rest.length === 1 ? [{}, rest[0]] : rest;
-    if (typeof work !== "function") throw invalid("work", "must be a function");
+    if (typeof work !== "function") throw invalidArgument("work", "must be a function");
     const lease = await this.acquire(resources, options);
     try {
       const result = await work(lease);
@@ -250,19 +249,19 @@ class Manager implements LeaseManager {
     const onAbort = ({ target }: Event) => wait.abort((target as AbortSignal).reason);
     for (const signal of signals) signal.addEventListener("abort", onAbort);
     this.#waits.add(wait);
-    this.#tell({ type: "requested", requestId });
+    this.#notify({ type: "requested", requestId });
     try {
       const outcome = await waitForLease(this.#context, request, { waitMs, signal: wait.signal });
       const waitedMs = clock.now() - startedAt;
       if (outcome.status === "refused") {
-        this.#tell({ type: "refused", requestId, waitedMs });
+        this.#notify({ type: "refused", requestId, waitedMs });
         return outcome;
       }
       const lease = this.#hold(outcome.grant, settings);
-      this.#tell({ type: "granted", requestId, lease, waitedMs });
+      this.#notify({ type: "granted", requestId, lease, waitedMs });
       return { status: "granted", lease };
     } catch (error) {
-      this.#tell({ type: "failed", requestId, waitedMs: clock.now() - startedAt, error });
+      this.#notify({ type: "failed", requestId, waitedMs: clock.now() - startedAt, error });
       throw error;
     } finally {
       this.#waits.delete(wait);
@@ -284,14 +283,14 @@ class Manager implements LeaseManager {
     return handle;
   }
 
-  #tell(event: ManagerEvent): void {
+  #notify(event: ManagerEvent): void {
     if (event.type === "ended") {
       const handle = event.lease as Handle;
       this.#held.delete(handle);
       this.#lossFeed?.unwatch(handle);
       if (this.#held.size === 0) this.#emptied.ring();
     }
-    this.#listeners.tell(event);
+    this.#listeners.notify(event);
   }
 
   #track(cleanup: Promise<void>): void {
@@ -305,12 +304,13 @@ class Manager implements LeaseManager {
  * only the store knows: it is asked, and without an answer the work does not count as protected.
  */
 async function assertProtected(lease: LeaseHandle): Promise<void> {
-  if (lease.state === "suspect") {
+  const { state } = lease;
+  if (state === "suspect") {
     const refusal: unknown = await lease.renew().catch((error: unknown) => error);
     // Said of leases that live.
     if (isLeaseError(refusal, "LEASE_RENEWAL_LIMIT") && lease.loss === null) return;
   }
-  if (lease.state !== "ended") lease.assertHeld();
+  if (state !== "held" && lease.state !== "ended") lease.assertHeld();
   // Closing the manager released it, not its holder.
   lease.signal.throwIfAborted();
 }

@@ -3,7 +3,7 @@
  * silently mean the default.
  */
 import { checkObject } from "../backend/check.js";
-import { LeaseError } from "../errors.js";
+import { invalidArgument } from "../errors.js";
 
 /**
  * Checks that `options` is an object and names nothing but what is known.
@@ -21,12 +21,8 @@ export function checkOptions(
     if (value === undefined || known.includes(name)) continue;
     const meant = meaning(name, known);
     const hint = meant === undefined ? `known are ${known.join(", ")}` : `did you mean ${meant}?`;
-    throw invalid(field === "options" ? name : `${field}.${name}`, `is not known here: ${hint}`);
+    throw invalidArgument(field === "options" ? name : `${field}.${name}`, `is not known here: ${hint}`);
   }
-}
-
-export function invalid(field: string, problem: string): LeaseError<"INVALID_ARGUMENT"> {
-  return new LeaseError("INVALID_ARGUMENT", `${field} ${problem}`, { field });
 }
 
 /** What other libraries call it, as {@link bareName} writes it. */

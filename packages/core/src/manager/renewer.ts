@@ -5,6 +5,7 @@ import type { LeaseBackend, RenewRequest, RenewResult } from "../backend/backend
 import type { CancelTimer, Clock } from "../clock.js";
 import { LeaseError } from "../errors.js";
 import type { Lease } from "../model/model.js";
+import { sentNow } from "./belief.js";
 import type { Sent } from "./context.js";
 
 /** What the renewer needs of a handle. */
@@ -19,9 +20,9 @@ export interface Renewable {
   /** The request of the next renewal. A repeat after a lost reply carries the same count and is counted once. */
   renewRequest(ttlMs?: number): RenewRequest;
   /** Takes in what the backend answered to a renewal. */
-  onRenewAnswer(result: RenewResult, sent: Sent): void;
+  onRenewAnswer(result: RenewResult, request: RenewRequest, sent: Sent): void;
   /** Takes in that a renewal failed: it is tried again until the deadline. */
-  onRenewFailure(error: unknown): void;
+  onRenewFailure(error: unknown, request: RenewRequest): void;
 }
 
 /** The most leases in one call, so that a store that works on one call at a time is not held up. */
@@ -116,7 +117,8 @@ export class Renewer {
   }
 
   async #send(handles: readonly Renewable[], requests: readonly RenewRequest[]): Promise<RenewResult[]> {
-    const sent = { sentAt: this.#clock.now(), sentWall: this.#clock.wallNow() };
+    // Read anew: it may be sent because the machine slept.
+    const sent = sentNow(this.#clock, 0);
     let end = () => {};
     const renewing = new Promise<void>((resolve) => {
       end = resolve;
@@ -128,11 +130,13 @@ export class Renewer {
         const result = results[index];
         if (result === undefined)
           throw new LeaseError("OUTCOME_UNKNOWN", "The backend left a renewal unanswered.");
-        handle.onRenewAnswer(result, sent);
+        handle.onRenewAnswer(result, requests[index] as RenewRequest, sent);
       }
       return results;
     } catch (error) {
-      for (const handle of handles) handle.onRenewFailure(error);
+      for (const [index, handle] of handles.entries()) {
+        handle.onRenewFailure(error, requests[index] as RenewRequest);
+      }
       throw error;
     } finally {
       for (const handle of handles) handle.renewing = null;

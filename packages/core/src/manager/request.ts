@@ -3,9 +3,10 @@
  */
 
 import { checkBoolean, checkList, checkMode, checkNumber } from "../backend/check.js";
+import { invalidArgument } from "../errors.js";
 import type { Claim, Mode } from "../model/model.js";
 import type { AcquireOptions, HoldSettings, ResourceInput, Resources } from "./api.js";
-import { checkOptions, invalid } from "./options.js";
+import { checkOptions } from "./options.js";
 
 /** The options that the calls know. */
 const HOLD = ["mode", "ttlMs", "waitTtlMs", "autoRenew", "maxRenewals", "maxHoldMs"] as const;
@@ -19,7 +20,7 @@ export const TRY_OPTIONS: readonly (keyof AcquireOptions)[] = [...HOLD, ...REQUE
 export function claimsOf(resources: Resources, mode: Mode): Claim[] {
   const list: unknown = typeof resources === "string" || isClaim(resources) ? [resources] : resources;
   if (!Array.isArray(list)) {
-    throw invalid("resources", "must be a resource, a claim or a list of them");
+    throw invalidArgument("resources", "must be a resource, a claim or a list of them");
   }
   return list.map((item: ResourceInput, index) => {
     if (typeof item === "string") return { resource: item, mode };
@@ -33,7 +34,7 @@ export function checkSettings(settings: AcquireOptions): void {
   const { mode, ttlMs, waitMs, waitTtlMs, maxHoldMs, autoRenew, holding, signal } = settings;
   if (mode !== undefined) checkMode(mode, "mode");
   if (ttlMs !== undefined && typeof ttlMs !== "number" && typeof ttlMs !== "function") {
-    throw invalid("ttlMs", "must be a number of milliseconds or a policy that says it");
+    throw invalidArgument("ttlMs", "must be a number of milliseconds or a policy that says it");
   }
   if (waitMs !== undefined) checkNumber(waitMs, "waitMs", 0);
   if (waitTtlMs !== undefined) checkNumber(waitTtlMs, "waitTtlMs", 1);
@@ -41,7 +42,7 @@ export function checkSettings(settings: AcquireOptions): void {
   if (autoRenew !== undefined) checkBoolean(autoRenew, "autoRenew");
   if (holding !== undefined) checkList(holding, "holding");
   if (signal !== undefined && typeof signal?.throwIfAborted !== "function") {
-    throw invalid("signal", "must be an AbortSignal");
+    throw invalidArgument("signal", "must be an AbortSignal");
   }
 }
 

@@ -5,7 +5,7 @@
 import type { LeaseBackend } from "../backend/backend.js";
 import { MAX_PAGE } from "../backend/backend.js";
 import { checkNumber } from "../backend/check.js";
-import { isLeaseError, LeaseError } from "../errors.js";
+import { invalidArgument, isLeaseError } from "../errors.js";
 import type { TtlPolicy, TtlRequest } from "./api.js";
 
 /** How loaded something is: 0 idle, 1 full; more is taken as full. Asked once for each request. */
@@ -34,9 +34,7 @@ export function adaptiveTtl(options: AdaptiveTtlOptions): TtlPolicy {
   checkNumber(maxMs, "maxMs", minMs);
   checkNumber(threshold, "threshold", 0);
   if (threshold >= 1) {
-    throw new LeaseError("INVALID_ARGUMENT", "threshold must be below 1, the full load", {
-      field: "threshold",
-    });
+    throw invalidArgument("threshold", "must be below 1, the full load");
   }
   return async (request) => {
     const now = await load(request);

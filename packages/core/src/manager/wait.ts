@@ -1,27 +1,29 @@
 /**
- * Asking for a lease and standing in line for it, over any backend: what `acquire` of the manager and the long poll
+ * Requesting a lease and waiting in the queue for it, over any backend: what `acquire` of the manager and the long poll
  * of the server are made of. It ends granted, refused or with an error, and in every case but the first it leaves
  * nothing behind.
  */
 
 import type { AcquireRequest, AcquireResult, ReleaseRequest } from "../backend/backend.js";
-import { isLeaseError, LeaseError } from "../errors.js";
+import { type DeadlockStep, LeaseError } from "../errors.js";
 import type { Lease, Refusal } from "../model/model.js";
-import { isTransient, pause, retryDelayMs, surelyNotApplied } from "./backoff.js";
-import type { Grant, WaitContext } from "./context.js";
+import type { ReleaseOutcome } from "./api.js";
+import { isTransient, pause, retryDelayMs, surelyNotApplied, within } from "./backoff.js";
+import { marginMs, sentNow } from "./belief.js";
+import type { Grant, Sent, WaitContext } from "./context.js";
 import { deadlock, findDeadlock } from "./deadlock.js";
 import { DEFAULTS } from "./defaults.js";
 import { giveBack } from "./give-back.js";
 import { endedBefore } from "./losses.js";
 
-/** How long to stand in line, and what ends it sooner. */
+/** How long to wait in the queue, and what ends the wait sooner. */
 export interface WaitOptions {
-  /** How long to stand in line; 0 asks once. `Infinity` is allowed. */
+  /** How long to wait in the queue; 0 asks once. `Infinity` is allowed. */
   readonly waitMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What is asked for; whether it waits is decided with each attempt. */
+/** What is requested; whether it waits is decided with each attempt. */
 export type Asking = Omit<AcquireRequest, "wait">;
 
 /** How waiting ended, where not by an error. */
@@ -29,14 +31,19 @@ export type WaitOutcome =
   | { readonly status: "granted"; readonly grant: Grant }
   | {
       readonly status: "refused";
-      readonly refusal: Refusal /** 0: it asked once. */;
+      readonly refusal: Refusal;
+      /** How long it was queued; 0 if it was not. */
       readonly waitedMs: number;
     };
 
 /**
- * Asks, and with `waitMs` stands in line until granted, timed out or aborted.
+ * Requests a lease, and with `waitMs` waits in the queue until granted, timed out or aborted.
  *
- * @throws `LEASE_DEADLOCK` when waiting could never end; `LEASE_LOST` when somebody revoked the place in line; the
+ * Unless it is granted, it has given back what it had or may still get when it settles, for as long as the store
+ * confirms that within a second; beyond that it goes on in the background.
+ *
+ * @throws `LEASE_DEADLOCK` when waiting could never end; `LEASE_LOST` when the place in the queue was revoked;
+ * `OUTCOME_UNKNOWN` when it was refused and the store does not confirm the end of an attempt that went unanswered; the
  * backend's own errors (those that may pass only once `waitMs` is over); the signal's reason when it aborts
  */
 export function waitForLease(
@@ -44,41 +51,26 @@ export function waitForLease(
   request: Asking,
   options: WaitOptions,
 ): Promise<WaitOutcome> {
-  const { signal } = options;
-  if (signal?.aborted) return Promise.reject(signal.reason);
-  const place = new PlaceInLine(context, request, options);
-  if (signal === undefined) return place.wait();
-
-  return new Promise((resolve, reject) => {
-    // The caller is answered as soon as it aborts; the place tidies up behind it.
-    const onAbort = () => {
-      const tidied = waited.then(
-        () => undefined,
-        () => undefined,
-      );
-      context.onCleanup(tidied);
-      reject(signal.reason);
-    };
-    const waited = place.wait(() => signal.removeEventListener("abort", onAbort));
-    waited.then(resolve, reject);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort);
-  });
+  return new Waiting(context, request, options).wait();
 }
 
-/** One request from its first ask to its end. */
-class PlaceInLine {
+/** One request from its first attempt to its end. */
+class Waiting {
   readonly #context: WaitContext;
   readonly #signal: AbortSignal | undefined;
   readonly #startedAt: number;
   readonly #waitUntil: number;
   #request: Asking;
-  /** What the present id has, as far as we know: a place in line, or a grant that nobody took yet. */
+  /** What the present id has, as far as we know: a place in the queue, or a grant that was not handed out yet. */
   #lease: Lease | null = null;
   /** An acquire of the present id was sent and never answered: it may still be under way. */
   #unanswered = false;
-  #lookedForDeadlock = false;
-  #stoodInLine = false;
+  /** The attempt under way. */
+  #attempt: Promise<AcquireResult> | null = null;
+  /** The look for a deadlock through the present id, under way or over; `null` where one is still to begin. */
+  #looking: Promise<DeadlockStep[] | null> | null = null;
+  #queued = false;
+  #lateGrants = 0;
 
   constructor(context: WaitContext, request: Asking, options: WaitOptions) {
     this.#context = context;
@@ -88,41 +80,45 @@ class PlaceInLine {
     this.#waitUntil = this.#startedAt + options.waitMs;
   }
 
-  /** @param onAnswered - called once there is an answer that an abort comes too late for */
-  async wait(onAnswered?: () => void): Promise<WaitOutcome> {
+  async wait(): Promise<WaitOutcome> {
     try {
       const outcome = await this.#untilAnswered();
       // Aborted in the very moment of the grant: the caller is gone, so the lease goes too.
       this.#signal?.throwIfAborted();
-      onAnswered?.();
-      if (outcome.status === "refused") void this.#leave();
-      return outcome;
+      if (outcome.status === "granted") return outcome;
+      if (await this.#leave()) return outcome;
     } catch (error) {
-      const left = this.#leave();
-      // Who is told to ask anew must not find its own old request before it.
-      if (isLeaseError(error, "LEASE_DEADLOCK")) await left;
-      onAnswered?.();
+      await this.#leave();
       throw error;
     }
+    throw new LeaseError(
+      "OUTCOME_UNKNOWN",
+      `The request was refused, but an earlier attempt of it was never answered and could not be withdrawn: it may still be granted, and then ends by its TTL of ${this.#request.ttlMs} ms. Ask again.`,
+    );
   }
 
   async #untilAnswered(): Promise<WaitOutcome> {
-    const { clock } = this.#context;
-    for (let failures = 0, lateGrants = 0; ; ) {
+    const { backend, clock, random } = this.#context;
+    for (let failures = 0; ; ) {
       this.#signal?.throwIfAborted();
-      const sentAt = clock.now();
-      const sentWall = clock.wallNow();
-      // The last ask leaves the line in the same step in which it is refused.
-      const wait = sentAt < this.#waitUntil;
+      const sent = sentNow(clock);
+      // The last attempt leaves the queue in the same step in which it is refused.
+      const isLast = sent.sentAt >= this.#waitUntil;
       let result: AcquireResult;
       try {
-        result = await this.#context.backend.acquire({ ...this.#request, wait: wait ? "hand-off" : "no" });
-        this.#lease = result.status === "ended" ? null : result.lease;
+        this.#attempt = backend.acquire({ ...this.#request, wait: isLast ? "no" : "hand-off" });
+        result = await this.#unlessAborted(this.#attempt);
+        this.#answered(result);
+        if (result.status === "granted") {
+          const grant = this.#grantOf(result, sent) ?? (await this.#unlessAborted(this.#renewLate(result)));
+          if (grant !== null) return { status: "granted", grant };
+        }
         failures = 0;
       } catch (error) {
-        if (!surelyNotApplied(error)) this.#unanswered = true;
+        this.#signal?.throwIfAborted();
+        this.#failed(error);
         failures += 1;
-        const pauseMs = retryDelayMs(failures, this.#context.random);
+        const pauseMs = retryDelayMs(failures, random);
         if (!isTransient(error) || clock.now() + pauseMs >= this.#waitUntil) throw error;
         await pause(clock, pauseMs, this.#signal);
         continue;
@@ -130,76 +126,136 @@ class PlaceInLine {
 
       if (result.status === "ended") {
         this.#startAnew(result);
-      } else if (result.status === "granted") {
-        const { lease } = result;
-        if (clock.now() < sentAt + lease.expiresInMs - this.#context.marginOf(lease.expiresInMs)) {
-          const { repeated } = result;
-          return {
-            status: "granted",
-            grant: { lease, repeated, sentAt, sentWall, unanswered: this.#unanswered },
-          };
+      } else if (result.status === "refused") {
+        if (isLast) {
+          const waitedMs = this.#queued ? sent.sentAt - this.#startedAt : 0;
+          return { status: "refused", refusal: result, waitedMs };
         }
-        // The answer took so long that the lease may be over. Asking again says what it is now.
-        lateGrants += 1;
-        if (lateGrants > 1 && clock.now() >= this.#waitUntil) throw tooLate(lease);
-      } else if (wait) {
-        await this.#standInLine(sentAt);
-      } else {
-        const waitedMs = this.#stoodInLine ? sentAt - this.#startedAt : 0;
-        return { status: "refused", refusal: result, waitedMs };
+        await this.#waitInQueue(result, sent.sentAt);
       }
     }
   }
 
+  /** The answer, unless the caller aborts first. */
+  #unlessAborted<T>(answer: Promise<T>): Promise<T> {
+    const signal = this.#signal;
+    if (signal === undefined) return answer;
+    return new Promise((resolve, reject) => {
+      const onAbort = () => reject(signal.reason);
+      const settled = () => signal.removeEventListener("abort", onAbort);
+      signal.addEventListener("abort", onAbort);
+      void answer.then(resolve, reject).then(settled);
+    });
+  }
+
+  #answered(result: AcquireResult): void {
+    this.#attempt = null;
+    this.#lease = result.status === "ended" ? null : result.lease;
+  }
+
+  #failed(error: unknown): void {
+    this.#attempt = null;
+    if (!surelyNotApplied(error)) this.#unanswered = true;
+  }
+
+  /** The grant, unless its answer took so long, or left so little time, that the lease may be over. */
+  #grantOf({ lease, repeated }: Pick<Grant, "lease" | "repeated">, sent: Sent): Grant | null {
+    const { expiresInMs } = lease;
+    const isInTime = this.#context.clock.now() < sent.sentAt + expiresInMs - marginMs(expiresInMs);
+    return isInTime ? { lease, repeated, unanswered: this.#unanswered, ...sent } : null;
+  }
+
+  /** Renews a grant that came too late, once. After an answer that is no help, the next acquire says what it is now. */
+  async #renewLate({ lease, repeated }: Pick<Grant, "lease" | "repeated">): Promise<Grant | null> {
+    const { backend, clock } = this.#context;
+    this.#lateGrants += 1;
+    if (this.#lateGrants > 1) throw tooLate(lease);
+    const { id, agentId, token, renewals } = lease;
+    const sent = sentNow(clock);
+    const [result] = await backend.renew([{ id, agentId, token, renewal: renewals + 1 }]);
+    return result?.status === "renewed" ? this.#grantOf({ lease: result.lease, repeated }, sent) : null;
+  }
+
   /** Waits for a sign that it is this request's turn, or for its next heartbeat. */
-  async #standInLine(sentAt: number): Promise<void> {
-    const { backend, clock, random } = this.#context;
-    this.#stoodInLine = true;
+  async #waitInQueue({ lease }: { readonly lease: Lease | null }, sentAt: number): Promise<void> {
+    const { clock, random } = this.#context;
+    this.#queued = true;
     const heartbeatAt = sentAt + this.#request.waitTtlMs * DEFAULTS.heartbeatPart;
-    // Asked anew each time: a look for deadlocks in a slow store takes from it.
-    const left = () => Math.max(0, Math.min(heartbeatAt, this.#waitUntil) - clock.now());
+    const leftMs = Math.max(0, Math.min(heartbeatAt, this.#waitUntil) - clock.now());
     try {
-      if (!this.#lookedForDeadlock) await this.#lookForDeadlock();
-      await backend.turn({ id: this.#request.id, timeoutMs: left(), signal: this.#signal });
+      if (lease === null || lease.holding.length === 0) await this.#turn(leftMs, this.#signal);
+      else await this.#turnUnlessDeadlocked(leftMs, lease);
     } catch (error) {
       if (!isTransient(error)) throw error;
       // Without a hint the heartbeat has to do; the pause keeps a broken hint from becoming a busy loop.
-      await pause(clock, Math.min(left(), retryDelayMs(1, random)), this.#signal);
+      await pause(clock, Math.min(leftMs, retryDelayMs(1, random)), this.#signal);
     }
   }
 
-  async #lookForDeadlock(): Promise<void> {
-    if (this.#lease === null) return;
-    const cycle = await findDeadlock(this.#context.backend, this.#lease);
-    if (cycle !== null) throw deadlock(cycle);
-    this.#lookedForDeadlock = true;
+  #turn(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return this.#context.backend.turn({ id: this.#request.id, timeoutMs, signal });
+  }
+
+  /** Looks for a deadlock meanwhile, so that a turn that comes first is served at once. */
+  async #turnUnlessDeadlocked(timeoutMs: number, lease: Lease): Promise<void> {
+    const found = new AbortController();
+    this.#looking ??= findDeadlock(this.#context.backend, lease).catch(() => {
+      // The next heartbeat looks again. An error that is no passing one shows in what else is asked of the store.
+      this.#looking = null;
+      return null;
+    });
+    void this.#looking.then((cycle) => cycle && found.abort(deadlock(cycle)));
+    const signals = this.#signal === undefined ? [] : [this.#signal];
+    await this.#turn(timeoutMs, AbortSignal.any([found.signal, ...signals]));
+    found.signal.throwIfAborted();
   }
 
   /**
-   * The id has ended. One that ran out (this process was stopped for longer than its place lived) enters anew at the
-   * tail; one that somebody revoked is told so.
+   * The id has ended. One that expired (this process was stopped for longer than its place lived) enters again at the
+   * tail; of one that was revoked the caller learns.
    */
   #startAnew(ended: AcquireResult & { status: "ended" }): void {
-    const { createId } = this.#context;
+    const { createId, clock } = this.#context;
     if (ended.end === "revoked" || createId === null) throw endedBefore(this.#request.id, ended);
     this.#request = { ...this.#request, id: createId() };
-    this.#lookedForDeadlock = false;
+    this.#looking = null;
     // Late copies of the old id find its end.
     this.#unanswered = false;
+    if (clock.now() < this.#waitUntil) this.#lateGrants = 0;
   }
 
-  /** Gives back whatever this request has or may yet get; resolves when that is done, never rejects. */
-  #leave(): Promise<void> {
+  /**
+   * Gives back what this request has or may yet get. Goes on in the background where the store takes its time.
+   *
+   * @returns whether nothing can come of the id any more; never rejects
+   */
+  async #leave(): Promise<boolean> {
+    if (this.#attempt === null && this.#lease === null && !this.#unanswered) return true;
+    const left = this.#giveBack();
+    this.#context.onCleanup(left.then(() => undefined));
+    const outcome = await within(this.#context.clock, left, DEFAULTS.leaveMs);
+    return outcome === "released" || outcome === "gone";
+  }
+
+  async #giveBack(): Promise<ReleaseOutcome> {
+    const { clock, createId } = this.#context;
     const { id, agentId, ttlMs, waitTtlMs } = this.#request;
+    if (this.#attempt !== null) {
+      // Aborted meanwhile. An id of our own is buried at once, so that this attempt takes nothing. One that the caller
+      // chose may be asked for again, so it must live on, and the attempt must not arrive after the release.
+      if (createId === null) {
+        await this.#attempt.then(
+          (result) => this.#answered(result),
+          (error) => this.#failed(error),
+        );
+      } else this.#unanswered = true;
+    }
     let request: ReleaseRequest;
     if (this.#unanswered) request = { kind: "abandon", id, agentId };
     else if (this.#lease !== null) request = { kind: "release", id, agentId, token: this.#lease.token };
-    else return Promise.resolve();
+    else return "gone";
     // Past its TTL it has ended by itself.
-    const until = this.#context.clock.now() + Math.max(waitTtlMs, ttlMs);
-    const left = giveBack(this.#context, request, until).then(() => undefined);
-    this.#context.onCleanup(left);
-    return left;
+    return giveBack(this.#context, request, clock.now() + Math.max(waitTtlMs, ttlMs));
   }
 }
 

@@ -8,9 +8,9 @@
 import type { LeaseBackend, ReleaseRequest } from "../backend/backend.js";
 import { checkAgentId, checkNumber } from "../backend/check.js";
 import { type Clock, systemClock } from "../clock.js";
-import type { DeadlockStep } from "../errors.js";
+import { type DeadlockStep, invalidArgument } from "../errors.js";
 import { findDeadlocks, listAll } from "../manager/deadlock.js";
-import { checkOptions, invalid } from "../manager/options.js";
+import { checkOptions } from "../manager/options.js";
 import type { Lease } from "../model/model.js";
 import { humanDuration } from "../text.js";
 import { createRounds, type Rounds, SERVICE_OPTIONS } from "./rounds.js";
@@ -155,7 +155,7 @@ export function createMonitor(options: MonitorOptions): Monitor {
 }
 
 function checkAct(act: MonitorAct, field: string): void {
-  if (!ACTS.includes(act)) throw invalid(field, `must be one of ${ACTS.join(", ")}`);
+  if (!ACTS.includes(act)) throw invalidArgument(field, `must be one of ${ACTS.join(", ")}`);
 }
 
 /** How long ago the lease was granted or, pending, entered the line, by the store's wall clock. */

@@ -1,8 +1,8 @@
 import { getEventListeners } from "node:events";
-import { LeaseError } from "@lease/core";
+import { createLeaseId, type LeaseBackend, LeaseError, waitForLease } from "@lease/core";
 import type { AcquireRequest } from "@lease/core/backend";
-import { expect, test } from "vitest";
-import { meddled, rejection, settled, world } from "./support.js";
+import { describe, expect, test } from "vitest";
+import { meddled, rejection, settled, type World, world } from "./support.js";
 
 test("an aborted waiter is answered at once, with the signal's reason, and leaves the line", async () => {
   const { manager, live, clock } = world();
@@ -28,23 +28,194 @@ test("a signal that aborted before is heard before anything is asked", async () 
   ).toBe(reason);
 });
 
-test("an abort while the very first question is under way is answered at once and gives back the grant", async () => {
-  const { manager, backend, live, clock } = world();
+test.each(["request", "reply"])(
+  "an abort while the first attempt is under way is answered at once and takes nothing (%s slow)",
+  async (on) => {
+    const { manager, backend, live, clock } = world();
+    const later = () => new Promise<void>((resolve) => clock.schedule(20_000, resolve));
+    const slow = meddled(backend, {
+      acquire: async (request) => {
+        if (on === "request") await later();
+        const result = await backend.acquire(request);
+        if (on === "reply") await later();
+        return result;
+      },
+    });
+    const controller = new AbortController();
+    const acquiring = rejection(manager({ backend: slow }).acquire("a", { signal: controller.signal }));
+    await settled();
+    controller.abort(new Error("stop"));
+    expect((await acquiring).message).toBe("stop");
+    expect(await live()).toEqual([]);
+    await clock.advance(20_000);
+    expect(await live()).toEqual([]);
+    expect(clock.timers).toBe(0);
+  },
+);
+
+test("an id that its caller chose is not buried by an abort: its attempt is awaited, then released", async () => {
+  const { backend, live, clock } = world();
+  const kinds: string[] = [];
   const slow = meddled(backend, {
     acquire: async (request) => {
-      const result = await backend.acquire(request);
-      await new Promise<void>((resolve) => clock.schedule(1_000, resolve));
-      return result;
+      await new Promise<void>((resolve) => clock.schedule(300, resolve));
+      return backend.acquire(request);
+    },
+    release: (requests) => {
+      kinds.push(...requests.map(({ kind }) => kind));
+      return backend.release(requests);
     },
   });
+  const asking = {
+    ...{ id: createLeaseId(), agentId: "alice", ttlMs: 10_000, waitTtlMs: 5_000 },
+    claims: [{ resource: "a", mode: "exclusive" as const }],
+    ...{ maxRenewals: null, holding: [], reason: null, metadata: null },
+  };
+  const context = { backend: slow, clock, createId: null, random: () => 0, onCleanup: () => {} };
   const controller = new AbortController();
-  const acquiring = rejection(manager({ backend: slow }).acquire("a", { signal: controller.signal }));
+  const asked = rejection(waitForLease(context, asking, { waitMs: 0, signal: controller.signal }));
   await settled();
-  controller.abort(new Error("stop"));
-  expect((await acquiring).message).toBe("stop");
-  expect(await live()).toEqual(["alice active a"]);
-  await clock.advance(1_000);
+  controller.abort(new Error("gone"));
+  await clock.advance(300);
+  expect((await asked).message).toBe("gone");
+  expect(kinds).toEqual(["release"]);
   expect(await live()).toEqual([]);
+  const again = waitForLease(context, asking, { waitMs: 0 });
+  await clock.advance(300);
+  expect((await again).status).toBe("granted");
+});
+
+describe("a request that failed has left the queue when it rejects", () => {
+  const slowRelease = ({ backend, clock }: World, ms: number) =>
+    meddled(backend, {
+      release: async (requests) => {
+        await new Promise<void>((resolve) => clock.schedule(ms, resolve));
+        return backend.release(requests);
+      },
+    });
+
+  test("so that what others ask for in the same moment is free", async () => {
+    const all = world();
+    const { manager, live, clock } = all;
+    const held = await manager({ agentId: "bob" }).acquire("a");
+    const controller = new AbortController();
+    const leases = manager({ backend: slowRelease(all, 300) });
+    let seen: string[] | undefined;
+    const waiting = leases.acquire("a", { signal: controller.signal }).catch(async () => {
+      seen = await live();
+    });
+    await settled();
+    controller.abort();
+    await clock.advance(299);
+    expect(seen).toBeUndefined();
+    await clock.advance(1);
+    await waiting;
+    expect(seen).toEqual(["bob active a"]);
+    await held.release();
+    expect((await manager({ agentId: "carol" }).tryAcquire("a")).granted).toBe(true);
+  });
+
+  test("also where the turn was handed to it meanwhile", async () => {
+    const { manager, backend, live } = world();
+    const held = await manager({ agentId: "bob" }).acquire("a");
+    const controller = new AbortController();
+    const handing = meddled(backend, {
+      // As a store that hands over does: the grant is made before the waiter asks.
+      turn: async (wait) => {
+        await backend.turn(wait);
+        if (!controller.signal.aborted) return;
+        await backend.acquire(asked[0] as AcquireRequest);
+      },
+      acquire: (request) => {
+        asked.push(request);
+        return backend.acquire(request);
+      },
+    });
+    const asked: AcquireRequest[] = [];
+    const waiting = rejection(manager({ backend: handing }).acquire("a", { signal: controller.signal }));
+    await settled();
+    const released = held.release();
+    controller.abort(new Error("stop"));
+    await released;
+    expect((await waiting).message).toBe("stop");
+    expect(await live()).toEqual([]);
+  });
+
+  test("but a store that is away keeps it a second, no longer, and it is tried on", async () => {
+    const all = world();
+    const { manager, live, clock } = all;
+    await manager({ agentId: "bob" }).acquire("a");
+    const controller = new AbortController();
+    const leases = manager({ backend: slowRelease(all, 5_000) });
+    let isOver = false;
+    const waiting = leases.acquire("a", { signal: controller.signal }).catch(() => {
+      isOver = true;
+    });
+    await settled();
+    controller.abort();
+    await clock.advance(999);
+    expect(isOver).toBe(false);
+    await clock.advance(1);
+    await waiting;
+    expect(await live()).toEqual(["bob active a", "alice pending a"]);
+    await clock.advance(4_000);
+    expect(await live()).toEqual(["bob active a"]);
+  });
+});
+
+describe("an id whose caller was refused has no second life", () => {
+  /** The first attempt hangs on its way; the others arrive. */
+  const lateFirst = ({ backend, clock }: World, release: LeaseBackend["release"]) => {
+    const late: AcquireRequest[] = [];
+    const network = meddled(backend, {
+      acquire: (request) => {
+        if (late.length > 0) return backend.acquire(request);
+        late.push(request);
+        return Promise.reject(new LeaseError("OUTCOME_UNKNOWN", "no reply"));
+      },
+      release: async (requests) => {
+        await new Promise<void>((resolve) => clock.schedule(400, resolve));
+        return release(requests);
+      },
+    });
+    return { network, late };
+  };
+
+  test("where a late copy of its first attempt arrives as soon as it is refused", async () => {
+    const all = world();
+    const { manager, backend, clock, live } = all;
+    const held = await manager({ agentId: "bob" }).acquire("a");
+    const { network, late } = lateFirst(all, backend.release);
+    const refused = rejection(manager({ backend: network }).acquire("a", { waitMs: 1_000 }));
+    const copy = refused.then(async () => {
+      await held.release();
+      return backend.acquire(late[0] as AcquireRequest);
+    });
+    await clock.advance(2_000);
+    expect((await refused).code).toBe("LEASE_UNAVAILABLE");
+    expect(await copy).toMatchObject({ status: "ended" });
+    expect(await live()).toEqual([]);
+  });
+
+  test("and where the store does not confirm that, the caller is not told that it was refused", async () => {
+    const all = world();
+    const { manager, backend, clock, live } = all;
+    await manager({ agentId: "bob" }).acquire("a");
+    let isAway = true;
+    const { network } = lateFirst(all, (requests) =>
+      isAway ? Promise.reject(new LeaseError("BACKEND_UNAVAILABLE", "down")) : backend.release(requests),
+    );
+    const asking = rejection(manager({ backend: network }).acquire("a", { waitMs: 1_000 }));
+    await clock.advance(2_000);
+    expect(await asking).toMatchObject({
+      code: "OUTCOME_UNKNOWN",
+      message: expect.stringContaining("refused, but an earlier attempt of it was never answered"),
+    });
+    isAway = false;
+    await clock.advance(4_000);
+    expect(await live()).toEqual(["bob active a"]);
+    expect(clock.timers).toBe(2);
+  });
 });
 
 test("an abort while an answer is missing buries the id, so that a late copy of the question takes nothing", async () => {

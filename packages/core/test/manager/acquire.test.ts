@@ -1,5 +1,5 @@
 import { LeaseError } from "@lease/core";
-import type { AcquireRequest, AcquireResult } from "@lease/core/backend";
+import type { AcquireRequest, AcquireResult, RenewResult } from "@lease/core/backend";
 import { expect, test } from "vitest";
 import { meddled, rejection, settled, world } from "./support.js";
 
@@ -130,6 +130,57 @@ test("an answer that arrives after its lease is over is asked for again", async 
   const lease = await acquiring;
   expect(calls).toBe(3); // the late one, the same id again (ended), a new id
   expect(lease.isHeld()).toBe(true);
+});
+
+test("a grant with nothing left, as a store without a clock answers a repeat, is renewed once and not asked for again", async () => {
+  const { manager, backend, clock } = world();
+  const calls: string[] = [];
+  const clockless = meddled(backend, {
+    acquire: async (request) => {
+      calls.push("acquire");
+      const result = await backend.acquire(request);
+      if (result.status !== "granted") return result;
+      return { ...result, repeated: true, lease: { ...result.lease, expiresInMs: 0 } };
+    },
+    renew: (requests) => {
+      calls.push(`renew ${requests[0]?.renewal}`);
+      return backend.renew(requests);
+    },
+  });
+  const lease = await manager({ backend: clockless }).acquire("a", { ttlMs: 10_000 });
+  expect(calls).toEqual(["acquire", "renew 1"]);
+  expect(lease.remainingMs()).toBe(10_000 - 101);
+  await clock.advance(4_000);
+  expect(calls).toEqual(["acquire", "renew 1", "renew 2"]);
+});
+
+test.each([
+  ["that may not be renewed", { maxRenewals: 0 }],
+  ["whose renewal leaves no more", {}],
+])("a grant with nothing left %s is asked for no more than twice", async (_, options) => {
+  const { manager, backend, live } = world();
+  let calls = 0;
+  const nothingLeft = meddled(backend, {
+    acquire: async (request) => {
+      calls += 1;
+      const result = await backend.acquire(request);
+      if (result.status !== "granted") return result;
+      return { ...result, lease: { ...result.lease, expiresInMs: 1 } };
+    },
+    renew: async (requests) => {
+      calls += 1;
+      const [result] = await backend.renew(requests);
+      if (result?.status !== "renewed") return [result as RenewResult];
+      return [{ ...result, lease: { ...result.lease, expiresInMs: 1 } }];
+    },
+  });
+  const acquiring = manager({ backend: nothingLeft }).acquire("a", {
+    waitMs: Number.POSITIVE_INFINITY,
+    ...options,
+  });
+  expect(await rejection(acquiring)).toMatchObject({ code: "LEASE_LOST", details: { how: "deadline" } });
+  expect(calls).toBe(3);
+  expect(await live()).toEqual([]);
 });
 
 test("answers that always take longer than the TTL end in an error that says so, and leave nothing", async () => {

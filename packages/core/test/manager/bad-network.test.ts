@@ -49,6 +49,13 @@ async function story(seed: number): Promise<void> {
     const agentId = AGENTS[index] as string;
     return createLeaseManager({ backend: network, agentId, clock, random, followLosses: random() < 0.3 });
   });
+  /** Ids whose callers were refused: nothing can come of them any more. */
+  const refused = new Set<string>();
+  for (const manager of managers) {
+    manager.observe((event) => {
+      if (event.type === "refused") refused.add(event.requestId);
+    });
+  }
 
   const leases: LeaseHandle[] = [];
   const aborts: AbortController[] = [];
@@ -108,6 +115,9 @@ async function story(seed: number): Promise<void> {
     } else if (luck < 0.8) clock.stepWall(below(5_000) - 2_500);
     else await clock.advance(below(1_500));
     look();
+    for (const { id, state } of await listAll(backend, {})) {
+      if (refused.has(id)) faults.push(`${id} is ${state} though its caller was refused`);
+    }
   }
 
   for (let count = 0; count < STEPS; count += 1) await step();

@@ -1,6 +1,6 @@
 import { LeaseError } from "@lease/core";
 import type { RenewRequest } from "@lease/core/backend";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { meddled, rejection, settled, world } from "./support.js";
 
 const unavailable = () => new LeaseError("BACKEND_UNAVAILABLE", "down");
@@ -141,7 +141,7 @@ test("what was believed before the machine slept is worth nothing: the confirmat
 });
 
 test("a sleep too short to notice does not stretch a deadline when a later answer allows less", async () => {
-  const { manager, backend, clock } = world();
+  const { manager, backend, clock } = world({ bootClock: false });
   const answered = meddled(backend, {
     // The backend's clock went on for 20 s; a repeated renewal extends nothing.
     renew: async (requests) => {
@@ -157,6 +157,74 @@ test("a sleep too short to notice does not stretch a deadline when a later answe
   expect(lease.state).toBe("held");
   await clock.advance(1);
   expect(lease.state).toBe("suspect");
+});
+
+describe("the wall clock is set back by as much as the machine sleeps", () => {
+  test("noticed where a clock counts sleep", async () => {
+    const { manager, clock } = world();
+    const lease = await manager().acquire("a", { ttlMs: 10_000 });
+    clock.stepWall(-20_000);
+    expect(lease.isHeld()).toBe(true);
+    clock.suspend(20_000);
+    expect(lease.isHeld()).toBe(false);
+    expect(lease.state).toBe("suspect");
+    await clock.advance(0);
+    expect(lease.isHeld()).toBe(true);
+  });
+
+  test("and hidden where none does, as the README says", async () => {
+    const { manager, clock } = world({ bootClock: false });
+    const lease = await manager().acquire("a", { ttlMs: 10_000 });
+    clock.stepWall(-20_000);
+    clock.suspend(20_000);
+    expect(lease.isHeld()).toBe(true);
+  });
+});
+
+test("the steps of 10 ms of the clock that counts sleep neither shorten a short lease nor hide a sleep of two of them", async () => {
+  for (let phase = 0; phase < 10; phase += 1) {
+    for (const sleep of [0, 20, 21, 27, 39]) {
+      for (const step of [0, -1_000]) {
+        const { manager, clock } = world({ now: 1_000_000 + phase });
+        const lease = await manager().acquire("a", { ttlMs: 50, autoRenew: false });
+        for (let elapsed = 0; elapsed < 10; elapsed += 1) {
+          expect(lease.isHeld(), `after ${elapsed} ms without sleep, phase ${phase}`).toBe(true);
+          await clock.advance(1);
+        }
+        clock.suspend(sleep);
+        clock.stepWall(step);
+        for (let elapsed = 10 + sleep; elapsed < 60 + sleep; elapsed += 1) {
+          if (elapsed >= 48.5) expect(lease.isHeld(), `${elapsed} ms, slept ${sleep}`).toBe(false);
+          else if (sleep === 0) expect(lease.isHeld(), `${elapsed} ms, phase ${phase}`).toBe(true);
+          await clock.advance(1);
+        }
+      }
+    }
+  }
+});
+
+test("the clock that counts sleep is read for each isHeld(), and once for what is sent together", async () => {
+  const { backend, manager, clock } = world();
+  let readings = 0;
+  const counting = {
+    ...clock,
+    bootNow: () => {
+      readings += 1;
+      return clock.bootNow?.() as number;
+    },
+  };
+  const leases = manager({ clock: counting, backend });
+  const held = await Promise.all(Array.from({ length: 16 }, (_, index) => leases.acquire(`job:${index}`)));
+  expect(readings).toBe(1);
+  await clock.advance(99);
+  await leases.acquire("later");
+  expect(readings).toBe(1);
+  for (const lease of held) lease.isHeld();
+  expect(readings).toBe(17);
+  await clock.advance(10_000);
+  expect(readings).toBe(18);
+  await Promise.all(leases.held.map((lease) => lease.release()));
+  expect(readings).toBe(18);
 });
 
 test("asking a suspect lease again and again does not hammer a store that is away", async () => {
@@ -364,24 +432,4 @@ test("the holder is told of a loss before the lease is given back for others", a
   const lease = await manager({ backend: spied }).acquire("a", { maxHoldMs: 5_000 });
   await clock.advance(5_000);
   expect(told).toEqual([true]);
-});
-
-test("an explicit renewal after one whose answer was lost still gives the time it asks for", async () => {
-  const { manager, backend, clock } = world();
-  let calls = 0;
-  const lossy = meddled(backend, {
-    renew: async (requests) => {
-      calls += 1;
-      const results = await backend.renew(requests);
-      if (calls === 1) throw new LeaseError("OUTCOME_UNKNOWN", "reply lost");
-      return results;
-    },
-  });
-  const lease = await manager({ backend: lossy }).acquire("a", { ttlMs: 30_000, autoRenew: false });
-  await clock.advance(1_000);
-  await rejection(lease.renew());
-  await clock.advance(1_000);
-  await lease.renew({ ttlMs: 300_000 });
-  expect(calls).toBe(3);
-  expect(lease.remainingMs()).toBeGreaterThan(290_000);
 });

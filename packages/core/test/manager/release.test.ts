@@ -244,11 +244,12 @@ test("a lease that its holder released before the work ended is the holder's own
 test("close waits for what aborted requests left", async () => {
   const { manager, backend, clock, live } = world();
   const slow = meddled(backend, {
-    acquire: async (request) => {
-      await new Promise<void>((resolve) => clock.schedule(1_000, resolve));
-      return backend.acquire(request);
+    release: async (requests) => {
+      await new Promise<void>((resolve) => clock.schedule(3_000, resolve));
+      return backend.release(requests);
     },
   });
+  await manager({ agentId: "bob" }).acquire("a");
   const leases = manager({ backend: slow });
   const acquiring = rejection(leases.acquire("a"));
   await settled();
@@ -256,12 +257,13 @@ test("close waits for what aborted requests left", async () => {
   const closing = leases.close().then(() => {
     isClosed = true;
   });
+  await clock.advance(1_000);
   expect((await acquiring).code).toBe("CLOSED");
-  await clock.advance(999);
+  await clock.advance(1_999);
   expect(isClosed).toBe(false);
   await clock.advance(1);
   await closing;
-  expect(await live()).toEqual([]);
+  expect(await live()).toEqual(["bob active a"]);
 });
 
 test("closed at any moment around a grant, nothing stays held", async () => {

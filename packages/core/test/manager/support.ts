@@ -10,7 +10,12 @@ import {
 } from "@lease/core";
 import { expect } from "vitest";
 // By path: as a dependency of core, @lease/testing would close a circle of packages.
-import { type SimulatedClock, settled, simulatedClock } from "../../../testing/src/simulated-clock.js";
+import {
+  type SimulatedClock,
+  type SimulatedClockOptions,
+  settled,
+  simulatedClock,
+} from "../../../testing/src/simulated-clock.js";
 
 export { settled };
 
@@ -23,8 +28,8 @@ export interface World {
   live(): Promise<string[]>;
 }
 
-export function world(): World {
-  const clock = simulatedClock();
+export function world(options: SimulatedClockOptions = {}): World {
+  const clock = simulatedClock(options);
   const backend = memoryBackend({ clock });
   return {
     clock,
