@@ -68,7 +68,10 @@ export function directoryResource(path: string, options: FileResourceOptions): s
 
 function relativeToRoot(path: string, options: FileResourceOptions): string {
   checkPath(path, "path");
-  checkPath(options?.root, "root");
+  if (typeof options?.root !== "string") {
+    refuse("root", `must be a string in the second argument, as in { root: process.cwd() }: a directory`);
+  }
+  checkPath(options.root, "root");
   const root = realRoot(options.root);
   const inside = relative(root, realPath(absolute(root, path), { left: MAX_LINKS }));
   // Another drive of Windows has no relative path.

@@ -240,8 +240,9 @@ describe("the root", () => {
     expect(expectInvalid("root", () => file("a", join(root, "file")))).toMatch(/not a directory/);
   });
 
-  test("must be given", () => {
-    expectInvalid("root", () => fileResource("a", undefined as unknown as { root: string }));
+  test.each([[undefined], [{}], ["/project"]])("must be given as an object, not as %j", (options) => {
+    const message = expectInvalid("root", () => fileResource("a", options as unknown as { root: string }));
+    expect(message).toContain("{ root: process.cwd() }");
   });
 });
 

@@ -32,7 +32,7 @@ export interface MemoryLease {
 const FRESH_MS = 950;
 /** Too close to its end to be worth a keep-alive. */
 const DYING_MS = 500;
-/** Losing an etcd lease stalls etcd's writes in proportion to its keys: 8 ms at 1,000 (MEASURED.md). */
+/** etcd deletes the keys of an ended etcd lease in one step, which other writes wait for (docs/measured.md). */
 const MAX_KEYS = 500;
 /** A remaining time looked up is good for this long: a burst of refusals asks once. */
 const LOOK_AGAIN_MS = 250;

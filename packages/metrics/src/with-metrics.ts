@@ -3,6 +3,7 @@
  * counts changes no answer.
  */
 import { type Clock, type LeaseBackend, type LeaseEvent, systemClock } from "@lease/core";
+import { defineBackend } from "@lease/core/backend";
 import { Answers } from "./answers.js";
 import { backendSeries, type Operation, type Step } from "./backend-series.js";
 import { codeOf } from "./codes.js";
@@ -67,7 +68,7 @@ export function withMetrics(backend: LeaseBackend, options: WithMetricsOptions):
     }
   }
 
-  return {
+  return defineBackend({
     kind: backend.kind,
     limits: backend.limits,
     // The three of every lease's life are spelled out: one promise around the backend's own and no closures, which is
@@ -101,7 +102,7 @@ export function withMetrics(backend: LeaseBackend, options: WithMetricsOptions):
         return results;
       } catch (error) {
         threw("renew", startedAt, error);
-        series.renewals.failed.add(sizeOf(requests));
+        series.renewals.failed.add(requests.length);
         throw error;
       }
     },
@@ -113,7 +114,7 @@ export function withMetrics(backend: LeaseBackend, options: WithMetricsOptions):
         return results;
       } catch (error) {
         threw("release", startedAt, error);
-        series.releases.failed.add(sizeOf(requests));
+        series.releases.failed.add(requests.length);
         throw error;
       }
     },
@@ -136,10 +137,5 @@ export function withMetrics(backend: LeaseBackend, options: WithMetricsOptions):
       stopCounting();
       await step("close", () => backend.close());
     },
-  };
-}
-
-/** What is no batch at all is refused by the backend; it counts as one. */
-function sizeOf(requests: unknown): number {
-  return Array.isArray(requests) ? requests.length : 1;
+  });
 }

@@ -146,9 +146,10 @@ test("errors are counted by operation and code, and reach the caller as they are
   });
   const backend = withMetrics(broken, { registry, clock, name: "broken" });
   await expect(backend.acquire(asking("a"))).rejects.toBe(down);
-  await expect(backend.renew([{ id: "x", agentId: "y" }])).rejects.toThrow("a bug");
-  await expect(backend.release([release({ id: "x" }), release({ id: "y" })])).rejects.toBe(down);
-  await expect(backend.turn({ id: "x", timeoutMs: 1 })).rejects.toThrow("closed");
+  const [x, y] = [{ id: createLeaseId() }, { id: createLeaseId() }];
+  await expect(backend.renew([{ ...x, agentId: "y" }])).rejects.toThrow("a bug");
+  await expect(backend.release([release(x), release(y)])).rejects.toBe(down);
+  await expect(backend.turn({ ...x, timeoutMs: 1 })).rejects.toThrow("closed");
   const first = backend.changes({})[Symbol.asyncIterator]().next();
   await expect(first).rejects.toThrow("pruned");
   const errors = (operation: string, code: string) =>
@@ -159,13 +160,15 @@ test("errors are counted by operation and code, and reach the caller as they are
   expect(await errors("turn", "CLOSED")).toBe(1);
   expect(await errors("changes", "CURSOR_EXPIRED")).toBe(1);
   expect(await sumOf(registry, "lease_releases_total", { backend: "broken", result: "failed" })).toBe(2);
+  await expect(backend.turn({ id: "x", timeoutMs: 1 })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  expect(await errors("turn", "INVALID_ARGUMENT")).toBe(0); // the store was not asked
 });
 
 test("an answer that this version does not know passes through", async () => {
   const { store, registry } = world();
   const newer = meddled(store, { release: async () => [{ status: "archived" as "released" }] });
   const backend = withMetrics(newer, { registry, name: "newer" });
-  expect(await backend.release([release({ id: "x" })])).toEqual([{ status: "archived" }]);
+  expect(await backend.release([release({ id: createLeaseId() })])).toEqual([{ status: "archived" }]);
 });
 
 test("several backends share a registry: their own by name, the same name added up", async () => {

@@ -3,6 +3,7 @@
  * behind it is applied there, so what a test sees is what a user would.
  */
 import { type Clock, type LeaseBackend, LeaseError, systemClock } from "@lease/core";
+import { defineBackend } from "@lease/core/backend";
 
 /** The calls that can go wrong; `turn` is only a hint, and `changes` and `close` pass as they are. */
 export type FaultyOperation = "acquire" | "renew" | "release" | "list" | "sweep";
@@ -82,7 +83,7 @@ export function faulty(backend: LeaseBackend, options: FaultyOptions): FaultyBac
     }
   }
 
-  return {
+  const bad = defineBackend({
     kind: backend.kind,
     limits: backend.limits,
     acquire: (request) => through("acquire", request, () => backend.acquire(request)),
@@ -93,6 +94,9 @@ export function faulty(backend: LeaseBackend, options: FaultyOptions): FaultyBac
     sweep: (sweep) => through("sweep", sweep, () => backend.sweep(sweep)),
     changes: (change) => backend.changes(change),
     close: () => backend.close(),
+  });
+  return {
+    ...bad,
     async deliver() {
       for (let run = held.shift(); run !== undefined; run = held.shift()) {
         await run().catch(() => undefined);

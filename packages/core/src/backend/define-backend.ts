@@ -3,14 +3,16 @@
  * keep is copied and frozen, and after `close()` nothing reaches the store. Decorators go through it too.
  */
 import { LeaseError } from "../errors.js";
-import type { JsonValue, LeaseEvent } from "../model/model.js";
+import type { Claim, JsonValue, LeaseEvent, Metadata } from "../model/model.js";
 import type {
   AcquireRequest,
+  BackendLimits,
   ChangesOptions,
   LeaseBackend,
   LeaseQuery,
   ReleaseRequest,
   RenewRequest,
+  WaitMode,
 } from "./backend.js";
 import {
   checkAcquire,
@@ -26,11 +28,13 @@ import {
  * Makes a backend of a store.
  *
  * @param store - the eight operations, `kind` and `limits`. Its requests are checked and its own: nobody changes them
- * later. Its `close` is called once, and nothing is called after it.
+ * later. Its `close` is called once, and nothing is called after it. A decorator gives the `limits` of the backend
+ * below it as they are, and hands on requests as they are: they are then checked and copied once.
  */
 export function defineBackend(store: LeaseBackend): LeaseBackend {
   const { kind } = store;
-  const limits = Object.freeze({ ...store.limits });
+  // A decorator's are those of the backend below it, which are frozen: the same object, so that both trust its checks.
+  const limits = Object.isFrozen(store.limits) ? store.limits : Object.freeze({ ...store.limits });
   let closing: Promise<void> | null = null;
   const open = () => {
     if (closing !== null) throw closed(kind);
@@ -38,36 +42,42 @@ export function defineBackend(store: LeaseBackend): LeaseBackend {
   return {
     kind,
     limits,
-    async acquire(request) {
-      checkAcquire(request, limits);
-      open();
-      return store.acquire(ownAcquire(request));
-    },
-    async turn(wait) {
-      checkTurn(wait);
-      open();
-      await store.turn({ ...wait });
-    },
-    async renew(requests) {
-      checkRenew(requests, limits);
-      open();
-      return store.renew(requests.map(ownRenew));
-    },
-    async release(requests) {
-      checkRelease(requests);
-      open();
-      return store.release(requests.map(ownRelease));
-    },
-    async list(query) {
-      checkQuery(query);
-      open();
-      return store.list(ownFilters(query));
-    },
-    async sweep(options) {
-      checkSweep(options);
-      open();
-      return store.sweep({ ...options });
-    },
+    acquire: (request) =>
+      promised(() => {
+        const own = ownAcquire(request, limits);
+        open();
+        return store.acquire(own);
+      }),
+    turn: (wait) =>
+      promised(() => {
+        checkTurn(wait);
+        open();
+        return store.turn({ ...wait });
+      }),
+    renew: (requests) =>
+      promised(() => {
+        checkRenew(requests, limits);
+        open();
+        return store.renew(requests.map(ownRenew));
+      }),
+    release: (requests) =>
+      promised(() => {
+        checkRelease(requests);
+        open();
+        return store.release(requests.map(ownRelease));
+      }),
+    list: (query) =>
+      promised(() => {
+        checkQuery(query);
+        open();
+        return store.list(ownFilters(query));
+      }),
+    sweep: (options) =>
+      promised(() => {
+        checkSweep(options);
+        open();
+        return store.sweep({ ...options });
+      }),
     async *changes(options): AsyncGenerator<LeaseEvent, void> {
       checkChanges(options);
       open();
@@ -80,24 +90,64 @@ export function defineBackend(store: LeaseBackend): LeaseBackend {
   };
 }
 
+/** The promise of a store as it is, where an `async` function would wrap another around it; what is thrown rejects. */
+function promised<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return run();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
 /** What a backend throws once it was closed. */
 export function closed(kind: string): LeaseError<"CLOSED"> {
   return new LeaseError("CLOSED", `This ${kind} backend was closed: open a new one.`);
 }
 
-function ownAcquire(request: AcquireRequest): AcquireRequest {
-  return {
-    id: request.id,
-    agentId: request.agentId,
-    claims: Object.freeze(request.claims.map(({ resource, mode }) => Object.freeze({ resource, mode }))),
-    ttlMs: request.ttlMs,
-    maxRenewals: request.maxRenewals,
-    wait: request.wait,
-    waitTtlMs: request.waitTtlMs,
-    holding: request.holding.length === 0 ? NONE : Object.freeze([...request.holding]),
-    reason: request.reason,
-    metadata: request.metadata && frozen(structuredClone(request.metadata)),
-  };
+/** The request, checked and copied. One that a decorator passes on was, by the same limits, and stays as it is. */
+function ownAcquire(request: AcquireRequest, limits: BackendLimits): AcquireRequest {
+  if (OwnAcquire.is(request, limits)) return request;
+  checkAcquire(request, limits);
+  return new OwnAcquire(request, limits);
+}
+
+class OwnAcquire implements AcquireRequest {
+  readonly #checkedBy: BackendLimits;
+  readonly id: string;
+  readonly agentId: string;
+  readonly claims: readonly Claim[];
+  readonly ttlMs: number;
+  readonly maxRenewals: number | null;
+  readonly wait: WaitMode;
+  readonly waitTtlMs: number;
+  readonly holding: readonly string[];
+  readonly reason: string | null;
+  readonly metadata: Metadata | null;
+
+  constructor(request: AcquireRequest, checkedBy: BackendLimits) {
+    this.#checkedBy = checkedBy;
+    this.id = request.id;
+    this.agentId = request.agentId;
+    this.claims = Object.freeze(
+      request.claims.map(({ resource, mode }) => Object.freeze({ resource, mode })),
+    );
+    this.ttlMs = request.ttlMs;
+    this.maxRenewals = request.maxRenewals;
+    this.wait = request.wait;
+    this.waitTtlMs = request.waitTtlMs;
+    this.holding = request.holding.length === 0 ? NONE : Object.freeze([...request.holding]);
+    this.reason = request.reason;
+    this.metadata = request.metadata && frozen(structuredClone(request.metadata));
+  }
+
+  static is(request: unknown, limits: BackendLimits): boolean {
+    return (
+      typeof request === "object" &&
+      request !== null &&
+      #checkedBy in request &&
+      request.#checkedBy === limits
+    );
+  }
 }
 
 const NONE: readonly string[] = Object.freeze([]);
