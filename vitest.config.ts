@@ -35,8 +35,10 @@ export default defineConfig({
       project("workspace", ""),
       ...folders.map((folder) => project(folder.replace(/^.*\//, ""), folder)),
     ],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Far beyond what anything here takes: they end what hangs, and time nothing, also on a machine that is busy.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     reporters: ["default", `${root}scripts/last-line-reporter.ts`],
     coverage: {
       provider: "v8",

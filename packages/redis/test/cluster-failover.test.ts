@@ -4,7 +4,17 @@ import { type RedisCluster, type RedisServer, startRedisCluster } from "@lease/t
 import { Cluster } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { namespaceKeys } from "../src/keys.js";
-import { again, caughtUp, hold, open, queue, release, request } from "./helpers.js";
+import {
+  again,
+  caughtUp,
+  hold,
+  LESS_THAN_DEFAULT_MS,
+  NEVER_MS,
+  open,
+  queue,
+  release,
+  request,
+} from "./helpers.js";
 import { ownerOf, slotOf } from "./slots.js";
 
 const CALL_MS = 600;
@@ -39,7 +49,7 @@ test("a master hangs: its namespaces fail within the bound, those of others go o
       await expect(theirs.renew([held])).rejects.toMatchObject({
         code: expect.stringMatching(/^(OUTCOME_UNKNOWN|BACKEND_UNAVAILABLE)$/),
       });
-      expect(performance.now() - sent).toBeLessThan(CALL_MS + 1_000);
+      expect(performance.now() - sent).toBeLessThan(LESS_THAN_DEFAULT_MS);
       await hold(ours, `r/${call}`);
     }
     // Who comes only now must not be kept from its own master by another's.
@@ -55,10 +65,8 @@ test("the master that a subscription is at hangs: waiters are called all the sam
   const { backend, namespace, pending, held, turn, subscribedAt } = await subscribedElsewhere();
   subscribedAt.pause();
   try {
-    const begun = performance.now();
     expect(await release(open({ client: clientOf(), namespace }), held)).toBe("released");
     await turn;
-    expect(performance.now() - begun).toBeLessThan(4_500);
     expect(await backend.acquire(again(pending))).toMatchObject({ status: "granted" });
   } finally {
     subscribedAt.resume();
@@ -66,13 +74,11 @@ test("the master that a subscription is at hangs: waiters are called all the sam
 });
 
 test("a password that the cluster does not take is said at once", async () => {
-  const begun = performance.now();
   const client = clientOf({ username: "nobody", password: "tr0ub4dor" });
-  const error = await open({ client })
+  const error = await open({ client, callTimeoutMs: NEVER_MS })
     .list({})
     .catch((thrown: unknown) => thrown as Error);
   expect(error).toMatchObject({ code: "BACKEND_INCOMPATIBLE", message: expect.stringContaining("password") });
-  expect(performance.now() - begun).toBeLessThan(2_000);
 });
 
 test("one node of a cluster, by its URL, is refused, naming the cluster client", async () => {
@@ -98,9 +104,9 @@ test("a master dies and its replica takes over: what was replicated is held on, 
   await expect(backend.renew([held])).rejects.toMatchObject({
     code: expect.stringMatching(/^(OUTCOME_UNKNOWN|BACKEND_UNAVAILABLE)$/),
   });
-  expect(performance.now() - sent).toBeLessThan(CALL_MS + 1_000);
+  expect(performance.now() - sent).toBeLessThan(LESS_THAN_DEFAULT_MS);
   await replica.command("CLUSTER", "FAILOVER", "TAKEOVER");
-  await expect.poll(() => renewal(backend, held), { timeout: 15_000 }).toBe("renewed");
+  await expect.poll(() => renewal(backend, held)).toBe("renewed");
   expect(await backend.acquire(request("r", { agentId: "carol" }))).toMatchObject({
     status: "refused",
     blockers: [{ id: held.id, token: held.token }, { id: pending.id }],
@@ -129,9 +135,9 @@ async function subscribedElsewhere() {
   for (;;) {
     const namespace = crypto.randomUUID();
     const backend = open({ client: clientOf(), namespace, callTimeoutMs: CALL_MS });
-    const held = await hold(backend, "r");
-    const pending = await queue(backend, "r", { agentId: "bob" });
-    const turn = backend.turn({ id: pending.id, timeoutMs: 60_000 });
+    const held = await hold(backend, "r", { ttlMs: NEVER_MS });
+    const pending = await queue(backend, "r", { agentId: "bob", ttlMs: NEVER_MS, waitTtlMs: NEVER_MS });
+    const turn = backend.turn({ id: pending.id, timeoutMs: NEVER_MS });
     const subscribedAt = await subscriptionOf(namespace);
     if (subscribedAt !== (await ownerOfNamespace(namespace))) {
       return { backend, namespace, pending, held, turn, subscribedAt };

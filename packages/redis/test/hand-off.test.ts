@@ -131,7 +131,8 @@ test("the message comes late: the time that is left is counted from the hand-off
   proxy.holdAnswers();
   await release(other, held);
   const handedAt = performance.now();
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  // Late, and yet so young that it is believed.
+  await new Promise((resolve) => setTimeout(resolve, 100));
   proxy.passAnswers();
   await turn;
   await server().command("CONFIG", "RESETSTAT");

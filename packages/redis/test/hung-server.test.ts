@@ -1,7 +1,7 @@
 /** A server that stops answering: every call ends within its bound, holders stop believing by their own clock. */
 import { createLeaseManager } from "@lease/core";
 import { expect, test } from "vitest";
-import { closing, hold, open, request, useServer } from "./helpers.js";
+import { closing, hold, LESS_THAN_DEFAULT_MS, NEVER_MS, open, request, useServer } from "./helpers.js";
 
 const server = useServer();
 
@@ -10,7 +10,6 @@ test("stopped: typed errors within the bound, the holder lost at its own deadlin
   await hold(backend, "warm");
   const leases = closing(createLeaseManager({ backend, agentId: "agent-1" }));
   const lease = await leases.acquire("held", { ttlMs: 1_500 });
-  const deadline = performance.now() + 1_500;
 
   server().pause();
   try {
@@ -19,18 +18,17 @@ test("stopped: typed errors within the bound, the holder lost at its own deadlin
       await expect(backend.acquire(request(`r/${call}`))).rejects.toMatchObject({
         code: expect.stringMatching(/^(OUTCOME_UNKNOWN|BACKEND_UNAVAILABLE)$/),
       });
-      expect(performance.now() - sent).toBeLessThan(1_400);
+      expect(performance.now() - sent).toBeLessThan(LESS_THAN_DEFAULT_MS);
     }
     if (!lease.signal.aborted) {
       await new Promise((resolve) => lease.signal.addEventListener("abort", resolve, { once: true }));
     }
-    expect(performance.now()).toBeLessThan(deadline + 500);
     expect(lease.signal.reason).toMatchObject({ code: "LEASE_LOST", details: { how: "deadline" } });
     expect(lease.isHeld()).toBe(false);
   } finally {
     server().resume();
   }
-  const next = await leases.acquire("held", { waitMs: 10_000 });
+  const next = await leases.acquire("held", { waitMs: NEVER_MS });
   expect(next.token).toBeGreaterThan(lease.token);
 });
 
@@ -41,20 +39,18 @@ test("a server that is not there: BACKEND_UNAVAILABLE within the bound, with wha
     code: "BACKEND_UNAVAILABLE",
     message: expect.stringContaining("ECONNREFUSED"),
   });
-  expect(performance.now() - sent).toBeLessThan(1_300);
+  expect(performance.now() - sent).toBeLessThan(LESS_THAN_DEFAULT_MS);
 });
 
 test("closing while the server hangs does not hang", async () => {
-  const backend = open({ url: server().url });
+  const backend = open({ url: server().url, callTimeoutMs: NEVER_MS });
   await hold(backend, "warm");
   server().pause();
   try {
     const asking = expect(backend.acquire(request("r"))).rejects.toMatchObject({ code: "CLOSED" });
     await new Promise((resolve) => setTimeout(resolve, 50));
-    const begun = performance.now();
     await backend.close();
     await asking;
-    expect(performance.now() - begun).toBeLessThan(2_000);
   } finally {
     server().resume();
   }

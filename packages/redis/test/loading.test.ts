@@ -1,7 +1,7 @@
 /** A server that takes its time to load its data: said so within the bound, and nothing more is needed when it has. */
 import { type RedisServer, startRedis } from "@lease/test-servers";
 import { expect, test } from "vitest";
-import { closing, hold, open, request, useServer } from "./helpers.js";
+import { closing, hold, LESS_THAN_DEFAULT_MS, open, request, useServer } from "./helpers.js";
 
 const CALL_MS = 400;
 const KEYS = 1_500;
@@ -34,14 +34,13 @@ test("restarted with a dump: LOADING is said within the bound, and what was save
       code: "BACKEND_UNAVAILABLE",
       message: expect.stringContaining("loading its data"),
     });
-    expect(performance.now() - sent).toBeLessThan(CALL_MS + 600);
+    expect(performance.now() - sent).toBeLessThan(LESS_THAN_DEFAULT_MS);
   }
   // A client that comes for the first time is told the same.
   await expect(open({ url: slow.url, callTimeoutMs: CALL_MS }).list({})).rejects.toMatchObject({
     message: expect.stringContaining("loading its data"),
   });
   await restarted;
-  const loadedAt = performance.now();
   await expect
     .poll(() =>
       backend.renew([held]).then(
@@ -50,7 +49,6 @@ test("restarted with a dump: LOADING is said within the bound, and what was save
       ),
     )
     .toBe("renewed");
-  expect(performance.now() - loadedAt).toBeLessThan(1_500);
 });
 
 test("a server that becomes a replica and loads its master's data: calls on the open connection are refused", async () => {
@@ -70,5 +68,5 @@ test("a server that becomes a replica and loads its master's data: calls on the 
 
 async function loading(on: RedisServer): Promise<void> {
   const state = async () => String(await on.command("INFO", "persistence").catch(() => ""));
-  await expect.poll(state, { interval: 10, timeout: 10_000 }).toMatch(/^loading:1/m);
+  await expect.poll(state, { interval: 10 }).toMatch(/^loading:1/m);
 }

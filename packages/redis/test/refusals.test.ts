@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startRedis } from "@lease/test-servers";
 import { expect, test } from "vitest";
-import { closing, hold, open, request, useServer } from "./helpers.js";
+import { closing, hold, NEVER_MS, open, request, useServer } from "./helpers.js";
 
 const server = useServer();
 
@@ -47,12 +47,10 @@ test("a read-only replica: BACKEND_UNAVAILABLE, and it works once the server is 
 test("a wrong password is said at once, without repeating it", async () => {
   await server().command("ACL", "SETUSER", "app", "on", ">right", "~*", "&*", "+@all");
   const { port } = server();
-  const begun = performance.now();
-  const error = await open({ url: `redis://app:tr0ub4dor@127.0.0.1:${port}` })
+  const error = await open({ url: `redis://app:tr0ub4dor@127.0.0.1:${port}`, callTimeoutMs: NEVER_MS })
     .list({})
     .catch((thrown: unknown) => thrown as Error);
   expect(error).toMatchObject({ code: "BACKEND_INCOMPATIBLE" });
-  expect(performance.now() - begun).toBeLessThan(2_000);
   expect(JSON.stringify(error, allProperties)).not.toContain("tr0ub4dor");
   expect((await open({ url: `redis://app:right@127.0.0.1:${port}` }).list({})).leases).toEqual([]);
 });

@@ -3,7 +3,18 @@ import { createLeaseManager, type LeaseBackend } from "@lease/core";
 import { type RedisSentinel, type RedisServer, startRedisSentinel } from "@lease/test-servers";
 import { Redis } from "ioredis";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { again, caughtUp, closing, hold, open, queue, release, request } from "./helpers.js";
+import {
+  again,
+  caughtUp,
+  closing,
+  hold,
+  LESS_THAN_DEFAULT_MS,
+  NEVER_MS,
+  open,
+  queue,
+  release,
+  request,
+} from "./helpers.js";
 
 const CALL_MS = 500;
 
@@ -31,15 +42,15 @@ test("the master is killed under load: typed errors within the bound, the same c
   const renewed = await leases.acquire("renewed", { ttlMs: 20_000 });
   await caughtUp(master, replica);
 
-  const grants: { readonly at: number; readonly token: number }[] = [];
+  const grants: { readonly writer: number; readonly at: number; readonly token: number }[] = [];
   const failures: { readonly code: string; readonly tookMs: number }[] = [];
   let writing = true;
-  const writers = Array.from({ length: 4 }, async (_, index) => {
+  const writers = Array.from({ length: 4 }, async (_, writer) => {
     while (writing) {
       const sent = performance.now();
       try {
-        const lease = await hold(backend, `busy/${index}`, { ttlMs: 300 });
-        grants.push({ at: performance.now(), token: lease.token });
+        const lease = await hold(backend, `busy/${writer}`, { ttlMs: 300 });
+        grants.push({ writer, at: performance.now(), token: lease.token });
         await release(backend, lease);
       } catch (error) {
         const { code, message } = error as { code?: string; message: string };
@@ -51,21 +62,21 @@ test("the master is killed under load: typed errors within the bound, the same c
       await pause(5);
     }
   });
-  await expect.poll(() => grants.length).toBeGreaterThan(20);
+  const grantedSince = (from: number) =>
+    new Set(grants.filter(({ at }) => at > from).map(({ writer }) => writer)).size;
+  await expect.poll(() => grantedSince(0)).toBe(writers.length);
   await master.kill();
   const killedAt = performance.now();
-  await expect.poll(() => sentinel.master().catch(() => null), { timeout: 15_000 }).toBe(replica);
+  await expect.poll(() => sentinel.master().catch(() => null)).toBe(replica);
   const promotedAt = performance.now();
-  await expect
-    .poll(() => grants.filter(({ at }) => at > promotedAt).length, { timeout: 10_000 })
-    .toBeGreaterThan(20);
+  await expect.poll(() => grantedSince(promotedAt)).toBe(writers.length);
   writing = false;
   await Promise.all(writers);
 
   for (const { code, tookMs } of failures) {
     expect(code).toMatch(/^(OUTCOME_UNKNOWN|BACKEND_UNAVAILABLE)$/);
-    // A call is an acquire and a release, and the machine has other things to do.
-    expect(tookMs).toBeLessThan(2 * CALL_MS + 1_000);
+    // An acquire and a release.
+    expect(tookMs).toBeLessThan(2 * LESS_THAN_DEFAULT_MS);
   }
   expect(failures.length).toBeGreaterThan(0);
   const before = grants.filter(({ at }) => at < killedAt).map(({ token }) => token);
@@ -93,7 +104,7 @@ test("what the replica had not received is lost: it is given again, by a higher 
   const lost = await hold(backend, "r");
 
   await master.kill();
-  await expect.poll(() => sentinel.master().catch(() => null), { timeout: 15_000 }).toBe(replica);
+  await expect.poll(() => sentinel.master().catch(() => null)).toBe(replica);
   const given = await untilGranted(backend, "r", "bob");
   expect(given.token).toBeGreaterThan(lost.token);
   expect(await backend.renew([lost])).toEqual([{ status: "not-found" }]);
@@ -104,14 +115,14 @@ test("what the replica had not received is lost: it is given again, by a higher 
 test("the master hangs: waiters get their turn from the new one, and the old one, back as a replica, changes nothing", async () => {
   const backend = openByName("hang");
   const other = openByName("hang");
-  const held = await hold(other, "r");
-  const pending = await queue(backend, "r", { agentId: "bob" });
+  const held = await hold(other, "r", { ttlMs: NEVER_MS });
+  const pending = await queue(backend, "r", { agentId: "bob", ttlMs: NEVER_MS, waitTtlMs: NEVER_MS });
   let woken = false;
   let over = false;
   const turn = (async () => {
     // A turn, too, may end with an error of a store that is away.
     while (!woken && !over) {
-      await backend.turn({ id: pending.id, timeoutMs: 60_000 }).then(
+      await backend.turn({ id: pending.id, timeoutMs: NEVER_MS }).then(
         () => {
           woken = true;
         },
@@ -124,32 +135,26 @@ test("the master hangs: waiters get their turn from the new one, and the old one
 
   master.pause();
   try {
-    await expect.poll(() => sentinel.master().catch(() => null), { timeout: 15_000 }).toBe(replica);
+    await expect.poll(() => sentinel.master().catch(() => null)).toBe(replica);
     await expect
-      .poll(
-        () =>
-          other.list({}).then(
-            ({ leases }) => leases.length,
-            () => 0,
-          ),
-        { timeout: 10_000 },
+      .poll(() =>
+        other.list({}).then(
+          ({ leases }) => leases.length,
+          () => 0,
+        ),
       )
       .toBe(2);
     // Still in line; and its subscription is at a server that says nothing any more.
     expect(woken).toBe(false);
     expect(await release(other, held)).toBe("released");
-    const begun = performance.now();
     await turn;
-    expect(performance.now() - begun).toBeLessThan(5_000);
     const granted = await backend.acquire(again(pending));
     expect(granted).toMatchObject({ status: "granted", lease: { token: pending.token } });
   } finally {
     over = true;
     master.resume();
   }
-  await expect
-    .poll(async () => (await master.command("ROLE")) as unknown[], { timeout: 15_000 })
-    .toContain("slave");
+  await expect.poll(async () => (await master.command("ROLE")) as unknown[]).toContain("slave");
   const next = await hold(backend, "s");
   expect(next.token).toBeGreaterThan(pending.token);
   expect((await backend.list({})).leases.map(({ id }) => id)).toEqual([pending.id, next.id]);
@@ -159,7 +164,7 @@ test("two masters at once: two holders, as the README warns, until one gives way
   await hold(openByName("two"), "warm");
   await caughtUp(master, replica);
   master.pause();
-  await expect.poll(() => sentinel.master().catch(() => null), { timeout: 15_000 }).toBe(replica);
+  await expect.poll(() => sentinel.master().catch(() => null)).toBe(replica);
   for (const each of sentinel.sentinels) each.pause();
   master.resume();
   const [there, here] = [master, replica].map(({ url }) => open({ url, namespace: "two" })) as [
@@ -172,7 +177,7 @@ test("two masters at once: two holders, as the README warns, until one gives way
 
   for (const each of sentinel.sentinels) each.resume();
   await expect
-    .poll(() => there.renew([first]).catch(({ code }: { code: string }) => code), { timeout: 15_000 })
+    .poll(() => there.renew([first]).catch(({ code }: { code: string }) => code))
     .toEqual([{ status: "not-found" }]);
   expect(await here.renew([second])).toMatchObject([{ status: "renewed", lease: { token: second.token } }]);
 });
@@ -199,18 +204,16 @@ test("no sentinel answers: BACKEND_UNAVAILABLE within the bound, saying so; and 
     code: "BACKEND_UNAVAILABLE",
     message: expect.stringMatching(/sentinel/i),
   });
-  expect(performance.now() - sent).toBeLessThan(CALL_MS + 1_000);
+  expect(performance.now() - sent).toBeLessThan(LESS_THAN_DEFAULT_MS);
   await only.restart();
   await untilGranted(backend, "r", "alice");
 });
 
 async function untilGranted(backend: LeaseBackend, resource: string, agentId: string) {
   const asked = request(resource, { agentId });
-  const until = performance.now() + 15_000;
   for (;;) {
     const result = await backend.acquire(asked).catch((error: Error) => error);
     if (!(result instanceof Error) && result.status === "granted") return result.lease;
-    if (performance.now() > until) return expect.fail(`not granted: ${JSON.stringify(result)}`);
     await pause(20);
   }
 }

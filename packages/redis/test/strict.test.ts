@@ -9,7 +9,7 @@ import type { WorkerOptions } from "./backend.worker.ts";
 import { closing, info } from "./helpers.js";
 
 /** Failovers take seconds, and then all has to go on by itself. */
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 const WORKER = fileURLToPath(new URL("busy.worker.ts", import.meta.url));
 
 test("one server: through all of it no rejection is unhandled, and after close() nothing keeps the process or a connection", {
@@ -47,7 +47,7 @@ test("under Sentinel: the same through failovers, hung masters and the loss of a
   const { name, servers, sentinels } = redis;
   const [first, second] = servers;
   const failedOverTo = (server: RedisServer) =>
-    expect.poll(() => redis.master().catch(() => null), { timeout: 15_000 }).toBe(server);
+    expect.poll(() => redis.master().catch(() => null)).toBe(server);
   await through({ namespace: "busy", sentinel: { name, ports: sentinels.map(({ port }) => port) } }, [
     async () => {
       first.pause();
@@ -100,11 +100,11 @@ async function through(options: WorkerOptions, faults: readonly (() => Promise<u
   // All goes on by itself.
   for (const worker of workers) {
     const before = worker.grants();
-    await expect.poll(() => worker.grants(), { timeout: 15_000 }).toBeGreaterThan(before + 10);
+    await expect.poll(() => worker.grants(), { timeout: TIMEOUT_MS }).toBeGreaterThan(before + 10);
   }
   for (const worker of workers) worker.end();
   for (const worker of workers) {
-    await expect.poll(() => worker.last(), { timeout: 10_000 }).toBe("closed");
+    await expect.poll(() => worker.last()).toBe("closed");
     expect(await worker.ended).toEqual({ code: 0, errors: "" });
   }
 }

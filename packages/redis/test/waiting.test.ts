@@ -7,6 +7,7 @@ import {
   commandsOf,
   hold,
   info,
+  NEVER_MS,
   open,
   queue,
   release,
@@ -17,39 +18,38 @@ import {
 import { startProxy } from "./proxy.js";
 
 const server = useServer();
-const LONG_MS = 30_000;
+/** Whatever time alone would bring comes too late: who is not called fails the test. */
+const PATIENT = { ttlMs: NEVER_MS, waitTtlMs: NEVER_MS };
 
 test("the connection is reset in the middle of waiting: the waiter still gets its turn", async () => {
   const proxy = closing(await startProxy(server().port));
   const waiting = open({ url: proxy.url, namespace: "reset" });
   const other = open({ url: server().url, namespace: "reset" });
-  const held = await hold(other, "r");
+  const held = await hold(other, "r", PATIENT);
   const leases = closing(createLeaseManager({ backend: waiting, agentId: "agent-1" }));
-  const acquiring = leases.acquire("r", { waitMs: LONG_MS });
+  const acquiring = leases.acquire("r", { ...PATIENT, waitMs: NEVER_MS });
   await expect.poll(async () => (await other.list({ state: "pending" })).leases.length).toBe(1);
   proxy.reset();
   await release(other, held);
-  const begun = performance.now();
   expect((await acquiring).isHeld()).toBe(true);
-  expect(performance.now() - begun).toBeLessThan(3_000);
 });
 
 test("the subscriber's connection is killed: waiting goes on, by looking and then by a new subscription", async () => {
   const backend = open({ url: server().url });
-  const held = await hold(backend, "r");
-  const pending = await queue(backend, "r", { agentId: "bob" });
-  const turn = backend.turn({ id: pending.id, timeoutMs: LONG_MS });
+  const held = await hold(backend, "r", PATIENT);
+  const pending = await queue(backend, "r", { ...PATIENT, agentId: "bob" });
+  const turn = backend.turn({ id: pending.id, timeoutMs: NEVER_MS });
   await subscribed(server(), 1);
   await server().command("CLIENT", "KILL", "TYPE", "pubsub");
   await release(backend, held);
   await turn;
-  expect(await backend.acquire(again(pending))).toMatchObject({ status: "granted" });
+  expect(await backend.acquire(again(pending, PATIENT))).toMatchObject({ status: "granted" });
 
   // The next wait is woken by a message again.
   await subscribed(server(), 1);
   const [holder] = (await backend.list({})).leases;
-  const next = await queue(backend, "r", { agentId: "carol" });
-  const woken = backend.turn({ id: next.id, timeoutMs: LONG_MS });
+  const next = await queue(backend, "r", { ...PATIENT, agentId: "carol" });
+  const woken = backend.turn({ id: next.id, timeoutMs: NEVER_MS });
   await server().command("CONFIG", "RESETSTAT");
   await release(backend, holder as never);
   await woken;
@@ -60,14 +60,12 @@ test("while nobody can subscribe, waiters look for themselves", async () => {
   const { port } = server();
   await server().command("ACL", "SETUSER", "mute", "on", ">pw", "~*", "&*", "+@all", "-subscribe");
   const backend = open({ url: `redis://mute:pw@127.0.0.1:${port}` });
-  const held = await hold(backend, "r");
-  const pending = await queue(backend, "r", { agentId: "bob" });
-  const turn = backend.turn({ id: pending.id, timeoutMs: LONG_MS });
+  const held = await hold(backend, "r", PATIENT);
+  const pending = await queue(backend, "r", { ...PATIENT, agentId: "bob" });
+  const turn = backend.turn({ id: pending.id, timeoutMs: NEVER_MS });
   await new Promise((resolve) => setTimeout(resolve, 300));
   await release(backend, held);
-  const begun = performance.now();
   await turn;
-  expect(performance.now() - begun).toBeLessThan(1_500);
 });
 
 test.each([
@@ -78,21 +76,19 @@ test.each([
   const namespace = `shared place ${alongside}`;
   const clients = Array.from({ length: 3 }, () => open({ url: server().url, namespace }));
   const [first, second, third] = clients as [LeaseBackend, LeaseBackend, LeaseBackend];
-  const held = await hold(first, "r");
-  const pending = await queue(first, "r", { agentId: "bob" });
+  const held = await hold(first, "r", PATIENT);
+  const pending = await queue(first, "r", { ...PATIENT, agentId: "bob" });
   // Each has subscribed and asked before the next one does.
   for (const client of clients) {
-    await client.acquire(again(pending));
+    await client.acquire(again(pending, PATIENT));
     await client.turn({ id: pending.id, timeoutMs: 100 });
   }
   await subscribed(server(), 3);
-  for (const client of clients) await client.acquire(again(pending));
-  const turns = [first, second, third].map((client) => client.turn({ id: pending.id, timeoutMs: LONG_MS }));
+  for (const client of clients) await client.acquire(again(pending, PATIENT));
+  const turns = [first, second, third].map((client) => client.turn({ id: pending.id, timeoutMs: NEVER_MS }));
   const asked = alongside ? first.renew([pending]) : undefined;
   await Promise.all([release(first, held), asked]);
-  const begun = performance.now();
   await Promise.all(turns);
-  expect(performance.now() - begun).toBeLessThan(1_000);
   expect(await second.acquire(again(pending))).toMatchObject({ status: "granted" });
   const fields = (await server().command("HKEYS", `lease:{shared%20place%20${alongside}}`)) as string[];
   expect(fields.filter((field) => field.startsWith("w"))).toEqual([]);
@@ -100,21 +96,19 @@ test.each([
 
 test("a place that runs out while its client is subscribed ends the wait", async () => {
   const backend = open({ url: server().url });
-  const held = await hold(backend, "r");
-  const first = await queue(backend, "r", { agentId: "bob" });
-  const warm = backend.turn({ id: first.id, timeoutMs: LONG_MS });
+  const held = await hold(backend, "r", PATIENT);
+  const first = await queue(backend, "r", { ...PATIENT, agentId: "bob" });
+  const warm = backend.turn({ id: first.id, timeoutMs: NEVER_MS });
   await subscribed(server(), 1);
   await release(backend, held);
   await warm;
   // What was asked for in vain does not count as standing in line.
   const stolen = { id: first.id, agentId: "mallory", wait: "queue" as const };
   await expect(backend.acquire(request("r", stolen))).rejects.toMatchObject({ code: "LEASE_NOT_OWNER" });
-  await backend.turn({ id: first.id, timeoutMs: LONG_MS });
+  await backend.turn({ id: first.id, timeoutMs: NEVER_MS });
 
   const short = await queue(backend, "r", { agentId: "carol", waitTtlMs: 50 });
-  const begun = performance.now();
-  await backend.turn({ id: short.id, timeoutMs: LONG_MS });
-  expect(performance.now() - begun).toBeLessThan(1_000);
+  await backend.turn({ id: short.id, timeoutMs: NEVER_MS });
 });
 
 test("a wake that comes before the answer 'queued' is not lost", async () => {
@@ -122,19 +116,18 @@ test("a wake that comes before the answer 'queued' is not lost", async () => {
   // Subscribed from here on.
   const first = await hold(backend, "warm");
   const waiter = await queue(backend, "warm", { agentId: "bob" });
-  const warm = backend.turn({ id: waiter.id, timeoutMs: LONG_MS });
+  const warm = backend.turn({ id: waiter.id, timeoutMs: NEVER_MS });
   await subscribed(server(), 1);
   await release(backend, first);
   await warm;
 
   // Both in one script call: the wake is published before the answer of the acquire is sent.
   for (let round = 0; round < 50; round += 1) {
-    const held = await hold(backend, "r");
-    const [pending] = await Promise.all([queue(backend, "r", { agentId: "bob" }), release(backend, held)]);
-    const begun = performance.now();
-    await backend.turn({ id: pending.id, timeoutMs: LONG_MS });
-    expect(performance.now() - begun).toBeLessThan(200);
-    const granted = await backend.acquire(again(pending));
+    const held = await hold(backend, "r", PATIENT);
+    const asking = queue(backend, "r", { ...PATIENT, agentId: "bob" });
+    const [pending] = await Promise.all([asking, release(backend, held)]);
+    await backend.turn({ id: pending.id, timeoutMs: NEVER_MS });
+    const granted = await backend.acquire(again(pending, PATIENT));
     expect(granted.status).toBe("granted");
     if (granted.status === "granted") await release(backend, granted.lease);
   }
@@ -148,10 +141,10 @@ test("a line of 16 costs at most 3.2 commands a grant, and is served in order", 
   const leases = closing(createLeaseManager({ backend, agentId: "agent-1" }));
   const served: number[] = [];
   const line = async () => {
-    const held = await hold(holders, "r");
+    const held = await hold(holders, "r", PATIENT);
     const asked: number[] = [];
     const all = Array.from({ length: waiters }, async (_, index) => {
-      const lease = await leases.acquire("r", { waitMs: LONG_MS, autoRenew: false });
+      const lease = await leases.acquire("r", { ...PATIENT, waitMs: NEVER_MS, autoRenew: false });
       served.push(index);
       await lease.release();
     });
@@ -184,7 +177,7 @@ test("the first wait opens one connection more, and all waits share it", async (
     Array.from({ length: 5 }, (_, index) => queue(backend, "r", { agentId: `agent-${index}` })),
   );
   const abort = new AbortController();
-  const waits = turns.map(({ id }) => backend.turn({ id, timeoutMs: LONG_MS, signal: abort.signal }));
+  const waits = turns.map(({ id }) => backend.turn({ id, timeoutMs: NEVER_MS, signal: abort.signal }));
   await subscribed(server(), 1);
   expect(Number(await info(server(), "connected_clients"))).toBe(before + 2);
   abort.abort();
