@@ -45,7 +45,7 @@ export type {
   TtlRequest,
 } from "./manager/api.js";
 export type { Grant, WaitContext } from "./manager/context.js";
-export { circleThrough, deadlock, findDeadlock, findDeadlocks, listAll } from "./manager/deadlock.js";
+export { cycleThrough, deadlock, findDeadlock, findDeadlocks, listAll } from "./manager/deadlock.js";
 export { DEFAULTS } from "./manager/defaults.js";
 export { endedBefore, type Loss, limitReached, lost } from "./manager/losses.js";
 export { createLeaseManager } from "./manager/manager.js";

@@ -1,53 +1,113 @@
 /**
  * Deadlocks, found where they are certain: by what waiters state that they hold, never by guessing from names.
  *
- * A circle of waits cannot resolve itself. A new wait always begins with a new pending request, the youngest of its
- * circle, so it is enough that each request looks once it stands in line.
+ * A cycle of waits cannot resolve itself. A new wait always begins with a new pending request, the youngest of its
+ * cycle, so it is enough that each request looks once it is queued.
  */
 import type { LeaseBackend, LeaseQuery } from "../backend/backend.js";
 import { MAX_PAGE } from "../backend/backend.js";
+import { systemClock } from "../clock.js";
 import { type DeadlockStep, LeaseError } from "../errors.js";
 import { type Claim, type Lease, MAX_BLOCKERS } from "../model/model.js";
 import { firstConflict } from "../model/rule.js";
 import { agentName, quoted } from "../text.js";
-import { type Node, type Wait, WaitGraph } from "./wait-graph.js";
+import { pause } from "./backoff.js";
+import { type Node, type Place, WaitGraph } from "./wait-graph.js";
 
 /**
- * Looks for a circle of waits through the given pending request, of which it is the youngest.
+ * Looks for a cycle of waits through the given pending request, of which it is the youngest.
  *
- * Pages of a listing are not one snapshot, so a circle counts only when a second look finds one too: true circles
- * stay, torn pictures do not.
+ * Pages of a listing are not one snapshot, so a cycle counts only when a second look finds one too: true cycles stay,
+ * torn pictures do not.
  *
- * @returns the steps of the circle, beginning with the request, or `null`
+ * @returns the steps of the cycle, beginning with the request, or `null`
  */
 export async function findDeadlock(backend: LeaseBackend, pending: Lease): Promise<DeadlockStep[] | null> {
   if (pending.holding.length === 0) return null;
-  const first = circleThrough(pending.id, await waitsOf(backend));
-  return first && circleThrough(pending.id, await waitsOf(backend));
+  const look = async () => unhurried(searchCycle(pending.id, new WaitGraph(await waitsOf(backend))));
+  return (await look()) && (await look());
 }
 
 /**
- * All circles of waits there are now, each beginning with its youngest request: for people and monitors. As above,
- * only what two looks agree on.
+ * All cycles of waits there are now, each beginning with its youngest request: for people and monitors. As above, only
+ * what two looks agree on.
  */
 export async function findDeadlocks(backend: LeaseBackend): Promise<DeadlockStep[][]> {
-  const first = circlesIn(await waitsOf(backend));
+  const first = await unhurried(searchCycles(await waitsOf(backend)));
   if (first.length === 0) return [];
-  const still = new Set(circlesIn(await waitsOf(backend)).map(([step]) => step?.waitingId));
+  const second = await unhurried(searchCycles(await waitsOf(backend)));
+  const still = new Set(second.map(([step]) => step?.waitingId));
   return first.filter(([step]) => still.has(step?.waitingId));
 }
 
-function circlesIn(leases: readonly Node[]): DeadlockStep[][] {
-  const circles = new WaitGraph(leases).knots().flatMap((knot) => {
-    // All that a circle within it can pass: its requests, and what they hold.
-    const ids = new Set(knot.flatMap(({ id, holding }) => [id, ...holding]));
-    const passed = leases.filter(({ id }) => ids.has(id));
-    return knot.map(({ id }) => circleThrough(id, passed));
-  });
-  return circles.filter((circle) => circle !== null);
+/**
+ * The cycle through `id` of which it is the youngest pending request, if there is one. Exported for the model and
+ * for monitors; pure.
+ */
+export function cycleThrough(id: string, leases: readonly Node[]): DeadlockStep[] | null {
+  const search = searchCycle(id, new WaitGraph(leases));
+  let step = search.next();
+  while (step.done !== true) step = search.next();
+  return step.value;
 }
 
-/** The error of the request that closed a circle: it spells the circle out and says what to do. */
+function* searchCycles(leases: readonly Node[]): Generator<undefined, DeadlockStep[][]> {
+  const cycles: DeadlockStep[][] = [];
+  for (const component of yield* new WaitGraph(leases).components()) {
+    // All that a cycle within it can pass: its requests, and what they hold.
+    const ids = new Set(component.flatMap(({ id, holding }) => [id, ...holding]));
+    const graph = new WaitGraph(leases.filter(({ id }) => ids.has(id)));
+    for (const { id } of component) {
+      const cycle = yield* searchCycle(id, graph);
+      if (cycle !== null) cycles.push(cycle);
+    }
+  }
+  return cycles;
+}
+
+/** Breadth first from the request, so that the cycle is a short one. Yields at each place that it looks at. */
+function* searchCycle(id: string, graph: WaitGraph): Generator<undefined, DeadlockStep[] | null> {
+  const start = graph.requests.find((request) => request.id === id);
+  if (start === undefined) return null;
+  const cameFrom = new Map<Place, Place>();
+  const open: Place[] = [start];
+  for (const place of open) {
+    yield;
+    for (const next of graph.from(place, start.token)) {
+      if (next === start) return stepsTo(place, cameFrom);
+      if (cameFrom.has(next)) continue;
+      cameFrom.set(next, place);
+      open.push(next);
+    }
+  }
+  return null;
+}
+
+/** The steps from the start of a search to the link that led back to it. */
+function stepsTo(last: Place, cameFrom: ReadonlyMap<Place, Place>): DeadlockStep[] {
+  const steps: DeadlockStep[] = [];
+  // Of the links between two requests, the last one is the blocker.
+  let blocker: Node | null = null;
+  for (let place: Place | undefined = last; place !== undefined; place = cameFrom.get(place)) {
+    if ("lease" in place) blocker ??= place.lease;
+    else {
+      steps.unshift(stepOf(place, blocker as Node));
+      blocker = null;
+    }
+  }
+  return steps;
+}
+
+/** Runs a search to its end without keeping the event loop for more than some milliseconds at a time. */
+async function unhurried<T>(search: Generator<undefined, T>): Promise<T> {
+  for (let looked = 1; ; looked += 1) {
+    const step = search.next();
+    if (step.done === true) return step.value;
+    if (looked % 2_000 === 0) await pause(systemClock, 0);
+  }
+}
+
+/** The error of the request that closed a cycle: it spells the cycle out and says what to do. */
 export function deadlock(cycle: readonly DeadlockStep[]): LeaseError<"LEASE_DEADLOCK"> {
   const steps = cycle.slice(0, MAX_BLOCKERS).map((step) => {
     const wanted = step.resources.map((resource) => quoted(resource)).join(", ");
@@ -58,7 +118,7 @@ export function deadlock(cycle: readonly DeadlockStep[]): LeaseError<"LEASE_DEAD
   return new LeaseError("LEASE_DEADLOCK", message, { cycle });
 }
 
-/** Everything that can lie on a circle: the pending requests, and what they state to hold. */
+/** Everything that can lie on a cycle: the pending requests, and what they state to hold. */
 async function waitsOf(backend: LeaseBackend): Promise<Node[]> {
   const pending = await listAll(backend, { state: "pending" });
   const known = new Set(pending.map((lease) => lease.id));
@@ -82,34 +142,7 @@ export async function listAll(backend: LeaseBackend, query: LeaseQuery): Promise
   return leases;
 }
 
-/**
- * The circle through `id` of which it is the youngest pending request, if there is one. Exported for the model and
- * for monitors; pure.
- */
-export function circleThrough(id: string, leases: readonly Node[]): DeadlockStep[] | null {
-  const start = leases.find((lease) => lease.id === id && lease.state === "pending");
-  if (start === undefined) return null;
-  // Only pending requests older than the start can lie on a circle of which it is the youngest.
-  const graph = new WaitGraph(
-    leases.filter((lease) => lease.state === "active" || lease.token <= start.token),
-  );
-  const seen = new Set<Node>();
-
-  /** Depth first from a waiting request; the path back to the start, as steps. */
-  const walk = (waiting: Node): DeadlockStep[] | null => {
-    if (seen.has(waiting)) return null;
-    seen.add(waiting);
-    for (const wait of graph.waitsOf(waiting)) {
-      if (wait.behind === start) return [stepOf(waiting, wait)];
-      const rest = walk(wait.behind);
-      if (rest !== null) return [stepOf(waiting, wait), ...rest];
-    }
-    return null;
-  };
-  return walk(start);
-}
-
-function stepOf(waiting: Node, { blocker }: Wait): DeadlockStep {
+function stepOf(waiting: Node, blocker: Node): DeadlockStep {
   return {
     waitingId: waiting.id,
     agentId: waiting.agentId,

@@ -1,6 +1,6 @@
 import {
   type AcquireOptions,
-  circleThrough,
+  cycleThrough,
   type Lease,
   type LeaseHandle,
   type LeaseManager,
@@ -219,6 +219,17 @@ test("a picture torn between two pages is not believed: the second look decides"
   expect((await aliceWaits.granted).isHeld()).toBe(true);
 });
 
+test("a turn that comes while its waiter still looks is served at once", async () => {
+  const { manager, backend } = world();
+  const held = await manager({ agentId: "bob" }).acquire("a");
+  const endless = meddled(backend, { list: () => new Promise(() => {}) });
+  const mine = await manager({ backend: endless }).acquire("b");
+  const waiting = mine.acquire("a", { waitMs: 60_000 });
+  await settled();
+  await held.release();
+  expect((await waiting).isHeld()).toBe(true);
+});
+
 test("the graph: only circles through the youngest count", () => {
   const lease = (id: string, token: number, more: Partial<Lease>): Lease =>
     ({ id, token, agentId: id, state: "active", holding: [], ...more }) as Lease;
@@ -229,10 +240,10 @@ test("the graph: only circles through the youngest count", () => {
     lease("older", 3, { agentId: "alice", state: "pending", claims: claim("b"), holding: ["held-a"] }),
     lease("younger", 4, { agentId: "bob", state: "pending", claims: claim("a"), holding: ["held-b"] }),
   ];
-  expect(circleThrough("younger", graph)?.map((step) => step.waitingId)).toEqual(["younger", "older"]);
-  expect(circleThrough("older", graph)).toBeNull();
-  expect(circleThrough("held-a", graph)).toBeNull();
-  expect(circleThrough("younger", graph.slice(1))).toBeNull();
+  expect(cycleThrough("younger", graph)?.map((step) => step.waitingId)).toEqual(["younger", "older"]);
+  expect(cycleThrough("older", graph)).toBeNull();
+  expect(cycleThrough("held-a", graph)).toBeNull();
+  expect(cycleThrough("younger", graph.slice(1))).toBeNull();
 });
 
 test("the look for deadlocks in a slow store counts as waiting", async () => {

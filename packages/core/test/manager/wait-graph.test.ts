@@ -1,6 +1,6 @@
-import { circleThrough, findDeadlocks, type Lease } from "@lease/core";
+import { cycleThrough, findDeadlock, findDeadlocks, type Lease } from "@lease/core";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { claims } from "../arbitraries.js";
 import { meddled, world } from "./support.js";
 
@@ -18,25 +18,92 @@ function storeOf(leases: readonly Lease[]) {
   });
 }
 
-test("whoever looks at a long line looks at each pair of waiters a few times, not at each for each of the others", async () => {
-  const length = 200;
-  let looked = 0;
-  const leases = Array.from({ length }, (_, index) =>
-    Object.defineProperty(lease(index + 1, { holding: [`${length + index}`] }), "claims", {
+const exclusive = (resource: string) => [{ resource, mode: "exclusive" as const }];
+
+/** Counts how often anything asks what the leases claim. */
+function counted(leases: readonly Lease[]) {
+  const count = { looks: 0 };
+  const counting = leases.map((one) =>
+    Object.defineProperty({ ...one }, "claims", {
       get: () => {
-        looked += 1;
-        return [{ resource: "a", mode: "exclusive" }];
+        count.looks += 1;
+        return one.claims;
       },
     }),
   );
-  const held = Array.from({ length }, (_, index) =>
-    lease(length + index, { state: "active", claims: [{ resource: `own-${index}`, mode: "exclusive" }] }),
+  return { count, counting };
+}
+
+const WAITERS = 3_000;
+
+describe("a look at a long queue looks at each of its leases a few times, not at each for each of the others", () => {
+  const held = Array.from({ length: WAITERS }, (_, index) =>
+    lease(index + 1, { state: "active", claims: exclusive(`own/${index}`) }),
   );
-  expect(await findDeadlocks(storeOf([...leases, ...held]))).toEqual([]);
-  expect(looked).toBeLessThan(5 * length * length);
+  const queued = (resource: (index: number) => string) =>
+    Array.from({ length: WAITERS }, (_, index) =>
+      lease(WAITERS + index + 1, {
+        agentId: `agent-${index + 1}`,
+        claims: exclusive(resource(index)),
+        holding: [`${index + 1}`],
+      }),
+    );
+
+  test.each([
+    ["for one resource", () => "a"],
+    [
+      "for one of few subtrees",
+      (index: number) => (index % 9 === 0 ? `wide/${index % 90}/**` : `wide/${index % 90}/${index}`),
+    ],
+  ])("%s", async (_, resource) => {
+    const { count, counting } = counted([...held, ...queued(resource)]);
+    expect(cycleThrough(`${2 * WAITERS}`, counting)).toBeNull();
+    expect(count.looks).toBeLessThan(4 * 2 * WAITERS);
+    count.looks = 0;
+    expect(await findDeadlocks(storeOf(counting))).toEqual([]);
+    expect(count.looks).toBeLessThan(8 * 2 * WAITERS);
+  });
+
+  test("and lets the event loop turn meanwhile", async () => {
+    const store = storeOf([...held, ...queued(() => "a")]);
+    let turns = 0;
+    let isOver = false;
+    const turn = () => {
+      turns += 1;
+      if (!isOver) setImmediate(turn);
+    };
+    setImmediate(turn);
+    const last = lease(2 * WAITERS, { holding: [`${WAITERS}`] });
+    expect(await findDeadlock(store, last)).toBeNull();
+    isOver = true;
+    expect(turns).toBeGreaterThan(1);
+  });
 });
 
-test("all circles at once are those that a look through each request finds", async () => {
+test("a chain of six thousand waits is longer than the stack is deep, and its cycle is found", async () => {
+  const length = 6_000;
+  // Each agent holds its own and waits for the next one's; the last one waits for the first one's.
+  const leases = Array.from({ length }, (_, index) => [
+    lease(index + 1, { agentId: `agent-${index}`, state: "active", claims: exclusive(`own/${index}`) }),
+    lease(length + index + 1, {
+      agentId: `agent-${index}`,
+      claims: exclusive(`own/${(index + 1) % length}`),
+      holding: [`${index + 1}`],
+    }),
+  ]).flat();
+  const { count, counting } = counted(leases);
+  const cycle = cycleThrough(`${2 * length}`, counting);
+  expect(cycle).toHaveLength(length);
+  expect(cycle?.slice(0, 2)).toMatchObject([
+    { waitingId: `${2 * length}`, blockedById: "1" },
+    { waitingId: `${length + 1}`, blockedById: "2" },
+  ]);
+  expect(count.looks).toBeLessThan(5 * leases.length);
+  expect(cycleThrough(`${2 * length - 1}`, leases)).toBeNull();
+  expect(await findDeadlocks(storeOf(leases.slice(0, -2)))).toEqual([]);
+});
+
+test("all cycles at once are those that a look through each request finds", async () => {
   const agent = fc.constantFrom("alice", "bob", "carol");
   const arbitraryLeases = fc
     .array(
@@ -49,15 +116,15 @@ test("all circles at once are those that a look through each request finds", asy
       { maxLength: 9 },
     )
     .map((some) => some.map((one, index) => lease(index + 1, one)));
-  let circles = 0;
+  let cycles = 0;
   await fc.assert(
     fc.asyncProperty(arbitraryLeases, async (leases) => {
       const found = await findDeadlocks(storeOf(leases));
-      const expected = leases.filter(({ id }) => circleThrough(id, leases) !== null).map(({ id }) => id);
-      circles += expected.length;
+      const expected = leases.filter(({ id }) => cycleThrough(id, leases) !== null).map(({ id }) => id);
+      cycles += expected.length;
       expect(found.map(([step]) => step?.waitingId).sort()).toEqual(expected.sort());
     }),
     { numRuns: 500 },
   );
-  expect(circles).toBeGreaterThan(50);
+  expect(cycles).toBeGreaterThan(50);
 });
