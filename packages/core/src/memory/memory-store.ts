@@ -3,15 +3,9 @@
  * copy it and try every order of steps.
  */
 import {
-  type AcquireRequest,
-  type AcquireResult,
   DEFAULT_SWEEP_LIMIT,
   type LeasePage,
   type LeaseQuery,
-  type ReleaseRequest,
-  type ReleaseResult,
-  type RenewRequest,
-  type RenewResult,
   type SweepOptions,
   type SweepResult,
 } from "../backend/backend.js";
@@ -27,7 +21,6 @@ import {
   timestamp,
 } from "../backend/record.js";
 import { Steps } from "../backend/steps.js";
-import type { TurnLook } from "../backend/turns.js";
 import type { Claim, LeaseEvent, LeaseEventType } from "../model/model.js";
 import { coveringSubtrees, subtreeBase } from "../model/resource.js";
 import { firstConflict } from "../model/rule.js";
@@ -52,7 +45,7 @@ interface HistoryEntry {
   readonly act: Act;
 }
 
-/** The contract's steps over plain data, each at a given moment: what `memoryBackend` wraps. */
+/** The ledger that `memoryBackend` wraps. */
 export class MemoryStore implements Ledger<MemoryLease, MemoryLease> {
   readonly #epoch: string;
   readonly #endMemoryMs: number;
@@ -67,48 +60,32 @@ export class MemoryStore implements Ledger<MemoryLease, MemoryLease> {
   #lastSequence = 0;
   #prunedThrough = 0;
   at: Moment = { now: 0, wallNow: 0 };
-  readonly #steps = new Steps<MemoryLease, MemoryLease>(this);
+  readonly steps = new Steps<MemoryLease, MemoryLease>(this);
 
   constructor(options: { readonly epoch: string; readonly endMemoryMs: number }) {
     this.#epoch = options.epoch;
     this.#endMemoryMs = options.endMemoryMs;
   }
 
-  acquire(request: AcquireRequest, at: Moment): AcquireResult {
+  /** Begins what happens at one moment: steps, a listing, a sweep. */
+  begin(at: Moment): this {
     this.at = at;
-    return this.#steps.acquire(request);
+    return this;
   }
 
-  renew(request: RenewRequest, at: Moment): RenewResult {
-    this.at = at;
-    return this.#steps.renew(request);
-  }
-
-  release(request: ReleaseRequest, at: Moment): ReleaseResult {
-    this.at = at;
-    return this.#steps.release(request);
-  }
-
-  turn(id: string, at: Moment): TurnLook {
-    this.at = at;
-    return this.#steps.turn(id);
-  }
-
-  list(query: LeaseQuery, at: Moment): LeasePage {
-    this.at = at;
+  list(query: LeaseQuery): LeasePage {
     const live = [...this.#leases.values()].filter((lease) => !this.isOver(lease));
     return pageOf(live, query, formatCursor(this.#epoch, this.#lastSequence), (lease) => this.#shown(lease));
   }
 
-  sweep(options: SweepOptions, at: Moment): SweepResult {
-    this.at = at;
+  sweep(options: SweepOptions): SweepResult {
     const over = [...this.#leases.values()]
       .filter((lease) => this.isOver(lease))
       .sort((a, b) => a.token - b.token)
       .slice(0, options.limit ?? DEFAULT_SWEEP_LIMIT);
-    for (const lease of over) this.#steps.expire(lease);
-    for (const [id, { forgetAt }] of this.#ended) if (at.now >= forgetAt) this.#ended.delete(id);
-    return { expired: over.map((lease) => this.#shown(lease)), pruned: this.#prune(options, at) };
+    for (const lease of over) this.steps.expire(lease);
+    for (const [id, { forgetAt }] of this.#ended) if (this.at.now >= forgetAt) this.#ended.delete(id);
+    return { expired: over.map((lease) => this.#shown(lease)), pruned: this.#prune(options) };
   }
 
   /** Up to `limit` events after a position, oldest first. */
@@ -252,8 +229,9 @@ export class MemoryStore implements Ledger<MemoryLease, MemoryLease> {
     return leaseOf(lease, this.holdsMs(lease), this.at);
   }
 
-  #prune({ historyRetentionMs }: SweepOptions, { wallNow }: Moment): number {
+  #prune({ historyRetentionMs }: SweepOptions): number {
     if (historyRetentionMs === undefined) return 0;
+    const { wallNow } = this.at;
     const kept = this.#history.findIndex((entry) => entry.at.wallNow >= wallNow - historyRetentionMs);
     const pruned = this.#history.splice(0, kept < 0 ? this.#history.length : kept);
     this.#prunedThrough = pruned.at(-1)?.sequence ?? this.#prunedThrough;

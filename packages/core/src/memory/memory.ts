@@ -10,7 +10,6 @@ import { Bell } from "../backend/bell.js";
 import { checkEndMemory } from "../backend/check.js";
 import { defineBackend } from "../backend/define-backend.js";
 import { type HistorySource, readChanges } from "../backend/feed.js";
-import type { Moment } from "../backend/record.js";
 import { Turns } from "../backend/turns.js";
 import { type Clock, systemClock } from "../clock.js";
 import { createLeaseId } from "../id.js";
@@ -47,15 +46,15 @@ export function memoryBackend(options: MemoryBackendOptions = {}): LeaseBackend 
   const limits = { ...LIMITS, endMemoryMs: options.endMemoryMs ?? LIMITS.endMemoryMs };
   checkEndMemory(limits.endMemoryMs);
   const store = new MemoryStore({ epoch: createLeaseId(clock.wallNow()), endMemoryMs: limits.endMemoryMs });
-  const moment = (): Moment => ({ now: Math.floor(clock.now()), wallNow: Math.floor(clock.wallNow()) });
-  const turns = new Turns(clock, (id) => store.turn(id, moment()));
+  const now = () => store.begin({ now: Math.floor(clock.now()), wallNow: Math.floor(clock.wallNow()) });
+  const turns = new Turns(clock, (id) => now().steps.turn(id));
   const recorded = new Bell();
 
   /** One atomic step, then wakes the waiters that it concerns. */
-  function step<T>(run: (at: Moment) => T): T {
+  function step<T>(run: (ledger: MemoryStore) => T): T {
     const before = store.bounds().last;
     try {
-      return run(moment());
+      return run(now());
     } finally {
       if (store.bounds().last !== before) {
         turns.check();
@@ -77,12 +76,12 @@ export function memoryBackend(options: MemoryBackendOptions = {}): LeaseBackend 
   return defineBackend({
     kind: "memory",
     limits,
-    acquire: async (request) => step((at) => store.acquire(request, at)),
+    acquire: async (request) => step(({ steps }) => steps.acquire(request)),
     turn: (wait) => turns.wait(wait),
-    renew: async (requests) => requests.map((request) => step((at) => store.renew(request, at))),
-    release: async (requests) => requests.map((request) => step((at) => store.release(request, at))),
-    list: async (query) => store.list(query, moment()),
-    sweep: async (options) => step((at) => store.sweep(options, at)),
+    renew: async (requests) => requests.map((request) => step(({ steps }) => steps.renew(request))),
+    release: async (requests) => requests.map((request) => step(({ steps }) => steps.release(request))),
+    list: async (query) => now().list(query),
+    sweep: async (options) => step((ledger) => ledger.sweep(options)),
     changes: (options) => readChanges(options, history),
     async close() {
       turns.close();

@@ -113,13 +113,16 @@ function brokenWait(world: World): string | null {
   for (const lease of live) {
     if (lease.state !== "pending") continue;
     const isFree = earlier(lease, live) === undefined;
-    const { reached } = world.store.turn(lease.id, world.moment);
+    const { reached } = world.store.begin(world.moment).steps.turn(lease.id);
     if (reached !== isFree)
       return `turn says ${reached} to ${lease.id}, which is ${isFree ? "next" : "not next"}`;
     const terms = { ttlMs: 1, waitTtlMs: 1, maxRenewals: null, reason: null, metadata: null };
     const wait = "queue" as const;
     const { id, agentId, claims, holding } = lease;
-    const asked = world.store.clone().acquire({ id, agentId, claims, holding, wait, ...terms }, world.moment);
+    const asked = world.store
+      .clone()
+      .begin(world.moment)
+      .steps.acquire({ id, agentId, claims, holding, wait, ...terms });
     if ((asked.status === "granted") !== isFree)
       return `${id} asks, ${isFree ? "free" : "blocked"}: ${asked.status}`;
   }
@@ -151,11 +154,11 @@ function brokenCount(world: World): string | null {
     if (state !== "active" || revoking !== null || isUsedUp) continue;
     const store = world.store.clone();
     const ttlMs = 9;
-    const next = store.renew({ id, agentId, renewal: renewals + 1, ttlMs }, world.moment);
+    const next = store.begin(world.moment).steps.renew({ id, agentId, renewal: renewals + 1, ttlMs });
     if (next.status !== "renewed" || next.repeated || next.lease.expiresInMs < ttlMs)
       return `renewal ${renewals + 1} of ${id} is answered ${JSON.stringify(next)}`;
     const later = { ...world.moment, now: world.now + 1 };
-    const again = store.renew({ id, agentId, renewal: renewals + 1, ttlMs }, later);
+    const again = store.begin(later).steps.renew({ id, agentId, renewal: renewals + 1, ttlMs });
     if (again.status !== "renewed" || !again.repeated || again.lease.expiresInMs >= ttlMs)
       return `renewal ${renewals + 1} of ${id}, repeated, is answered ${JSON.stringify(again)}`;
   }

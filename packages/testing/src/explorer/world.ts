@@ -73,7 +73,7 @@ export class World {
 
   /** Live leases by token. A world does not change once a step has made it. */
   live(): readonly Lease[] {
-    this.#live ??= this.store.list({ limit: ALL }, this.moment).leases;
+    this.#live ??= this.store.begin(this.moment).list({ limit: ALL }).leases;
     return this.#live;
   }
 
@@ -169,14 +169,16 @@ export class World {
     if (this.sweepsLeft > 0) {
       const world = this.#copy();
       world.sweepsLeft -= 1;
-      world.store.sweep({}, world.moment);
+      world.store.begin(world.moment).sweep({});
       yield { label: "a sweep", world };
     }
     for (const { id, state } of this.live()) {
       for (const graceMs of [0, 1]) {
         if ((graceMs === 0 ? this.hardRevokesLeft : this.softRevokesLeft) === 0) continue;
         const world = this.#copy();
-        world.store.release({ kind: "revoke", id, by: "somebody", reason: null, graceMs }, world.moment);
+        world.store
+          .begin(world.moment)
+          .steps.release({ kind: "revoke", id, by: "somebody", reason: null, graceMs });
         if (graceMs === 0) world.hardRevokesLeft -= 1;
         else world.softRevokesLeft -= 1;
         if (graceMs === 0 && state === "active") world.hardRevoked = [...this.hardRevoked, id];
@@ -203,14 +205,20 @@ export class World {
         reason: null,
         metadata: null,
       };
-      world.#reply(question, world.store.acquire({ id, agentId, claims, ...terms }, world.moment));
+      world.#reply(
+        question,
+        world.store.begin(world.moment).steps.acquire({ id, agentId, claims, ...terms }),
+      );
     } else if (ask.kind === "renew") {
       const { token, ttl, renewal } = ask;
-      world.#reply(question, world.store.renew({ id, agentId, token, ttlMs: ttl, renewal }, world.moment));
+      world.#reply(
+        question,
+        world.store.begin(world.moment).steps.renew({ id, agentId, token, ttlMs: ttl, renewal }),
+      );
     } else if (ask.kind === "release") {
-      world.store.release({ kind: "release", id, agentId, token: ask.token }, world.moment);
+      world.store.begin(world.moment).steps.release({ kind: "release", id, agentId, token: ask.token });
     } else {
-      world.store.release({ kind: "abandon", id, agentId }, world.moment);
+      world.store.begin(world.moment).steps.release({ kind: "abandon", id, agentId });
       if (!this.abandoned.includes(id)) world.abandoned = [...this.abandoned, id];
     }
     return world;

@@ -34,7 +34,7 @@ export class Listings {
 
   async begin(query: LeaseQuery, backend: LeaseBackend, at: () => Moment, what: string): Promise<void> {
     const page = await backend.list(query);
-    const expected = this.#model.list(query, at());
+    const expected = this.#model.begin(at()).list(query);
     this.#comparison.compare(page, expected, what);
     const told = this.#tellings(query);
     this.#listings.push({ ...page, what, query, told, modelNext: expected.next });
@@ -45,7 +45,7 @@ export class Listings {
     for (const listing of this.#listings) {
       if (listing.next === null || listing.modelNext === null) continue;
       const page = await backend.list({ ...listing.query, after: listing.next });
-      const expected = this.#model.list({ ...listing.query, after: listing.modelNext }, at());
+      const expected = this.#model.begin(at()).list({ ...listing.query, after: listing.modelNext });
       this.#comparison.compare(page, expected, `${listing.what}: a later page`);
       equal(page.cursor, listing.cursor, `${listing.what}: the cursor of a later page`);
       listing.leases.push(...page.leases);

@@ -71,7 +71,7 @@ export class ModelRun {
         await this.#same(
           what,
           () => backend.acquire(request),
-          (at) => this.#model.acquire(request, at),
+          (at) => this.#model.begin(at).steps.acquire(request),
         );
         if (action.waitTtl === "short" || this.#slot(action.slot).ttl === "short") await this.#letShortEnd();
         return;
@@ -82,14 +82,14 @@ export class ModelRun {
             this.#phrases.renew(step, this.#token(step, theirs), this.#live(step.slot)?.renewals ?? 0),
           );
         const [requests, ours] = [phrase(true), phrase(false)];
-        const askModel = (at: Moment) => ours.map((one) => this.#model.renew(one, at));
+        const askModel = (at: Moment) => ours.map((one) => this.#model.begin(at).steps.renew(one));
         return await this.#same(what, () => backend.renew(requests), askModel);
       }
       case "release": {
         const phrase = (theirs: boolean) =>
           action.steps.map((step) => this.#phrases.release(step, this.#token(step, theirs)));
         const [requests, ours] = [phrase(true), phrase(false)];
-        const askModel = (at: Moment) => ours.map((one) => this.#model.release(one, at));
+        const askModel = (at: Moment) => ours.map((one) => this.#model.begin(at).steps.release(one));
         await this.#same(what, () => backend.release(requests), askModel);
         if (action.steps.some((step) => step.kind === "soft revoke" && step.grace === "short"))
           await this.#letShortEnd();
@@ -108,7 +108,7 @@ export class ModelRun {
       case "sweep": {
         const { expired } = await backend.sweep(action.limit === null ? {} : { limit: action.limit });
         if (action.limit !== null) check(expired.length <= action.limit, `${what}: not more than its limit`);
-        this.#model.sweep({}, this.#moment());
+        this.#model.begin(this.#moment()).sweep({});
         for (const lease of expired) await this.#checkSwept(lease, what);
         return;
       }
@@ -129,7 +129,7 @@ export class ModelRun {
 
   /** Who can be granted is woken; who cannot, ends at its timeout. */
   async #turn(slot: number, backend: LeaseBackend, what: string): Promise<void> {
-    const { reached } = this.#model.turn(id(slot), this.#moment());
+    const { reached } = this.#model.begin(this.#moment()).steps.turn(id(slot));
     const timeoutMs = reached ? LATER : 0;
     await this.#time.settles(backend.turn({ id: id(slot), timeoutMs }), `${what}: turn of ${id(slot)} ends`);
   }
@@ -137,7 +137,7 @@ export class ModelRun {
   /** After every step: what is live is the same, and by itself it keeps the rule. */
   async #checkStanding(backend: LeaseBackend, what: string): Promise<void> {
     const actual = await backend.list({ limit: MAX_PAGE });
-    this.#comparison.compare(actual, this.#model.list({ limit: MAX_PAGE }, this.#moment()), what);
+    this.#comparison.compare(actual, this.#model.begin(this.#moment()).list({ limit: MAX_PAGE }), what);
     const { leases } = actual;
     equal(new Set(leases.map(({ token }) => token)).size, leases.length, `${what}: different tokens`);
     const active = leases.filter(({ state }) => state === "active");
@@ -156,7 +156,7 @@ export class ModelRun {
   /** At the end: every lease has the same story, and the whole feed keeps the promises. */
   async #checkHistory(backend: LeaseBackend): Promise<void> {
     await backend.sweep({});
-    this.#model.sweep({}, this.#moment());
+    this.#model.begin(this.#moment()).sweep({});
     const recordsRenewals = backend.limits.renewals === "recorded";
     const expected = stories(
       this.#model.eventsAfter(0, LATER).map(({ event }) => event),
@@ -208,7 +208,7 @@ export class ModelRun {
     const ask = { slot, wait: "queue", waitTtl: "long", byStranger: false, otherClaims: false } as const;
     const request = this.#phrases.acquire(ask);
     try {
-      return this.#model.clone().acquire(request, this.#moment()).status !== "ended";
+      return this.#model.clone().begin(this.#moment()).steps.acquire(request).status !== "ended";
     } catch {
       // Abandoned by a stranger after its end: that is remembered, and certain.
       return false;
@@ -225,7 +225,7 @@ export class ModelRun {
   }
 
   #live(slot: number): Lease | undefined {
-    return this.#model.list({ ids: [id(slot)] }, this.#moment()).leases[0];
+    return this.#model.begin(this.#moment()).list({ ids: [id(slot)] }).leases[0];
   }
 
   #slot(index: number): Slot {
