@@ -1,6 +1,7 @@
 /** npm as a person runs it, but for where the packages come from. */
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -19,7 +20,7 @@ export async function npmInstall(
     const options = { cwd: folder, env: plainEnv() };
     await promisify(execFile)("npm", ["install", ...quiet, ...places, ...packages], options);
   } finally {
-    rmSync(cache, { recursive: true, force: true });
+    await rm(cache, { recursive: true, force: true });
   }
 }
 
