@@ -35,7 +35,7 @@ export async function start(): Promise<void> {
 }
 
 async function open(url: string): Promise<LeaseBackend> {
-  if (url === DEFAULT_BACKEND) await mkdir("lease-data", { recursive: true });
+  if (url === DEFAULT_BACKEND) await mkdir("lease-data", { recursive: true, mode: 0o700 });
   return openBackend(url, { durable: true });
 }
 

@@ -1,6 +1,6 @@
 /** The server as it is started: environment, files, signals. It runs the built dist. */
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -30,7 +30,8 @@ test("needs no settings: makes its folder, greets with a URL and something to tr
   expect(first.out()).toBe(
     `Lease is ready on ${url} (sqlite). Try: curl -s ${url}/v1/leases -H 'content-type: application/json' -d '{"agentId":"me","resources":["src/app.ts"]}'\n`,
   );
-  expect(existsSync(join(cwd, "lease-data/leases.db"))).toBe(true);
+  const modeOf = (path: string) => (statSync(join(cwd, path)).mode & 0o777).toString(8);
+  expect([modeOf("lease-data"), modeOf("lease-data/leases.db")]).toEqual(["700", "600"]);
   const lease = await json(send(`${url}/v1/leases`, "POST", { agentId: "a", resources: ["r"] }));
 
   first.process.kill("SIGKILL");

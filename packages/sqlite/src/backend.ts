@@ -11,23 +11,22 @@
  * stays safe. After a reboot every lease lives for its whole time again, so it may block longer than promised.
  */
 import { resolve as resolvePath } from "node:path";
-import { type Clock, isLeaseError, type LeaseBackend, LeaseError, type LeaseEvent } from "@lease/core";
+import { type Clock, isLeaseError, type LeaseBackend, type LeaseEvent } from "@lease/core";
 import {
   type BackendLimits,
   type ChangesOptions,
+  checkEndMemory,
   defineBackend,
   type HistorySource,
+  invalidArgument,
   readChanges,
 } from "@lease/core/backend";
-import { asBootClock, systemBootClock } from "./clock.js";
-import type { Connection } from "./driver.js";
-import type { FileSystemTypeOf } from "./file.js";
+import { bootClock, bootIdOf } from "./clock.js";
 import { Group } from "./group.js";
-import { boundsWithCursor, historyPage, lastSequence } from "./history.js";
+import { boundsWithCursor, historyPage } from "./history.js";
 import { listLeases, wantsAgentIndex } from "./list.js";
-import { openDatabase } from "./open.js";
-import type { Migration } from "./schema.js";
-import { sweep, sweepIdle } from "./sweep.js";
+import { type OpenSeams, openDatabase } from "./open.js";
+import { isClean, sweep } from "./sweep.js";
 import { Waiting } from "./waiting.js";
 
 /** Where the leases are and how they are kept. */
@@ -50,12 +49,9 @@ export interface SqliteBackendOptions {
 }
 
 /** What tests put in place of parts of the machine. */
-export interface Seams {
+export interface Seams extends OpenSeams {
   /** Of an injected clock. */
   readonly bootId?: () => string;
-  readonly fileSystemTypeOf?: FileSystemTypeOf;
-  readonly migrations?: readonly Migration[];
-  readonly onOpen?: (db: Connection) => void;
 }
 
 const DEFAULTS = Object.freeze({
@@ -77,49 +73,41 @@ export function sqliteBackend(options: SqliteBackendOptions): LeaseBackend {
 
 /** {@link sqliteBackend} with seams for tests. */
 export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams = {}): LeaseBackend {
-  checkOptions(options);
-  const path = resolvePath(options.path);
-  const synchronous = options.synchronous ?? DEFAULTS.synchronous;
-  const busyTimeoutMs = options.busyTimeoutMs ?? DEFAULTS.busyTimeoutMs;
+  const { path, synchronous, busyTimeoutMs, endMemoryMs, recordRenewals } = checked(options);
   const limits: BackendLimits = Object.freeze({
     minTtlMs: 1,
     ttlStepMs: 1,
     maxClaims: 1000,
     expirySlackMs: 1,
-    endMemoryMs: options.endMemoryMs ?? DEFAULTS.endMemoryMs,
+    endMemoryMs,
     // After a reboot every lease lives for its whole time again.
     orphanSlackTtls: 1,
-    renewals: (options.recordRenewals ?? DEFAULTS.recordRenewals) ? "recorded" : "counted",
+    renewals: recordRenewals ? "recorded" : "counted",
     history: "kept",
     mayEndEarly: false,
   });
-  const { endMemoryMs } = limits;
-  const clock =
-    options.clock === undefined
-      ? systemBootClock(seams.bootId)
-      : asBootClock(options.clock, seams.bootId ?? (() => "injected clock"));
-
-  const waiting = new Waiting(clock, path);
+  const clock = options.clock ?? bootClock;
+  const bootId = seams.bootId ?? (options.clock === undefined ? bootIdOf() : () => "injected clock");
+  const waiting = new Waiting(clock);
   const group = new Group({
     path,
     clock,
     busyTimeoutMs,
     endMemoryMs,
-    recordRenewals: limits.renewals === "recorded",
-    open: () => openDatabase({ path, synchronous, endMemoryMs, clock, ...seams }),
-    onRecorded: (ledger, database) => waiting.onRecorded(ledger, database),
+    recordRenewals,
+    open: () => openDatabase({ path, synchronous, endMemoryMs, clock, bootId }, seams),
+    onRecorded: (ledger) => waiting.onRecorded(ledger),
   });
+  const opened = () => group.read(({ database }) => database);
 
   async function* changes(change: ChangesOptions): AsyncGenerator<LeaseEvent, void> {
-    const { signal } = change;
-    const database = await group.read((step) => step.database);
-    const stopWatching = change.follow === true ? waiting.watchHistory(database) : () => {};
+    const { after, follow, signal } = change;
+    const stopWatching = follow === true ? waiting.watchHistory(await opened()) : () => {};
+    const last = () => group.read(({ head }) => head.last);
     const history: HistorySource = {
-      bounds: () => group.read(({ head }) => boundsWithCursor(database.statements, head, change.after)),
-      page: (sequence, limit) =>
-        group.read(({ head }) => historyPage(database.statements, head, sequence, limit)),
-      entryAfter: (sequence) =>
-        waiting.news(() => group.read(({ head }) => lastSequence(head)), sequence, signal),
+      bounds: () => group.read((ledger) => boundsWithCursor(ledger, after)),
+      page: (sequence, limit) => group.read((ledger) => historyPage(ledger, sequence, limit)),
+      entryAfter: (sequence) => waiting.news(last, sequence, signal),
     };
     try {
       yield* readChanges(change, history);
@@ -128,10 +116,13 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
     }
   }
 
-  /** A list has its answer without it, so a failure is nobody's: the next list tries again. */
+  /** A list has its answer without the index, so a failure is reported to no caller: the next list tries again. */
   async function indexAgents(): Promise<void> {
     try {
-      await group.write(({ database }) => database.indexAgents());
+      await group.write(({ database, statements }) => {
+        statements.indexAgents.run();
+        database.forgetHead();
+      });
     } catch (error) {
       if (!isLeaseError(error)) throw error;
     }
@@ -140,31 +131,22 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
   return defineBackend({
     kind: "sqlite",
     limits,
-    acquire: (request) => group.write(({ ledger }) => ledger.steps.acquire(request)),
-    async turn(wait) {
-      const database = await group.read((step) => step.database);
-      await waiting.turn(wait, database);
-    },
-    renew: (requests) =>
-      group.write(({ ledger: { steps } }) => requests.map((request) => steps.renew(request))),
-    release: (requests) =>
-      group.write(({ ledger: { steps } }) => requests.map((request) => steps.release(request))),
+    acquire: (request) => group.write(({ steps }) => steps.acquire(request)),
+    turn: async (wait) => waiting.turn(wait, await opened()),
+    renew: (requests) => group.write(({ steps }) => requests.map((request) => steps.renew(request))),
+    release: (requests) => group.write(({ steps }) => requests.map((request) => steps.release(request))),
     async list(query) {
-      const { page, many } = await group.read(({ database: { statements }, at, head }) => ({
-        page: listLeases(statements, head, query, at),
-        many: wantsAgentIndex(statements, head, query),
+      const { page, scannedMany } = await group.read((ledger) => ({
+        page: listLeases(ledger, query),
+        scannedMany: wantsAgentIndex(ledger, query),
       }));
-      if (many) await indexAgents();
+      if (scannedMany) await indexAgents();
       return page;
     },
     async sweep(options) {
       // Every process may sweep every few seconds: no writer should have to wait for one that finds nothing.
-      const idle = await group.read(({ database, at, head }) =>
-        sweepIdle(database.statements, options, at, head),
-      );
-      return (
-        idle ?? group.write(({ database, ledger, at, head }) => sweep(database, ledger, options, at, head))
-      );
+      const clean = await group.read((ledger) => isClean(ledger, options));
+      return clean ? { expired: [], pruned: 0 } : group.write((ledger) => sweep(ledger, options));
     },
     changes,
     async close() {
@@ -174,28 +156,20 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
   });
 }
 
-function checkOptions(options: SqliteBackendOptions): void {
-  const { path, synchronous = "NORMAL", busyTimeoutMs = 0, endMemoryMs = 0 } = options;
+/** The options, checked and with their defaults. */
+function checked(options: SqliteBackendOptions): Required<Omit<SqliteBackendOptions, "clock">> {
+  const { path, synchronous = DEFAULTS.synchronous, busyTimeoutMs = DEFAULTS.busyTimeoutMs } = options;
+  const { endMemoryMs = DEFAULTS.endMemoryMs, recordRenewals = DEFAULTS.recordRenewals } = options;
   if (typeof path !== "string" || path === "" || path !== path.trim() || path.includes("\0")) {
-    refuseOption("path", "must be the path of a file, without spaces around it");
+    throw invalidArgument("path", "must be the path of a file, without spaces around it");
   }
   if (path === ":memory:" || path.startsWith("file:")) {
-    refuseOption(
-      "path",
-      "must be the path of a file: for leases in memory use memoryBackend() of @lease/core",
-    );
+    throw invalidArgument("path", "must be the path of a file; memoryBackend() keeps leases in memory");
   }
   if (synchronous !== "NORMAL" && synchronous !== "FULL") {
-    refuseOption("synchronous", 'must be "NORMAL" or "FULL"');
+    throw invalidArgument("synchronous", 'must be "NORMAL" or "FULL"');
   }
-  if (!(busyTimeoutMs >= 0)) refuseOption("busyTimeoutMs", "must be a number of at least 0");
-  if (!Number.isInteger(endMemoryMs) || endMemoryMs < 0 || endMemoryMs > MAX_END_MEMORY_MS) {
-    refuseOption("endMemoryMs", `must be a whole number from 0 to ${MAX_END_MEMORY_MS}`);
-  }
-}
-
-const MAX_END_MEMORY_MS = 365 * 24 * 3_600_000;
-
-function refuseOption(field: string, problem: string): never {
-  throw new LeaseError("INVALID_ARGUMENT", `${field} ${problem}`, { field });
+  if (!(busyTimeoutMs >= 0)) throw invalidArgument("busyTimeoutMs", "must be a number of at least 0");
+  checkEndMemory(endMemoryMs);
+  return { path: resolvePath(path), synchronous, busyTimeoutMs, endMemoryMs, recordRenewals };
 }

@@ -1,51 +1,37 @@
 /**
- * The clock that decides what is live: milliseconds since the machine started, the same in all processes of one
- * boot, untouched by whoever sets the wall clock. It says nothing across boots, so it comes with a name for the
- * boot: a database last used in another one gives every lease its full time again.
+ * The clock that decides what is live: milliseconds since the machine started, the same in all processes of one boot,
+ * and not moved when the wall clock is set. It says nothing across boots, so it comes with a name for the boot: a
+ * database last used in another one gives every lease its full time again.
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync, readlinkSync } from "node:fs";
 import { type Clock, LeaseError, systemClock } from "@lease/core";
 
-export interface BootClock extends Clock {
-  /** Names the boot (and on Linux the time namespace) in which `now()` counts. */
-  bootId(): string;
-}
-
-/** A process that was frozen and thawed on another machine notices after this long. */
-const LOOK_AGAIN_MS = 1000;
-
 /** The machine's own. Linux: `CLOCK_MONOTONIC`, which stands still while the machine sleeps. */
-export function systemBootClock(readId: () => string = readBootId): BootClock {
-  let bootId = "";
-  let lookedAt = Number.NaN;
-  const now = () => {
+export const bootClock: Clock = {
+  now() {
     const [seconds, nanoseconds] = process.hrtime();
     return seconds * 1000 + nanoseconds / 1e6;
-  };
-  return {
-    now,
-    wallNow: systemClock.wallNow,
-    schedule: systemClock.schedule,
-    bootId() {
-      const elapsedMs = now() - lookedAt;
-      // Also when the clock went backwards, and at the first time.
-      if (!(elapsedMs >= 0 && elapsedMs < LOOK_AGAIN_MS)) {
-        bootId = readId();
-        lookedAt = now();
-      }
-      return bootId;
-    },
-  };
-}
+  },
+  wallNow: systemClock.wallNow,
+  schedule: systemClock.schedule,
+};
 
-/** An injected clock stands for a boot of its own. */
-export function asBootClock(clock: Clock, bootId: () => string): BootClock {
-  return {
-    now: () => clock.now(),
-    wallNow: () => clock.wallNow(),
-    schedule: (delayMs, run, options) => clock.schedule(delayMs, run, options),
-    bootId,
+/** A process that was frozen and thawed on another machine notices after this long. */
+const REREAD_AFTER_MS = 1000;
+
+/** Names the boot (and on Linux the time namespace) in which {@link bootClock} counts. */
+export function bootIdOf(read: () => string = readBootId): () => string {
+  let bootId = "";
+  let readAt = Number.NaN;
+  return () => {
+    const elapsedMs = bootClock.now() - readAt;
+    // Also when the clock went backwards, and at the first time.
+    if (!(elapsedMs >= 0 && elapsedMs < REREAD_AFTER_MS)) {
+      bootId = read();
+      readAt = bootClock.now();
+    }
+    return bootId;
   };
 }
 
@@ -57,28 +43,26 @@ function readBootId(): string {
       return `${readFileSync("/proc/sys/kernel/random/boot_id", "ascii").trim()}${timeNamespace()}`;
     }
     if (process.platform === "darwin") {
+      const asking = { encoding: "ascii", timeout: 5000 } as const;
       // Costs a process, and nothing on macOS moves a process to another boot.
-      macBootId ??= execFileSync("/usr/sbin/sysctl", ["-n", "kern.bootsessionuuid"], {
-        encoding: "ascii",
-        timeout: 5000,
-      }).trim();
+      macBootId ??= execFileSync("/usr/sbin/sysctl", ["-n", "kern.bootsessionuuid"], asking).trim();
       return macBootId;
     }
   } catch (cause) {
     throw new LeaseError(
       "BACKEND_INCOMPATIBLE",
-      "The SQLite backend cannot tell which boot this is (no boot id from the system), and without one it cannot tell how old a lease is.",
+      "The SQLite backend cannot find out which boot this is (the system has no boot id), and without one it cannot know how old a lease is.",
       undefined,
       { cause },
     );
   }
   throw new LeaseError(
     "BACKEND_INCOMPATIBLE",
-    `The SQLite backend needs a clock that all processes of one boot share: it knows that of Linux and macOS, not of "${process.platform}".`,
+    `The SQLite backend needs a clock that all processes of one boot share. It knows that of Linux and macOS, not of "${process.platform}".`,
   );
 }
 
-/** A container can have a monotonic clock of its own, with an offset. Kernels before 5.6 know no such thing. */
+/** A container can have a monotonic clock of its own, with an offset. Kernels before 5.6 have no time namespaces. */
 function timeNamespace(): string {
   try {
     return ` ${readlinkSync("/proc/self/ns/time")}`;

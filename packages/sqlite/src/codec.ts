@@ -1,21 +1,21 @@
 /**
- * A lease as text: what stands in the `body` columns, an array in a fixed order. What steps look for or change most
+ * A lease as text: what is stored in the `body` columns, an array in a fixed order. What steps look for or change most
  * often (id, token, state, expires) has columns of its own. Nothing in the text counts on the boot's clock.
  */
-import { type Claim, LeaseError, type LeaseEvent, type LeaseEventType } from "@lease/core";
-import { formatCursor, type LeaseRecord, leaseOf, timestamp } from "@lease/core/backend";
+import { type Claim, LEASE_EVENT_TYPES, LeaseError, type LeaseEvent, type LeaseEventType } from "@lease/core";
+import { formatCursor, type LeaseRecord, leaseOf, stateAfter, timestamp } from "@lease/core/backend";
 
-/** A lease as it stands in the file. */
+/** A lease as it is stored in the file. */
 export interface StoredLease extends LeaseRecord {
   /** On the boot's clock. */
   expires: number;
-  /** Its id as it stands in the columns, see {@link idKey}. */
+  /** Its id as it is stored in the columns, see {@link idKey}. */
   readonly key: string;
-  /** How much time `expires` was last set to lie ahead: what the lease is given again in a new boot. */
+  /** How far ahead `expires` was last set: the time that the lease is given again in a new boot. */
   givenMs: number;
   /** The `body` column as last written or read. */
   text: string;
-  /** A row stands for its place in the queue. */
+  /** It has a row of its own that stands for its place in the queue. */
   isQueued: boolean;
 }
 
@@ -39,25 +39,28 @@ export interface HistoryRow {
   readonly events: string;
 }
 
-/** The `state` column. */
-const PENDING = 0;
-export const ACTIVE = 1;
+/** One event of the history, with its number. */
+export interface HistoryEntry {
+  readonly sequence: number;
+  readonly event: LeaseEvent;
+}
 
-/** The `mode` column. */
-const SHARED = 0;
+/** The `state` column; 0 is pending. */
+export const ACTIVE = 1;
+/** The `mode` column; 0 is shared. */
 export const EXCLUSIVE = 1;
 
 export function modeNumber(mode: Claim["mode"]): number {
-  return mode === "exclusive" ? EXCLUSIVE : SHARED;
+  return mode === "exclusive" ? EXCLUSIVE : 0;
 }
 
 export function stateNumber(state: LeaseRecord["state"]): number {
-  return state === "active" ? ACTIVE : PENDING;
+  return state === "active" ? ACTIVE : 0;
 }
 
 /**
- * An id as it stands in the columns: the sixteen bytes that its text spells, in 22 characters of base64url. An id is in
- * all rows of its lease, and SQLite hands out text three times as fast as bytes.
+ * An id as it is stored in the columns: the sixteen bytes that its text spells, in 22 characters of base64url. An id is
+ * in all rows of its lease, and SQLite returns text three times as fast as bytes.
  */
 export function idKey(id: string): string {
   for (let from = 0, to = 0; to < ID_BYTES; from += 2, to += 1) {
@@ -75,87 +78,68 @@ export function idText(key: string): string {
 
 const ID_BYTES = 16;
 const DASH = 0x2d;
-/** By the code of its character, the value of a digit; several times as fast as what is built in for it. */
+/** The value of a hexadecimal digit by its character code: several times as fast as the built-in functions. */
 const HEX = Uint8Array.from(
   { length: 128 },
   (_, code) => Number.parseInt(String.fromCharCode(code), 16) || 0,
 );
 const idBytes = Buffer.alloc(ID_BYTES);
 
+/**
+ * What the text holds. Nulls at its end are left out: history is most of what steps write, and with short entries those
+ * of more steps share a page. For the same reason times are written as small numbers: `requested` counts from the
+ * moment that the token was made from, `acquired` from `requested`, and mostly both are 0.
+ */
+type Body = [
+  agentId: string,
+  claims: (string | number)[],
+  ttlMs: number,
+  requested: number,
+  acquired?: number | null,
+  renewals?: number | null,
+  maxRenewals?: number | null,
+  holding?: readonly string[] | null,
+  reason?: string | null,
+  metadata?: LeaseRecord["metadata"],
+  revoking?: [by: string, reason: string | null, beforeEndMs: number] | null,
+];
+
 export function encode(lease: LeaseRecord & { readonly expires: number }): string {
+  const { requestedWall, acquiredWall, revoking } = lease;
   const claims: (string | number)[] = [];
   for (const { resource, mode } of lease.claims) claims.push(resource, modeNumber(mode));
-  const { agentId, token, ttlMs, requestedWall, acquiredWall } = lease;
-  const body: Body = [agentId, claims, ttlMs, ...shortTimes(token, requestedWall, acquiredWall)];
-  const rest = [
+  const body: Body = [
+    lease.agentId,
+    claims,
+    lease.ttlMs,
+    requestedWall - wallOf(lease.token),
+    acquiredWall === null ? null : acquiredWall - requestedWall,
     lease.renewals || null,
     lease.maxRenewals,
     lease.holding.length === 0 ? null : lease.holding,
     lease.reason,
     lease.metadata,
-    lease.revoking && [lease.revoking.by, lease.revoking.reason, lease.expires - lease.revoking.refusedFrom],
+    revoking && [revoking.by, revoking.reason, lease.expires - revoking.refusedFrom],
   ];
-  // Most leases have none of these, and what is not written need not be kept or read, here and in the history.
-  let used = rest.length;
-  while (used > 0 && rest[used - 1] === null) used -= 1;
-  return JSON.stringify(used === 0 ? body : [...body, ...rest.slice(0, used)]);
+  while (body.at(-1) === null) body.pop();
+  return JSON.stringify(body);
 }
 
 /** @throws `BACKEND_CORRUPT` when the body is not what `encode` wrote */
 export function decode(row: LeaseRow, id: string = idText(row.id)): StoredLease {
   const { token, expires, body } = row;
   const state = row.state === ACTIVE ? "active" : "pending";
-  const lease = unpack(parse(body, `lease ${id}`), { id, token, expires, state });
   return {
-    ...lease,
+    ...unpack(parse(body, `lease ${id}`), { id, token, expires, state }),
     expires,
     key: row.id,
     givenMs: row.given_ms,
     text: body,
-    isQueued: row.state === PENDING,
+    isQueued: state === "pending",
   };
 }
 
-/**
- * When a lease was asked for and granted, as its body has it: mostly two zeros. A token begins as the wall clock in
- * microseconds, and what is granted at once is granted when it is asked for. History is most of what steps write, and
- * with short entries those of more steps share a page.
- */
-export function shortTimes(
-  token: number,
-  requestedWall: number,
-  acquiredWall: number | null,
-): [requested: number, acquired: number | null] {
-  return [requestedWall - wallOf(token), acquiredWall === null ? null : acquiredWall - requestedWall];
-}
-
-/** The moment that a token was made from, if the clock did not stand still or go back. */
-function wallOf(token: number): number {
-  return Math.floor(token / 1000);
-}
-
-/** Types of events as they stand in the history, by their place here: only ever appended to. */
-const EVENT_TYPES = [
-  "queued",
-  "acquired",
-  "renewed",
-  "revoking",
-  "released",
-  "expired",
-  "revoked",
-  "cancelled",
-] as const satisfies readonly LeaseEventType[];
-
-const EVENT_NUMBERS = Object.fromEntries(EVENT_TYPES.map((type, index) => [type, index])) as Readonly<
-  Record<LeaseEventType, number>
->;
-
-/** The number that stands for a type of event. */
-export function eventNumber(type: LeaseEventType): number {
-  return EVENT_NUMBERS[type];
-}
-
-/** An event as text, one item of the array in a history row. */
+/** An event as text, one item of the array in a history row. Its type is written as its place in the list of types. */
 export function encodeEvent(
   type: LeaseEventType,
   { key, token, expires, text }: StoredLease,
@@ -164,78 +148,55 @@ export function encodeEvent(
   reason: string | null,
 ): string {
   const act = by === null && reason === null ? "" : `,${JSON.stringify(by)},${JSON.stringify(reason)}`;
-  return `[${eventNumber(type)},"${key}",${token},${expires - now},${text}${act}]`;
+  return `[${LEASE_EVENT_TYPES.indexOf(type)},"${key}",${token},${expires - now},${text}${act}]`;
 }
+
+type EventItem = [
+  type: number,
+  key: string,
+  token: number,
+  leftMs: number,
+  body: Body,
+  by?: string | null,
+  reason?: string | null,
+];
 
 /** The events of a history row, oldest first. */
 export function decodeEvents(
-  row: HistoryRow,
+  { sequence: last, count, wall, events }: HistoryRow,
   epoch: string,
-): { readonly sequence: number; readonly event: LeaseEvent }[] {
-  const first = row.sequence - row.count + 1;
-  return parse(row.events, `history entry ${row.sequence}`).map((item: unknown, index: number) => {
-    const [typeNumber, key, token, leftMs, body, by = null, reason = null] = item as [
-      number,
-      string,
-      number,
-      number,
-      Body,
-      string | null | undefined,
-      string | null | undefined,
-    ];
-    const type = EVENT_TYPES[typeNumber] as LeaseEventType;
+): HistoryEntry[] {
+  const items: EventItem[] = parse(events, `history entry ${last}`);
+  return items.map(([typeNumber, key, token, leftMs, body, by = null, reason = null], index) => {
+    const sequence = last - count + 1 + index;
+    const type = LEASE_EVENT_TYPES[typeNumber] as LeaseEventType;
     // Seen from the moment of the event, when its clock stood at 0.
-    const lease = unpack(body, { id: idText(key), token, expires: leftMs, state: stateAfter(type) });
-    const event: LeaseEvent = {
-      cursor: formatCursor(epoch, first + index),
-      type,
-      at: timestamp(row.wall),
-      lease: leaseOf(lease, leftMs, { now: 0, wallNow: row.wall }),
-      by,
-      reason,
+    const record = unpack(body, { id: idText(key), token, expires: leftMs, state: stateAfter(type) });
+    const lease = leaseOf(record, leftMs, { now: 0, wallNow: wall });
+    return {
+      sequence,
+      event: { cursor: formatCursor(epoch, sequence), type, at: timestamp(wall), lease, by, reason },
     };
-    return { sequence: first + index, event };
   });
 }
 
-/**
- * What `encode` packs: what is `null` from some place on to the end is left out. `requested` and `acquired` are as
- * {@link shortTimes} has them.
- */
-type Body = [
-  agentId: string,
-  claims: (string | number)[],
-  ttlMs: number,
-  requested: number,
-  acquired: number | null,
-  renewals?: number | null,
-  maxRenewals?: number | null,
-  holding?: string[] | null,
-  reason?: string | null,
-  metadata?: LeaseRecord["metadata"],
-  revoking?: [by: string, reason: string | null, beforeEndMs: number] | null,
-];
+/** What a record that cannot be read is reported as. */
+export function unreadable(what: string, options?: ErrorOptions): LeaseError<"BACKEND_CORRUPT"> {
+  const sentence = `The ${what} cannot be read: restore the lease database from a backup.`;
+  return new LeaseError("BACKEND_CORRUPT", sentence, undefined, options);
+}
 
 function unpack(
   body: Body,
   { id, token, expires, state }: Pick<LeaseRecord, "id" | "token" | "state"> & { readonly expires: number },
 ): LeaseRecord {
-  const [agentId, packedClaims, ttlMs, requested, acquired, ...rest] = body;
+  const [agentId, packed, ttlMs, requested, acquired = null, renewals, maxRenewals = null, ...rest] = body;
+  const [holding, reason = null, metadata = null, revoking] = rest;
   const requestedWall = requested + wallOf(token);
-  const [
-    renewals = null,
-    maxRenewals = null,
-    holding = null,
-    reason = null,
-    metadata = null,
-    revoking = null,
-  ] = rest;
   const claims: Claim[] = [];
-  for (let index = 0; index < packedClaims.length; index += 2) {
-    claims.push({
-      resource: packedClaims[index] as string,
-      mode: packedClaims[index + 1] === EXCLUSIVE ? "exclusive" : "shared",
-    });
+  for (let index = 0; index < packed.length; index += 2) {
+    const mode = packed[index + 1] === EXCLUSIVE ? "exclusive" : "shared";
+    claims.push({ resource: packed[index] as string, mode });
   }
   return {
     id,
@@ -251,34 +212,20 @@ function unpack(
     holding: holding ?? [],
     reason,
     metadata,
-    revoking: revoking && { by: revoking[0], reason: revoking[1], refusedFrom: expires - revoking[2] },
+    revoking: revoking ? { by: revoking[0], reason: revoking[1], refusedFrom: expires - revoking[2] } : null,
   };
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: whoever calls it says what was encoded
+/** The moment that a token was made from, if the clock did not stand still or go back. */
+function wallOf(token: number): number {
+  return Math.floor(token / 1000);
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the caller says what was encoded
 function parse(text: string, what: string): any {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new LeaseError(
-      "BACKEND_CORRUPT",
-      `The ${what} cannot be read: restore the lease database from a backup.`,
-      undefined,
-      { cause },
-    );
-  }
-}
-
-/** The state that an event leaves its lease in. */
-function stateAfter(type: LeaseEventType): LeaseRecord["state"] {
-  switch (type) {
-    case "queued":
-      return "pending";
-    case "acquired":
-    case "renewed":
-    case "revoking":
-      return "active";
-    default:
-      return type;
+    throw unreadable(what, { cause });
   }
 }

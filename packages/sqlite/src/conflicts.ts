@@ -1,54 +1,46 @@
-/** Who stands in the way of a claim: found by keys, never by a scan. */
+/** The claims in the way of others: found by keys, never by a scan. */
 import type { Claim } from "@lease/core";
 import { coveringSubtrees, subtreeBase } from "@lease/core/backend";
 import { EXCLUSIVE, modeNumber } from "./codec.js";
 import { type ClaimRow, KIND, type Statements, type StoredClaim } from "./statements.js";
 
-/** A lease of which a claim was found. */
-export interface Holder {
-  readonly token: number;
-  /** Its id, as `idKey` writes it. */
-  readonly key: string;
-}
-
 /**
- * All leases, live or dead, with a claim that conflicts with one of these; in the order of their tokens.
+ * Of each lease that conflicts with one of these claims, also of one that is over, a claim that does; in the order of
+ * their tokens.
  *
- * @param hasSubtrees - whether anybody claims a subtree at all
+ * @param hasSubtrees - whether there is any claim on a subtree
  */
-export function conflictingHolders(
+export function conflicting(
   statements: Statements,
   claims: readonly Claim[],
   hasSubtrees: boolean,
-): Holder[] {
-  if (claims.length > 1 && !hasSubtrees && nobodyClaims(statements, claims)) return [];
-  const holders: Holder[] = [];
+): ClaimRow[] {
+  if (claims.length > 1 && !hasSubtrees && isAllFree(statements, claims)) return [];
+  const found: ClaimRow[] = [];
   for (const { resource, mode } of claims) {
     for (const row of claimsOver(statements, resource, hasSubtrees)) {
-      if (mode === "exclusive" || row.mode === EXCLUSIVE) holders.push({ token: row.token, key: row.body });
+      if (mode === "exclusive" || row.mode === EXCLUSIVE) found.push(row);
     }
   }
-  return holders.length < 2 ? holders : inOrder(holders);
+  return oneOfEach(found);
 }
 
-/** What is mostly so, in one look, where nobody claims a subtree. */
-function nobodyClaims(statements: Statements, claims: readonly Claim[]): boolean {
-  const resources = claims.map(({ resource }) => resource);
-  return resources.every((resource) => subtreeBase(resource) === null) && !statements.isAnyClaimed(resources);
-}
-
-/** All leases with a claim that overlaps a resource, in the order of their tokens. */
-export function overlappingHolders(statements: Statements, resource: string): Holder[] {
-  return inOrder(claimsOver(statements, resource, true).map((row) => ({ token: row.token, key: row.body })));
+/** Of each lease that overlaps a resource a claim that does, in the order of their tokens. */
+export function overlapping(statements: Statements, resource: string): ClaimRow[] {
+  return oneOfEach(claimsOver(statements, resource, true));
 }
 
 /** What a claim is stored as. */
 export function storedClaim({ resource, mode }: Claim): StoredClaim {
   const base = subtreeBase(resource);
-  const number = modeNumber(mode);
-  return base === null
-    ? { kind: KIND.claim, key: resource, mode: number }
-    : { kind: KIND.subtree, key: base, mode: number };
+  const kind = base === null ? KIND.claim : KIND.subtree;
+  return { kind, key: base ?? resource, mode: modeNumber(mode) };
+}
+
+/** Whether none of many resources is claimed, as is usual: one look, where there are no claims on subtrees. */
+function isAllFree(statements: Statements, claims: readonly Claim[]): boolean {
+  const resources = claims.map(({ resource }) => resource);
+  return resources.every((resource) => subtreeBase(resource) === null) && !statements.isAnyClaimed(resources);
 }
 
 /** All claims on a resource, on a subtree that contains it, and, if it is a subtree itself, on what is in it. */
@@ -58,17 +50,16 @@ function claimsOver(statements: Statements, resource: string, hasSubtrees: boole
   const exact = statements.claimsOn.all(base ?? resource);
   if (base === null && !hasSubtrees) return exact;
 
+  // "0" is the character after "/": between the two is all that begins with `base/`.
+  const below = (kind: number) =>
+    base === null ? [] : statements.claimsBetween.all(kind, `${base}/`, `${base}0`);
+  if (!hasSubtrees) return [...exact, ...below(KIND.claim)];
   const bases = coveringSubtrees(resource).map((subtree) => subtreeBase(subtree) as string);
-  if (base === null) return [...exact, ...statements.subtreesOn(bases)];
-
-  // "0" is the character after "/": between the two lies all that begins with `base/`.
-  const below = statements.claimsBetween.all(`${base}/`, `${base}0`);
-  if (!hasSubtrees) return [...exact, ...below];
-  const subtrees = statements.subtreesOn([...bases, base]);
-  return [...exact, ...below, ...subtrees, ...statements.subtreesBetween.all(`${base}/`, `${base}0`)];
+  if (base !== null) bases.push(base);
+  return [...exact, ...below(KIND.claim), ...statements.subtreesOn(bases), ...below(KIND.subtree)];
 }
 
-function inOrder(holders: readonly Holder[]): Holder[] {
-  const byToken = new Map(holders.map((holder) => [holder.token, holder]));
+function oneOfEach(rows: readonly ClaimRow[]): ClaimRow[] {
+  const byToken = new Map(rows.map((row) => [row.token, row]));
   return [...byToken.values()].sort((a, b) => a.token - b.token);
 }

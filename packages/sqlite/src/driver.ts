@@ -1,10 +1,17 @@
 /** Loads better-sqlite3, and only where it can live: on Node 20 its binary ends the process without a word. */
 import { LeaseError } from "@lease/core";
-import type { Database, Statement } from "better-sqlite3";
+import type { Database } from "better-sqlite3";
 
 /** One open connection. */
 export type Connection = Database;
-export type { Statement };
+
+/** A prepared statement, as far as it is used here. */
+export interface Statement<P extends unknown[], R> {
+  readonly source: string;
+  run(...values: P): unknown;
+  get(...values: P): R | undefined;
+  all(...values: P): R[];
+}
 
 type Driver = typeof import("better-sqlite3");
 

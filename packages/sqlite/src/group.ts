@@ -6,51 +6,33 @@
  * event loop, each until its own `busyTimeoutMs` is over. Calls that only read have transactions of their own, which
  * wait for no writer.
  */
-import { isLeaseError, LeaseError } from "@lease/core";
+import { type Clock, isLeaseError, LeaseError } from "@lease/core";
 import { closed, Join, type JoinedCall, type Moment } from "@lease/core/backend";
-import type { BootClock } from "./clock.js";
 import type { LeaseDatabase } from "./database.js";
 import { isBusy, isFull, type Phase, toLeaseError } from "./errors.js";
 import { type LedgerOptions, SqliteLedger } from "./ledger.js";
-import type { Head } from "./statements.js";
-
-/** What a call may use while the transaction lasts. */
-export interface Step {
-  readonly database: LeaseDatabase;
-  readonly ledger: SqliteLedger;
-  readonly at: Moment;
-  readonly head: Head;
-}
 
 export interface GroupOptions extends LedgerOptions {
-  readonly clock: BootClock;
+  readonly clock: Clock;
   readonly busyTimeoutMs: number;
   readonly open: () => Promise<LeaseDatabase>;
   /** After a transaction that wrote to the history. */
-  readonly onRecorded: (ledger: SqliteLedger, database: LeaseDatabase) => void;
+  readonly onRecorded: (ledger: SqliteLedger) => void;
 }
 
 type Kind = "read" | "write";
 
 interface Request {
-  readonly run: (step: Step) => unknown;
+  readonly run: (ledger: SqliteLedger) => unknown;
   readonly giveUpAt: number;
 }
 
 type Call = JoinedCall<Request, unknown>;
 
-interface Opened {
-  readonly database: LeaseDatabase;
-  readonly ledger: SqliteLedger;
-}
-
-type Outcome = { readonly answer: unknown } | { readonly refusal: LeaseError };
-
-/** How a transaction failed, and how far it had come. */
-interface Failure {
-  readonly error: unknown;
-  readonly phase: Phase;
-}
+/** What a transaction came to: it settles its calls, or failed at some point. */
+type Result =
+  | { readonly ledger: SqliteLedger; readonly settle: readonly (() => void)[] }
+  | { readonly error: unknown; readonly phase: Phase };
 
 /** Keeps a transaction short enough for other processes, and for the event loop. */
 const MAX_CALLS = 512;
@@ -63,8 +45,9 @@ const LONGEST_PAUSE_MS = 32;
 export class Group {
   readonly #options: GroupOptions;
   readonly #joins: Readonly<Record<Kind, Join<Request, unknown>>>;
-  #opened: Opened | undefined;
-  #opening: Promise<Opened> | undefined;
+  #database: LeaseDatabase | undefined;
+  #opening: Promise<LeaseDatabase> | undefined;
+  #busy: unknown;
   #transactions = 0;
 
   constructor(options: GroupOptions) {
@@ -79,12 +62,12 @@ export class Group {
   }
 
   /** Runs a step with the write lock. */
-  write<T>(run: (step: Step) => T): Promise<T> {
+  write<T>(run: (ledger: SqliteLedger) => T): Promise<T> {
     return this.#call("write", run);
   }
 
   /** Runs a step that only reads; it never waits for a writer. */
-  read<T>(run: (step: Step) => T): Promise<T> {
+  read<T>(run: (ledger: SqliteLedger) => T): Promise<T> {
     return this.#call("read", run);
   }
 
@@ -93,11 +76,11 @@ export class Group {
     const { read, write } = this.#joins;
     const error = () => closed("sqlite");
     await Promise.all([read.close(error, "send"), write.close(error, "send")]);
-    this.#opened?.database.close();
-    this.#opened = undefined;
+    this.#database?.close();
+    this.#database = undefined;
   }
 
-  #call<T>(kind: Kind, run: (step: Step) => T): Promise<T> {
+  #call<T>(kind: Kind, run: (ledger: SqliteLedger) => T): Promise<T> {
     const giveUpAt = performance.now() + this.#options.busyTimeoutMs;
     return this.#joins[kind].call({ run, giveUpAt }) as Promise<T>;
   }
@@ -106,35 +89,29 @@ export class Group {
   async #send(kind: Kind, batch: readonly Call[]): Promise<void> {
     let calls = batch;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
-      let busy: unknown;
       try {
-        calls = this.#commit(kind, this.#opened ?? (await this.#open()), calls, (error) => {
-          busy = error;
-        });
+        calls = this.#commit(kind, this.#database ?? (await this.#open()), calls);
       } catch (error) {
         // The file could not be opened.
         if (!isBusy(error)) throw this.#described(error, "before");
-        busy = error;
+        this.#busy = error;
       }
       if (calls.length === 0) return;
       await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random() / 2)));
       const now = performance.now();
       calls = calls.filter(({ request, reject }) => {
         if (now < request.giveUpAt) return true;
-        reject(this.#described(busy, "before"));
+        reject(this.#described(this.#busy, "before"));
         return false;
       });
     }
   }
 
-  async #open(): Promise<Opened> {
-    this.#opening ??= this.#options.open().then((database) => ({
-      database,
-      ledger: new SqliteLedger(database, this.#options),
-    }));
+  async #open(): Promise<LeaseDatabase> {
+    this.#opening ??= this.#options.open();
     try {
-      this.#opened = await this.#opening;
-      return this.#opened;
+      this.#database = await this.#opening;
+      return this.#database;
     } finally {
       this.#opening = undefined;
     }
@@ -146,56 +123,47 @@ export class Group {
    *
    * @returns those that are to be tried again, because the file was busy
    */
-  #commit(
-    kind: Kind,
-    opened: Opened,
-    calls: readonly Call[],
-    onBusy: (error: unknown) => void,
-    madeRoom = false,
-  ): readonly Call[] {
-    const done = this.#transact(kind, opened, calls);
-    if (Array.isArray(done)) {
-      for (const [index, call] of calls.entries()) settle(call, done[index] as Outcome);
+  #commit(kind: Kind, database: LeaseDatabase, calls: readonly Call[], madeRoom = false): readonly Call[] {
+    const result = this.#transact(kind, database, calls);
+    if ("settle" in result) {
+      for (const settle of result.settle) settle();
       this.#transactions += 1;
-      if (this.#transactions % LOG_CHECK_EVERY === 0) opened.database.tendLog();
-      if (opened.ledger.recorded) this.#options.onRecorded(opened.ledger, opened.database);
+      if (this.#transactions % LOG_CHECK_EVERY === 0) database.tendLog();
+      if (result.ledger.recorded) this.#options.onRecorded(result.ledger);
       return [];
     }
-    const { error, phase } = done;
+    const { error, phase } = result;
     if (isBusy(error)) {
-      onBusy(error);
+      this.#busy = error;
       return calls;
     }
     const surelyUndone = phase === "before" || isFull(error);
     if (calls.length > 1 && surelyUndone) {
-      return calls.flatMap((call) => this.#commit(kind, opened, [call], onBusy));
+      return calls.flatMap((call) => this.#commit(kind, database, [call]));
     }
     if (isFull(error) && !madeRoom) {
-      opened.database.makeRoom();
-      return this.#commit(kind, opened, calls, onBusy, true);
+      database.makeRoom();
+      return this.#commit(kind, database, calls, true);
     }
     for (const call of calls) call.reject(this.#described(error, phase));
     return [];
   }
 
-  #transact(kind: Kind, { database, ledger }: Opened, calls: readonly Call[]): Outcome[] | Failure {
+  #transact(kind: Kind, database: LeaseDatabase, calls: readonly Call[]): Result {
     const { statements } = database;
     let phase: Phase = "before";
     try {
       (kind === "write" ? statements.beginWrite : statements.beginRead).run();
       const head = database.check();
-      const at = this.#moment();
-      ledger.begin(at, head);
-      const step: Step = { database, ledger, at, head };
-      const outcomes = calls.map(({ request }) => attempt(request, step));
+      const ledger = new SqliteLedger(database, head, this.#moment(), this.#options);
+      const settle = calls.map((call) => attempt(call, ledger));
       ledger.flush();
       if (kind === "write") phase = "commit";
       statements.commit.run();
-      if (!database.isInPlace()) throw movedMeanwhile(this.#options.path, kind);
-      return outcomes;
+      if (!database.files.areInPlace()) throw movedMeanwhile(this.#options.path, kind);
+      return { ledger, settle };
     } catch (error) {
       database.rollback();
-      ledger.recorded = false;
       return { error, phase };
     }
   }
@@ -210,19 +178,15 @@ export class Group {
   }
 }
 
-/** A refusal is an answer like others; what is wrong with the file ends the transaction. */
-function attempt({ run }: Request, step: Step): Outcome {
+/** Runs a step. A refusal is an answer like others; what is wrong with the file ends the transaction. */
+function attempt({ request, resolve, reject }: Call, ledger: SqliteLedger): () => void {
   try {
-    return { answer: run(step) };
+    const answer = request.run(ledger);
+    return () => resolve(answer);
   } catch (error) {
-    if (isLeaseError(error) && error.code !== "BACKEND_CORRUPT") return { refusal: error };
+    if (isLeaseError(error) && error.code !== "BACKEND_CORRUPT") return () => reject(error);
     throw error;
   }
-}
-
-function settle(call: Call, outcome: Outcome): void {
-  if ("refusal" in outcome) call.reject(outcome.refusal);
-  else call.resolve(outcome.answer);
 }
 
 function movedMeanwhile(path: string, kind: Kind): LeaseError {

@@ -1,20 +1,11 @@
 /** Reading the history: a stretch of it with its bounds, from one snapshot of the file. */
 import { cursorExpired, type HistoryBounds, type HistoryPage, positionAfter } from "@lease/core/backend";
-import { decodeEvents } from "./codec.js";
-import type { Head, Statements } from "./statements.js";
-
-function boundsOf(head: Head): HistoryBounds {
-  return { epoch: head.epoch, prunedThrough: head.pruned_through, last: lastSequence(head) };
-}
-
-/** Number of the newest entry, 0 if there was never one. */
-export function lastSequence(head: Head): number {
-  return head.last ?? 0;
-}
+import { decodeEvents, type HistoryEntry } from "./codec.js";
+import type { SqliteLedger } from "./ledger.js";
 
 /** At least one entry if there is any, at most `limit`. */
-export function historyPage(statements: Statements, head: Head, after: number, limit: number): HistoryPage {
-  const entries: HistoryPage["entries"][number][] = [];
+export function historyPage({ statements, head }: SqliteLedger, after: number, limit: number): HistoryPage {
+  const entries: HistoryEntry[] = [];
   let position = after;
   while (entries.length < limit) {
     const row = statements.historyAfter.get(position);
@@ -30,11 +21,10 @@ export function historyPage(statements: Statements, head: Head, after: number, l
  * past the cursor has other entries there, and would be read on from with a gap.
  */
 export function boundsWithCursor(
-  statements: Statements,
-  head: Head,
+  { statements, head }: SqliteLedger,
   after: string | undefined,
 ): HistoryBounds {
-  const bounds = boundsOf(head);
+  const bounds = { epoch: head.epoch, prunedThrough: head.pruned_through, last: head.last };
   const position = positionAfter(after, bounds);
   const first = statements.firstOfRow.get(position);
   const isKept = position === bounds.prunedThrough || (first !== undefined && first <= position);

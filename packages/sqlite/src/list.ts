@@ -5,41 +5,34 @@ import {
   type LeasePage,
   type LeaseQuery,
   leaseOf,
-  type Moment,
   matchesFilters,
   nextPage,
-  type PageStart,
   pageStart,
 } from "@lease/core/backend";
 import { decode, idKey, type LeaseRow, type StoredLease, stateNumber } from "./codec.js";
-import { overlappingHolders } from "./conflicts.js";
-import { lastSequence } from "./history.js";
-import type { Head, Statements } from "./statements.js";
+import { overlapping } from "./conflicts.js";
+import type { SqliteLedger } from "./ledger.js";
 
-export function listLeases(statements: Statements, head: Head, query: LeaseQuery, at: Moment): LeasePage {
+export function listLeases(ledger: SqliteLedger, query: LeaseQuery): LeasePage {
+  const { at, head } = ledger;
   const start = pageStart(query);
   // Of the same snapshot as the leases.
-  const cursor = start.cursor ?? formatCursor(head.epoch, lastSequence(head));
+  const cursor = start.cursor ?? formatCursor(head.epoch, head.last);
   const limit = query.limit ?? DEFAULT_PAGE;
-  const state = query.state && stateNumber(query.state);
   const found: StoredLease[] = [];
-  for (const row of candidates(statements, query, start, at.now, limit + 1)) {
-    if (at.now >= row.expires || (state !== undefined && state !== row.state)) continue;
+  for (const row of candidates(ledger, query, start.token, limit + 1)) {
+    if (at.now >= row.expires || (query.state !== undefined && stateNumber(query.state) !== row.state))
+      continue;
     const lease = decode(row);
-    if (!matchesFilters(lease, query)) continue;
-    found.push(lease);
+    if (matchesFilters(lease, query)) found.push(lease);
     if (found.length > limit) break;
   }
-  const page = found.slice(0, limit);
-  return {
-    leases: page.map((lease) => leaseOf(lease, lease.expires - at.now, at)),
-    cursor,
-    next: nextPage(found, limit, cursor),
-  };
+  const leases = found.slice(0, limit).map((lease) => leaseOf(lease, ledger.holdsMs(lease), at));
+  return { leases, cursor, next: nextPage(found, limit, cursor) };
 }
 
 /** Whether a list of an agent's leases scanned so many that an index should be made for the next. */
-export function wantsAgentIndex(statements: Statements, head: Head, query: LeaseQuery): boolean {
+export function wantsAgentIndex({ statements, head }: SqliteLedger, query: LeaseQuery): boolean {
   const { ids, resource = "**", agentId } = query;
   if (agentId === undefined || ids !== undefined || resource !== "**" || head.has_agents === 1) return false;
   return statements.hasMoreThan.get(SCANNED_WITHOUT_INDEX) === 1;
@@ -48,37 +41,25 @@ export function wantsAgentIndex(statements: Statements, head: Head, query: Lease
 /** A scan of as many takes about as long as two steps on the disk. */
 const SCANNED_WITHOUT_INDEX = 500;
 
-/** Leases after the start in order of their tokens: all that can match, and some that do not. */
+/** Leases after a token in order of their tokens: all that can match, and some that do not. */
 function* candidates(
-  statements: Statements,
-  query: LeaseQuery,
-  start: PageStart,
-  now: number,
+  { at, statements }: SqliteLedger,
+  { ids, resource = "**", agentId, state }: LeaseQuery,
+  after: number,
   chunk: number,
 ): Generator<LeaseRow> {
-  let position = start.token;
-  const { ids, resource, agentId, state } = query;
-  if (ids !== undefined) {
-    const found = [...new Set(ids)].map((id) => statements.lease.get(idKey(id)));
-    const rows = found.filter((row) => row !== undefined && row.token > position) as LeaseRow[];
-    yield* rows.sort((a, b) => a.token - b.token);
-    return;
-  }
   // Everything lies below `**`: other filters say more.
-  if (resource !== undefined && resource !== "**") {
-    for (const { token, key } of overlappingHolders(statements, resource)) {
-      const row = token > position ? statements.lease.get(key) : undefined;
-      if (row !== undefined) yield row;
-    }
+  if (ids !== undefined || resource !== "**") {
+    const keys = ids?.map(idKey) ?? overlapping(statements, resource).map(({ key }) => key);
+    const rows = [...new Set(keys)].flatMap((key) => statements.lease.get(key) ?? []);
+    yield* rows.filter(({ token }) => token > after).sort((a, b) => a.token - b.token);
     return;
   }
-  for (;;) {
-    const rows =
-      agentId !== undefined
-        ? statements.ofAgent.all(agentId, position, chunk)
-        : state === "pending"
-          ? statements.inLine.all(position, chunk)
-          : statements.leasesAfter.all(position, now, chunk);
+  for (let position = after; ; ) {
+    let rows: LeaseRow[];
+    if (agentId !== undefined) rows = statements.ofAgent.all(agentId, position, chunk);
+    else if (state === "pending") rows = statements.queuedAfter.all(position, chunk);
+    else rows = statements.leasesAfter.all(position, at.now, chunk);
     yield* rows;
     if (rows.length < chunk) return;
     position = rows.at(-1)?.token as number;

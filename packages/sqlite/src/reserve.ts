@@ -4,7 +4,8 @@
  * the database, after which the log itself can start again from nothing.
  */
 import { randomFillSync } from "node:crypto";
-import { closeSync, openSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { OWNER_ONLY, statOf } from "./files.js";
 
 /** As much as the log holds before it is written back: a thousand pages. */
 const RESERVE_BYTES = 4 * 1024 * 1024;
@@ -25,40 +26,31 @@ export class Reserve {
   isWhole(): boolean {
     if (this.#isWhole || performance.now() - this.#triedAt < TRY_AGAIN_MS) return this.#isWhole;
     this.#triedAt = performance.now();
-    this.#isWhole = this.#isThere() || this.#fill();
+    try {
+      const found = statOf(this.#path);
+      if (found?.isFile() !== true || found.size < RESERVE_BYTES) this.#fill();
+      this.#isWhole = true;
+    } catch {
+      this.#remove();
+    }
     return this.#isWhole;
   }
 
-  /** Gives the room to whoever writes next. */
+  /** Gives the room to the next write. */
   spend(): void {
     this.#isWhole = false;
     this.#triedAt = performance.now();
     this.#remove();
   }
 
-  #isThere(): boolean {
+  #fill(): void {
+    const file = openSync(this.#path, "w", OWNER_ONLY);
     try {
-      const found = statSync(this.#path, { throwIfNoEntry: false });
-      return found?.isFile() === true && found.size >= RESERVE_BYTES;
-    } catch {
-      return false;
-    }
-  }
-
-  #fill(): boolean {
-    try {
-      const file = openSync(this.#path, "w");
-      try {
-        // Random, since a file system that compresses would keep no room for zeros.
-        const block = randomFillSync(Buffer.allocUnsafe(BLOCK_BYTES));
-        for (let written = 0; written < RESERVE_BYTES; ) written += writeSync(file, block);
-      } finally {
-        closeSync(file);
-      }
-      return true;
-    } catch {
-      this.#remove();
-      return false;
+      // Random, since a file system that compresses would keep no room for zeros.
+      const block = randomFillSync(Buffer.allocUnsafe(BLOCK_BYTES));
+      for (let written = 0; written < RESERVE_BYTES; ) written += writeSync(file, block);
+    } finally {
+      closeSync(file);
     }
   }
 

@@ -1,6 +1,5 @@
 /** The tables, and how an older file becomes a newer one. */
-import { createLeaseId, LeaseError, type LeaseEventType } from "@lease/core";
-import { eventNumber, idKey, shortTimes } from "./codec.js";
+import { createLeaseId, LeaseError } from "@lease/core";
 import type { Connection } from "./driver.js";
 
 /** Marks a database as ours (`PRAGMA application_id`): "Leas" in ASCII. */
@@ -13,14 +12,14 @@ export type Migration = (db: Connection) => void;
  * Step n takes a file of version n to version n + 1. Steps are only ever appended: a file of any age walks through
  * those that it lacks, and `PRAGMA user_version` says how far it came.
  */
-export const MIGRATIONS: readonly Migration[] = [create, nameAgents, shorten];
+export const MIGRATIONS: readonly Migration[] = [create];
 
 /**
  * Version 1.
  *
- * What is alive stands in one B-tree, whatever it is looked up by, so that a step on a small database dirties one
- * page of it and one of the history: on disk, pages are what a step costs. The history takes its numbers from the
- * fencing tokens' counter, so the newest entry is the counter.
+ * What is alive is in one B-tree, whatever it is looked up by, so that a step on a small database dirties one page of it
+ * and one of the history: on disk, pages are what a step costs. The history takes its numbers from the fencing tokens'
+ * counter, so the newest entry is the counter.
  */
 function create(db: Connection): void {
   db.exec(`
@@ -33,14 +32,15 @@ function create(db: Connection): void {
     ) STRICT;
 
     CREATE TABLE live (
-      kind     INTEGER NOT NULL,        -- 0 a lease, 1 a claim, 2 a claim on a subtree, 3 a place in line
-      key      TEXT NOT NULL,           -- id, resource, base of the subtree, ''
+      kind     INTEGER NOT NULL,        -- 0 a lease, 1 a claim, 2 a claim on a subtree, 3 a queued request
+      key      TEXT NOT NULL,           -- id (see idKey in codec.ts), resource, base of the subtree, ''
       token    INTEGER NOT NULL,        -- of the lease
       mode     INTEGER,                 -- of a claim: 0 shared, 1 exclusive
       state    INTEGER,                 -- of a lease: 0 pending, 1 active
       expires  INTEGER,                 -- of a lease: ms of the boot's clock
-      given_ms INTEGER,                 -- of a lease: time that expires was last set to lie ahead
+      given_ms INTEGER,                 -- of a lease: how far ahead expires was last set
       body     TEXT NOT NULL,           -- of a lease: the rest of it, see codec.ts; of all others: its id
+      agent    TEXT,                    -- of a lease
       PRIMARY KEY (kind, key, token)
     ) STRICT, WITHOUT ROWID;
 
@@ -53,7 +53,7 @@ function create(db: Connection): void {
       forget_at INTEGER NOT NULL        -- ms of the boot's clock
     ) STRICT, WITHOUT ROWID;
 
-    CREATE TABLE history (              -- a row for each transaction that had something to tell
+    CREATE TABLE history (              -- a row for each transaction that brought events
       sequence INTEGER PRIMARY KEY,     -- of its last event; the newest row is never deleted, it is the counter
       count    INTEGER NOT NULL,        -- of its events, which are numbered without a gap
       wall     INTEGER NOT NULL,        -- when, in ms since 1970
@@ -66,112 +66,35 @@ function create(db: Connection): void {
   db.pragma(`application_id = ${APPLICATION_ID}`);
 }
 
-/**
- * Version 2. A lease's row names its agent in a column, which `indexAgents` makes an index of once that pays. An id,
- * which is in every row of its lease, is written in 22 characters instead of 36, see codec.ts.
- */
-function nameAgents(db: Connection): void {
-  db.function("id_key", { deterministic: true }, (id) => idKey(id as string));
-  db.exec(`
-    ALTER TABLE live ADD COLUMN agent TEXT;   -- of a lease
-    UPDATE live SET key = id_key(key), agent = body ->> '$[0]' WHERE kind = 0;
-    UPDATE live SET body = id_key(body) WHERE kind <> 0;
-  `);
-}
-
-/**
- * Version 3. A lease's times, and in the history its id and the type of the event, are written as codec.ts says. What
- * is no JSON stays as it is, for whoever reads it to be told.
- */
-function shorten(db: Connection): void {
-  db.function("short_body", { deterministic: true }, (body, token) =>
-    JSON.stringify(shortBody(JSON.parse(body as string), token as number)),
-  );
-  db.function("short_events", { deterministic: true }, (events) => {
-    const items = JSON.parse(events as string) as [
-      LeaseEventType,
-      string,
-      number,
-      number,
-      OldBody,
-      ...unknown[],
-    ][];
-    const short = items.map(([type, id, token, leftMs, body, ...act]) => [
-      eventNumber(type),
-      idKey(id),
-      token,
-      leftMs,
-      shortBody(body, token),
-      ...act,
-    ]);
-    return JSON.stringify(short);
-  });
-  db.exec(`
-    UPDATE live SET body = short_body(body, token) WHERE kind = 0 AND json_valid(body);
-    UPDATE history SET events = short_events(events) WHERE json_valid(events);
-  `);
-}
-
-type OldBody = [
-  agentId: string,
-  claims: unknown,
-  ttlMs: number,
-  requestedWall: number,
-  acquiredWall: number | null,
-  ...unknown[],
-];
-
-function shortBody([agentId, claims, ttlMs, requestedWall, acquiredWall, ...rest]: OldBody, token: number) {
-  return [agentId, claims, ttlMs, ...shortTimes(token, requestedWall, acquiredWall), ...rest];
-}
-
-/**
- * An agent's leases are found by a scan as long as there are few of all agents: an index would cost each step a page
- * more. Who scanned many makes it, for all that use the file.
- */
-export function indexAgents(db: Connection): void {
-  db.exec("CREATE INDEX IF NOT EXISTS live_by_agent ON live (agent, token) WHERE agent IS NOT NULL");
-}
-
-/**
- * Takes the file to the newest version, inside the caller's write transaction.
- *
- * @throws `BACKEND_INCOMPATIBLE` when the file is of a newer version than this program knows
- */
-export function migrate(db: Connection, path: string, migrations: readonly Migration[] = MIGRATIONS): void {
+/** Takes the file to the newest version, inside the caller's write transaction. */
+export function migrate(db: Connection, migrations: readonly Migration[]): void {
   const from = Number(db.pragma("user_version", { simple: true }));
-  refuseNewerSchema(from, path, migrations.length);
   if (from === migrations.length) return;
   for (const step of migrations.slice(from)) step(db);
   db.pragma(`user_version = ${migrations.length}`);
   db.prepare("UPDATE meta SET schema_version = ?").run(migrations.length);
 }
 
-/** @throws `BACKEND_INCOMPATIBLE` for a version that only a newer program knows */
-function refuseNewerSchema(version: number, path: string, known: number): void {
-  if (version <= known) return;
-  throw new LeaseError(
-    "BACKEND_INCOMPATIBLE",
-    `${JSON.stringify(path)} has schema version ${version}, this @lease/sqlite knows up to ${known}: update @lease/sqlite in every process that uses the file.`,
-  );
-}
-
 /**
  * Whether a database is ours to write: ours already, or empty.
  *
- * @throws `BACKEND_CORRUPT` for somebody else's database, `BACKEND_INCOMPATIBLE` for a newer version of ours
+ * @param known - the newest version that this program knows
+ * @throws `BACKEND_CORRUPT` for another program's database, `BACKEND_INCOMPATIBLE` for a newer version of ours
  */
 export function refuseForeign(db: Connection, path: string, known: number): void {
   const application = db.pragma("application_id", { simple: true });
   const version = Number(db.pragma("user_version", { simple: true }));
-  if (application === APPLICATION_ID) {
-    refuseNewerSchema(version, path, known);
-    return;
+  const isEmpty = () => db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+  if (application !== APPLICATION_ID && !(application === 0 && version === 0 && isEmpty())) {
+    throw new LeaseError(
+      "BACKEND_CORRUPT",
+      `${JSON.stringify(path)} is an SQLite database, but not a lease database; it was not touched. Choose another path.`,
+    );
   }
-  const isEmpty = db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
-  if (application === 0 && version === 0 && isEmpty) return;
-  throw new LeaseError(
-    "BACKEND_CORRUPT",
-    `${JSON.stringify(path)} is an SQLite database, but not a lease database; it was not touched. Choose another path.`,
-  );
+  if (version > known) {
+    throw new LeaseError(
+      "BACKEND_INCOMPATIBLE",
+      `${JSON.stringify(path)} has schema version ${version}, this @lease/sqlite knows up to ${known}: update @lease/sqlite in every process that uses the file.`,
+    );
+  }
 }

@@ -1,48 +1,49 @@
-/** Those in this process who wait: for their turn, or for something new in the history. */
+/** The calls of this process that wait: for a request's turn, or for something new in the history. */
 import type { Clock } from "@lease/core";
 import { Bell, closed, type TurnLook, type TurnRequest, Turns } from "@lease/core/backend";
 import type { LeaseDatabase } from "./database.js";
 import { isBusy, toLeaseError } from "./errors.js";
 import type { SqliteLedger } from "./ledger.js";
-import { Looker } from "./look.js";
-import { callWatchers, Wake } from "./wake.js";
+import { TurnChecks } from "./turn.js";
+import { callWatchers, fileToCallWith, Wake } from "./wake.js";
 
-/** After a look that found the file busy, which only the recovery of a crashed writer's log can cause. */
-const LOOK_AGAIN_MS = 5;
+/** After a check that found the file busy, which only the recovery of a crashed writer's log can cause. */
+const CHECK_AGAIN_MS = 5;
 
+/** What there is once the file is open. */
 interface Attached {
   readonly database: LeaseDatabase;
-  readonly looker: Looker;
+  readonly checks: TurnChecks;
+  /** The file whose new time calls queued requests. */
+  readonly callPath: string;
   readonly turnWake: Wake;
   readonly historyWake: Wake;
 }
 
 export class Waiting {
   readonly #clock: Clock;
-  readonly #path: string;
   readonly #turns: Turns;
   readonly #bell = new Bell();
   #attached: Attached | undefined;
   #rings = 0;
   #closed = false;
 
-  constructor(clock: Clock, path: string) {
+  constructor(clock: Clock) {
     this.#clock = clock;
-    this.#path = path;
-    this.#turns = new Turns(clock, (id) => this.#look(id));
+    this.#turns = new Turns(clock, (id) => this.#check(id));
   }
 
   /** Implements `LeaseBackend.turn` once the file is open. */
   async turn(request: TurnRequest, database: LeaseDatabase): Promise<void> {
     if (this.#closed) throw closed("sqlite");
-    const { looker, turnWake } = this.#attach(database);
-    // First the watch, then the look: what ends in between is noticed.
+    const { checks, turnWake } = this.#attach(database);
+    // First the watch, then the check: what ends in between is noticed.
     const stop = turnWake.retain();
     try {
       await this.#turns.wait(request);
     } finally {
       stop();
-      looker.forget(request.id);
+      checks.forget(request.id);
     }
   }
 
@@ -64,11 +65,11 @@ export class Waiting {
   }
 
   /** A transaction of this process wrote to the history. */
-  onRecorded(ledger: SqliteLedger, { callPath }: LeaseDatabase): void {
-    // First, since it takes others longest to hear of it.
-    if (ledger.moved && ledger.hasQueue) callWatchers(callPath);
+  onRecorded({ database, head, moved }: SqliteLedger): void {
+    // First, since other processes take longest to notice.
+    if (moved && head.has_queue === 1) callWatchers(this.#attach(database).callPath);
     this.#ring();
-    if (ledger.moved) this.#checkTurns();
+    if (moved) this.#checkTurns();
   }
 
   close(): void {
@@ -80,23 +81,22 @@ export class Waiting {
   }
 
   #attach(database: LeaseDatabase): Attached {
+    if (this.#attached !== undefined) return this.#attached;
+    const { files, statements } = database;
     const version = () => database.dataVersion();
-    this.#attached ??= {
+    const callPath = fileToCallWith(files.real, files.log);
+    this.#attached = {
       database,
-      looker: new Looker(database.statements),
-      turnWake: new Wake({
-        path: database.callPath,
-        version,
-        onForeignCommit: () => this.#checkTurns(),
-        onPoll: () => {},
-      }),
+      checks: new TurnChecks(statements),
+      callPath,
+      turnWake: new Wake({ path: callPath, version, onForeignCommit: () => this.#checkTurns() }),
       historyWake: new Wake({
-        path: database.logPath,
+        path: files.log,
         version,
         onForeignCommit: () => this.#ring(),
         // The next read of a follower will say what is wrong.
         onPoll: () => {
-          if (this.#bell.waiting && !database.isInPlace()) this.#ring();
+          if (this.#bell.waiting && !files.areInPlace()) this.#ring();
         },
       }),
     };
@@ -111,21 +111,22 @@ export class Waiting {
   #checkTurns(): void {
     if (!this.#turns.waiting || this.#attached === undefined) return;
     try {
-      // One snapshot for all looks is several times cheaper than one for each.
+      // One snapshot for all checks is several times cheaper than one for each.
       this.#attached.database.inSnapshot(() => this.#turns.check());
     } catch {
-      setTimeout(() => this.#checkTurns(), LOOK_AGAIN_MS);
+      setTimeout(() => this.#checkTurns(), CHECK_AGAIN_MS);
     }
   }
 
-  #look(id: string): TurnLook {
+  #check(id: string): TurnLook {
     const now = Math.floor(this.#clock.now());
     if (this.#attached === undefined) return { reached: true, lookAgainAt: now };
+    const { checks, database } = this.#attached;
     try {
-      return this.#attached.looker.look(id, now);
+      return checks.check(id, now);
     } catch (error) {
-      if (isBusy(error)) return { reached: false, lookAgainAt: now + LOOK_AGAIN_MS };
-      throw toLeaseError(error, this.#path, "before");
+      if (isBusy(error)) return { reached: false, lookAgainAt: now + CHECK_AGAIN_MS };
+      throw toLeaseError(error, database.files.path, "before");
     }
   }
 }

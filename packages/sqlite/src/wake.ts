@@ -1,15 +1,25 @@
 /**
- * Notices that another process committed, while somebody here waits for that and at no other time.
+ * Notices that another process committed, while a call here waits for that and at no other time.
  *
- * A commit ends with a write to the log file, so whoever follows the history watches that; but the event can come
- * before SQLite lets the commit be seen, mostly by microseconds, so a few more looks follow it, some at once and some
- * later. Whoever stands in line is called instead, after the commit of whoever ended a lease: writes that wake others
- * in the middle of a commit also make it last several times as long. A slow poll
- * stands in for events that get lost, and a fast one for a system that cannot watch. A look is `PRAGMA data_version`,
- * which moves with other connections' commits only.
+ * A commit ends with a write to the log file, so those that follow the history watch that; but the event can come
+ * before SQLite lets the commit be seen, mostly by microseconds, so it is followed by a few checks, some at once and some
+ * later. Queued requests are called instead, after the commit of the step that ended a lease: writes that wake others
+ * in the middle of a commit also make it last several times as long. A slow poll stands in for events that get lost, and
+ * a fast one for a system that cannot watch. A check is `PRAGMA data_version`, which moves with other connections'
+ * commits only.
  */
-import { type FSWatcher, utimesSync, watch } from "node:fs";
+import { type FSWatcher, statSync, utimesSync, watch } from "node:fs";
 import { isBusy } from "./errors.js";
+
+/**
+ * Which file gets a new time to call queued requests, once a commit can be seen: the database, which commits do not
+ * write to, or else the log. On Linux a watch opens no file, elsewhere it would and must not open the database. And only
+ * the owner may give a time, so nobody else may be able to write.
+ */
+export function fileToCallWith(database: string, log: string): string {
+  const othersMayWrite = (statSync(database).mode & 0o022) !== 0;
+  return process.platform === "linux" && !othersMayWrite ? database : log;
+}
 
 /** Calls those who watch the file: a new time is an event like a write. */
 export function callWatchers(path: string): void {
@@ -17,7 +27,7 @@ export function callWatchers(path: string): void {
   try {
     utimesSync(path, now, now);
   } catch {
-    // Another user's, for instance: they find the commit with their later looks.
+    // Another user's, for instance: they find the commit with their later checks.
   }
 }
 
@@ -28,16 +38,14 @@ export interface WakeOptions {
   readonly version: () => number;
   /** Another connection committed. */
   readonly onForeignCommit: () => void;
-  /** Every now and then while somebody waits. */
-  readonly onPoll: () => void;
+  /** Every now and then while a call waits. */
+  readonly onPoll?: () => void;
   /** For tests. */
   readonly watchFile?: typeof watch;
 }
 
-/** Looks after an event in as many turns of the event loop, until one finds something. */
-const LOOKS_AT_ONCE = 2;
-/** Pauses before the looks that follow these: 1, 3 and 8 ms after the event. */
-const PAUSES_MS = [1, 2, 5] as const;
+/** Between the checks after an event: the first comes at once, the others in the next turn and 1, 3 and 8 ms later. */
+const PAUSES_MS = [0, 1, 2, 5] as const;
 const SLOW_POLL_MS = 100;
 const FAST_POLL_MS = 2;
 
@@ -47,10 +55,10 @@ export class Wake {
   #version = 0;
   #watcher: FSWatcher | undefined;
   #poll: NodeJS.Timeout | undefined;
-  #next: NodeJS.Timeout | undefined;
-  #looks = 0;
-  #immediate: NodeJS.Immediate | undefined;
-  #atOnce = 0;
+  /** How many of the pauses since the last event began. */
+  #pauses = 0;
+  #nextTurn: NodeJS.Immediate | undefined;
+  #later: NodeJS.Timeout | undefined;
 
   constructor(options: WakeOptions) {
     this.#options = options;
@@ -73,21 +81,21 @@ export class Wake {
     this.#watcher?.close();
     this.#watcher = undefined;
     clearInterval(this.#poll);
-    clearTimeout(this.#next);
-    this.#next = undefined;
-    clearImmediate(this.#immediate);
-    this.#immediate = undefined;
+    clearTimeout(this.#later);
+    clearImmediate(this.#nextTurn);
+    this.#nextTurn = undefined;
   }
 
   #start(): void {
+    const { version, path, watchFile = watch } = this.#options;
     try {
-      this.#version = this.#options.version();
+      this.#version = version();
     } catch {
-      // Busy, or something is wrong with the file: a look that succeeds takes whatever it finds for news.
+      // Busy, or something is wrong with the file: a check that succeeds takes whatever it finds for news.
       this.#version = Number.NaN;
     }
     try {
-      this.#watcher = (this.#options.watchFile ?? watch)(this.#options.path, () => this.#onEvent());
+      this.#watcher = watchFile(path, () => this.#onEvent());
       this.#watcher.on("error", () => this.#pollEvery(FAST_POLL_MS));
       this.#pollEvery(SLOW_POLL_MS);
     } catch {
@@ -99,49 +107,37 @@ export class Wake {
   #pollEvery(intervalMs: number): void {
     clearInterval(this.#poll);
     this.#poll = setInterval(() => {
-      this.#options.onPoll();
-      this.#look();
+      this.#options.onPoll?.();
+      this.#check();
     }, intervalMs);
   }
 
   #onEvent(): void {
     // A commit brings an event for every page that it writes, and only after the last one can it be seen.
-    this.#atOnce = LOOKS_AT_ONCE;
-    if (this.#immediate === undefined) this.#lookAtOnce();
-    // In a busy log the later looks of the first event are those of the others too.
-    if (this.#next !== undefined && this.#looks === 0) return;
-    clearTimeout(this.#next);
-    this.#looks = 0;
-    this.#lookLater();
+    this.#pauses = 0;
+    if (this.#nextTurn === undefined) this.#follow();
   }
 
-  readonly #lookAtOnce = (): void => {
-    this.#immediate = undefined;
-    this.#atOnce -= 1;
-    if (this.#look()) this.#atOnce = 0;
-    if (this.#atOnce > 0 && this.#waiting > 0) this.#immediate = setImmediate(this.#lookAtOnce);
+  readonly #follow = (): void => {
+    clearTimeout(this.#later);
+    this.#nextTurn = undefined;
+    this.#check();
+    const pauseMs = PAUSES_MS[this.#pauses];
+    this.#pauses += 1;
+    if (pauseMs === undefined || this.#waiting === 0) return;
+    if (pauseMs === 0) this.#nextTurn = setImmediate(this.#follow);
+    else this.#later = setTimeout(this.#follow, pauseMs);
   };
 
-  #lookLater(): void {
-    this.#next = setTimeout(() => {
-      this.#next = undefined;
-      this.#look();
-      this.#looks += 1;
-      if (this.#looks < PAUSES_MS.length && this.#waiting > 0) this.#lookLater();
-    }, PAUSES_MS[this.#looks]);
-  }
-
-  /** Whether it found something. */
-  #look(): boolean {
+  #check(): void {
     try {
       const version = this.#options.version();
-      if (version === this.#version) return false;
+      if (version === this.#version) return;
       this.#version = version;
     } catch (error) {
       // What is wrong with the file is for the next call of each waiter to say: wake them.
-      if (isBusy(error)) return false;
+      if (isBusy(error)) return;
     }
     this.#options.onForeignCommit();
-    return true;
   }
 }

@@ -2,7 +2,7 @@
 import { simulatedClock } from "@lease/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createSqliteBackend } from "../src/backend.js";
-import { systemBootClock } from "../src/clock.js";
+import { bootClock, bootIdOf } from "../src/clock.js";
 import { newFolder } from "./folder.js";
 import { expectError, hold, request } from "./requests.js";
 
@@ -40,6 +40,30 @@ describe("a new boot", () => {
     const next = await hold(second, "src/app.ts", { agentId: "carol" });
     expect(next.token).toBeGreaterThan(lease.token);
     await second.close();
+  });
+
+  test("gives it once, counted from the first opening: limits.orphanSlackTtls is 1", async () => {
+    const clock = simulatedClock();
+    const open = (boot: string) =>
+      createSqliteBackend({ path: folder.file(), clock }, { bootId: () => boot });
+    const first = open("boot 1");
+    expect(first.limits.orphanSlackTtls).toBe(1);
+    const lease = await hold(first, "src/app.ts", { ttlMs: 10_000 });
+    await clock.advance(9999);
+    await first.close();
+
+    // Clients that come and go after the boot, as command lines do: none of them begins the time again.
+    for (let elapsedMs = 0; elapsedMs < 10_000; elapsedMs += 2500) {
+      const next = open("boot 2");
+      const acquiring = next.acquire(request("src/app.ts", { agentId: "bob" }));
+      const blockers = [{ id: lease.id, expiresInMs: 10_000 - elapsedMs }];
+      expect(await acquiring).toMatchObject({ status: "refused", blockers });
+      await next.close();
+      await clock.advance(2500);
+    }
+    const last = open("boot 2");
+    await hold(last, "src/app.ts", { agentId: "bob" });
+    await last.close();
   });
 
   test("what a longer renewal promised is given again, not the shorter TTL of the grant", async () => {
@@ -87,8 +111,8 @@ describe("a boot that changes under an open file", () => {
     const backend = createSqliteBackend({ path: folder.file(), clock }, { bootId: () => bootId });
     await hold(backend, "src/app.ts");
     bootId = "boot 2";
-    await expectError(backend.list({}), "BACKEND_INCOMPATIBLE", /another clock/);
-    await expectError(backend.acquire(request("b")), "BACKEND_INCOMPATIBLE", /another clock/);
+    await expectError(backend.list({}), "BACKEND_INCOMPATIBLE", /different clock/);
+    await expectError(backend.acquire(request("b")), "BACKEND_INCOMPATIBLE", /different clock/);
     await backend.close();
   });
 
@@ -98,7 +122,7 @@ describe("a boot that changes under an open file", () => {
     await hold(first, "src/app.ts");
     const second = createSqliteBackend({ path: folder.file(), clock }, { bootId: () => "boot 2" });
     await second.list({});
-    await expectError(first.acquire(request("b")), "BACKEND_INCOMPATIBLE", /another clock/);
+    await expectError(first.acquire(request("b")), "BACKEND_INCOMPATIBLE", /different clock/);
     expect((await second.list({})).leases).toHaveLength(1);
     await first.close();
     await second.close();
@@ -139,29 +163,28 @@ describe("the wall clock", () => {
 
 describe("the machine's clock", () => {
   test("goes on evenly, in the same boot", () => {
-    const clock = systemBootClock();
-    expect(clock.bootId()).toBe(systemBootClock().bootId());
-    expect(clock.bootId()).not.toBe("");
+    expect(bootIdOf()()).toBe(bootIdOf()());
+    expect(bootIdOf()()).not.toBe("");
     const [seconds] = process.hrtime();
-    expect(Math.abs(clock.now() - seconds * 1000)).toBeLessThan(2000);
+    expect(Math.abs(bootClock.now() - seconds * 1000)).toBeLessThan(2000);
   });
 
   test("the boot is looked up again after a second, or when the clock goes backwards", () => {
     let reads = 0;
-    const clock = systemBootClock(() => {
+    const bootId = bootIdOf(() => {
       reads += 1;
       return String(reads);
     });
-    clock.bootId();
-    clock.bootId();
+    bootId();
+    bootId();
     expect(reads).toBe(1);
     const [seconds, nanoseconds] = process.hrtime();
     const real = process.hrtime;
     try {
       process.hrtime = Object.assign(() => [seconds + 2, nanoseconds] as [number, number], real);
-      expect(clock.bootId()).toBe("2");
+      expect(bootId()).toBe("2");
       process.hrtime = Object.assign(() => [seconds - 100, nanoseconds] as [number, number], real);
-      expect(clock.bootId()).toBe("3");
+      expect(bootId()).toBe("3");
     } finally {
       process.hrtime = real;
     }

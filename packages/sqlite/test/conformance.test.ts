@@ -14,7 +14,7 @@ const inSimulatedTime: StoreFactory = async () => {
   };
 };
 
-const limits = { expirySlackMs: 1, ttlStepMs: 1, renewals: "recorded" } as const;
+const limits = { expirySlackMs: 1, ttlStepMs: 1, orphanSlackTtls: 1, renewals: "recorded" } as const;
 
 describe("in simulated time", () => {
   conformance({ test, factory: inSimulatedTime, limits });

@@ -150,9 +150,9 @@ describe("what is not ours", () => {
   });
 
   test("a network file system", async () => {
-    const smb = open({}, { fileSystemTypeOf: () => 0xfe534d42 | 0 });
+    const smb = open({}, { fileSystem: { typeOf: () => 0xfe534d42 | 0 } });
     await expectError(smb.list({}), "BACKEND_INCOMPATIBLE", /network file system \(SMB\)/);
-    const nfs = open({}, { fileSystemTypeOf: () => 0x6969 });
+    const nfs = open({}, { fileSystem: { typeOf: () => 0x6969 } });
     await expectError(nfs.list({}), "BACKEND_INCOMPATIBLE", /network file system \(NFS\)/);
     expect(readdirSync(folder.path)).toEqual([]);
   });

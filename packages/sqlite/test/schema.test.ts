@@ -1,6 +1,7 @@
 /** Files of older versions walk forward; what a newer program left is not touched. */
-import { createLeaseId, type Lease } from "@lease/core";
+import { LEASE_EVENT_TYPES, type Lease, type LeaseEvent } from "@lease/core";
 import type { LeaseQuery } from "@lease/core/backend";
+import { simulatedClock } from "@lease/testing";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createSqliteBackend } from "../src/backend.js";
@@ -60,87 +61,137 @@ test("an older file is taken forward with all that is in it, once", async () => 
   await again.close();
 });
 
-/** A file as the program of version 1 left it: with a lease of two claims, and one in line behind it. */
-function makeVersion1(): { holder: string; waiter: string } {
-  const [holder, waiter] = [createLeaseId(), createLeaseId()];
+const HOLDER = "01a21db4-2818-70ef-ad08-3ad0cd90ba93";
+const WAITER = "01a21db4-2796-7e22-a9dc-78fb71e89ebd";
+const WALL = 1_790_000_000_000;
+
+/**
+ * A file as the first release writes it, to the letter: a lease of two claims, renewed and about to be revoked, a request
+ * queued behind it, an id that ended, and an event of each type. It must be read for as long as there is a version 1.
+ */
+function writeVersion1(): void {
   const db = new Database(folder.file());
   db.pragma("journal_mode = WAL");
-  MIGRATIONS[0]?.(db);
-  db.pragma("user_version = 1");
-  const live = db.prepare(
-    "INSERT INTO live (kind, key, token, mode, state, expires, given_ms, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+  db.exec(`
+    CREATE TABLE meta (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), epoch TEXT NOT NULL, boot_id TEXT NOT NULL,
+      schema_version INTEGER NOT NULL, pruned_through INTEGER NOT NULL) STRICT;
+    CREATE TABLE live (kind INTEGER NOT NULL, key TEXT NOT NULL, token INTEGER NOT NULL, mode INTEGER, state INTEGER,
+      expires INTEGER, given_ms INTEGER, body TEXT NOT NULL, agent TEXT, PRIMARY KEY (kind, key, token)) STRICT, WITHOUT ROWID;
+    CREATE TABLE ended (id TEXT PRIMARY KEY, agent TEXT NOT NULL, how TEXT NOT NULL, by TEXT, reason TEXT,
+      forget_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE history (sequence INTEGER PRIMARY KEY, count INTEGER NOT NULL, wall INTEGER NOT NULL,
+      events TEXT NOT NULL) STRICT;
+    PRAGMA application_id = 1281712499;
+    PRAGMA user_version = 1;
+  `);
+  const insert = (table: string, ...rows: unknown[][]) => {
+    for (const row of rows) {
+      db.prepare(`INSERT INTO ${table} VALUES (${row.map(() => "?").join()})`).run(row);
+    }
+  };
+  const [holder, waiter, gone] = [
+    "AaIdtCgYcO-tCDrQzZC6kw",
+    "AaIdtCeWfiKp3Hj7ceievQ",
+    "AaIdtCeXdqCCi4lwkeS-SQ",
+  ];
+  const [held, queued, ended] = [WALL * 1000 + 1, WALL * 1000 + 250_000, WALL * 1000];
+  const heldAtFirst = `"alice",["src",1,"docs/**",0],60000,0,0`;
+  const heldBody = `[${heldAtFirst},1,5,["${WAITER}"],"rename",{"task":7},["ops","deploy",55000]]`;
+  const queuedBody = `["bob \\"b\\"",["docs/a.md",1],30000,0]`;
+  const goneBody = `["carol",["gone",1],10,-1,1]`;
+  insert("meta", [1, "01a21db4-27fe-763e-8e47-aa5bf27d5e40", "boot 1", 1, 0]);
+  insert(
+    "live",
+    [0, waiter, queued, null, 0, 16_270, 15_000, queuedBody, 'bob "b"'],
+    [0, holder, held, null, 1, 61_275, 60_000, heldBody, "alice"],
+    [1, "docs/a.md", queued, 1, null, null, null, waiter, null],
+    [1, "src", held, 1, null, null, null, holder, null],
+    [2, "docs", held, 0, null, null, null, holder, null],
+    [3, "", queued, null, null, null, null, waiter, null],
   );
-  const wall = 1_790_000_000_000;
-  const held = `["alice",["src",1,"docs/**",0],60000,${wall},${wall + 250},2,5,["${waiter}"],"rename",{"task":7},null]`;
-  const inLine = `["bob \\"b\\"",["docs/a.md",1],30000,${wall},null,0,null,[],null,null,null]`;
-  live.run(0, holder, 11, null, 1, 100, 60_000, held);
-  live.run(1, "src", 11, 1, null, null, null, holder);
-  live.run(2, "docs", 11, 0, null, null, null, holder);
-  live.run(0, waiter, 12, null, 0, 100, 15_000, inLine);
-  live.run(1, "docs/a.md", 12, 1, null, null, null, waiter);
-  live.run(3, "", 12, null, null, null, null, waiter);
-  const events = `[["acquired","${holder}",11,60000,${held}],["queued","${waiter}",12,15000,${inLine}]]`;
-  db.prepare("INSERT INTO history (sequence, count, wall, events) VALUES (12, 2, ?, ?)").run(wall, events);
+  insert("ended", ["01a21db4-2882-767c-81d9-36bcb6d91125", "alice", "revoked", "ops", null, 61_275]);
+  const events = [
+    `[0,"${waiter}",${queued},15000,${queuedBody}]`,
+    `[1,"${holder}",${held},60000,[${heldAtFirst},null,5]]`,
+    `[2,"${holder}",${held},60000,[${heldAtFirst},1,5]]`,
+    `[3,"${holder}",${held},60000,${heldBody},"ops","deploy"]`,
+    ...[4, 5, 6, 7].map((type) => `[${type},"${gone}",${ended},10,${goneBody}]`),
+  ];
+  insert("history", [WALL * 1000 + 250_007, 8, WALL + 250, `[${events.join()}]`]);
   db.close();
-  return { holder, waiter };
 }
 
-test("a file of version 1 keeps its leases, its line and its history", async () => {
-  const { holder, waiter } = makeVersion1();
-  const backend = createSqliteBackend({ path: folder.file() });
+test("a file of the first release is read and used as it is", async () => {
+  writeVersion1();
+  const clock = simulatedClock({ now: 2000, wallNow: WALL + 1000 });
+  const backend = createSqliteBackend({ path: folder.file(), clock }, { bootId: () => "boot 1" });
   const { leases } = await backend.list({});
-  expect(leases).toMatchObject([
+  expect(leases).toEqual([
     {
-      id: holder,
+      id: HOLDER,
       agentId: "alice",
-      token: 11,
-      requestedAt: "2026-09-21T14:13:20.000Z",
-      acquiredAt: "2026-09-21T14:13:20.250Z",
+      token: WALL * 1000 + 1,
       state: "active",
       claims: [
         { resource: "src", mode: "exclusive" },
         { resource: "docs/**", mode: "shared" },
       ],
-      renewals: 2,
+      ttlMs: 60_000,
+      requestedAt: "2026-09-21T14:13:20.000Z",
+      acquiredAt: "2026-09-21T14:13:20.000Z",
+      expiresAt: "2026-09-21T14:14:20.275Z",
+      expiresInMs: 59_275,
+      renewals: 1,
       maxRenewals: 5,
-      holding: [waiter],
+      holding: [WAITER],
       reason: "rename",
       metadata: { task: 7 },
+      revoking: { by: "ops", reason: "deploy", graceInMs: 4275 },
     },
-    {
-      id: waiter,
+    expect.objectContaining({
+      id: WAITER,
       agentId: 'bob "b"',
-      token: 12,
+      token: WALL * 1000 + 250_000,
       state: "pending",
+      requestedAt: "2026-09-21T14:13:20.250Z",
       acquiredAt: null,
+      expiresInMs: 14_270,
       renewals: 0,
+      maxRenewals: null,
       holding: [],
-    },
+      revoking: null,
+    }),
   ]);
   const idsOf = async (query: LeaseQuery) => (await backend.list(query)).leases.map(({ id }) => id);
-  expect(await idsOf({ agentId: "alice" })).toEqual([holder]);
-  expect(await idsOf({ agentId: 'bob "b"' })).toEqual([waiter]);
-  expect(await idsOf({ state: "pending" })).toEqual([waiter]);
-  const events: unknown[] = [];
-  for await (const { type, lease } of backend.changes({}))
-    events.push([type, lease.id, lease.acquiredAt, lease.reason]);
-  expect(events).toEqual([
-    ["acquired", holder, "2026-09-21T14:13:20.250Z", "rename"],
-    ["queued", waiter, null, null],
-  ]);
+  expect(await idsOf({ agentId: "alice" })).toEqual([HOLDER]);
+  expect(await idsOf({ resource: "docs/a.md" })).toEqual([HOLDER, WAITER]);
+  expect(await idsOf({ state: "pending" })).toEqual([WAITER]);
 
-  const asked = { id: waiter, agentId: 'bob "b"', ttlMs: 30_000, wait: "queue" as const };
-  expect(await backend.acquire(request("docs/a.md", asked))).toMatchObject({ blockers: [{ id: holder }] });
+  const events: LeaseEvent[] = [];
+  for await (const event of backend.changes({})) events.push(event);
+  expect(events.map(({ type }) => type)).toEqual([...LEASE_EVENT_TYPES]);
+  expect(events[3]).toMatchObject({ by: "ops", reason: "deploy", lease: { id: HOLDER, maxRenewals: 5 } });
+  expect(events[4]).toMatchObject({
+    at: "2026-09-21T14:13:20.250Z",
+    lease: {
+      state: "released",
+      requestedAt: "2026-09-21T14:13:19.999Z",
+      acquiredAt: "2026-09-21T14:13:20.000Z",
+    },
+  });
+
+  const ended = request("src", { id: "01a21db4-2882-767c-81d9-36bcb6d91125" });
+  expect(await backend.acquire(ended)).toMatchObject({ status: "ended", end: "revoked", by: "ops" });
+  const asked = request("docs/a.md", { id: WAITER, agentId: 'bob "b"', ttlMs: 30_000, wait: "queue" });
+  expect(await backend.acquire(asked)).toMatchObject({ status: "refused", blockers: [{ id: HOLDER }] });
   expect(await release(backend, leases[0] as Lease)).toBe("released");
-  const granted = await backend.acquire(request("docs/a.md", asked));
-  expect(granted).toMatchObject({ status: "granted", lease: { token: 12 } });
-  expect(await release(backend, leases[1] as Lease)).toBe("released");
+  expect(await backend.acquire(asked)).toMatchObject({
+    status: "granted",
+    lease: { token: WALL * 1000 + 250_000 },
+  });
+  expect((await hold(backend, "other")).token).toBeGreaterThan(WALL * 1000 + 250_007);
   await backend.close();
-
-  const db = new Database(folder.file());
-  expect(db.prepare("SELECT count(*) FROM live").pluck().get()).toBe(0);
-  db.close();
-  expect(inspect()).toMatchObject({ version: MIGRATIONS.length, integrity: "ok" });
+  expect(inspect()).toMatchObject({ version: 1, integrity: "ok" });
 });
 
 test("a step that fails leaves the file as it was", async () => {

@@ -3,9 +3,8 @@ import { EventEmitter } from "node:events";
 import { chmodSync, type FSWatcher, watch, writeFileSync } from "node:fs";
 import { simulatedClock } from "@lease/testing";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { fileToCallWith } from "../src/file.js";
 import { sqliteBackend } from "../src/index.js";
-import { callWatchers, Wake } from "../src/wake.js";
+import { callWatchers, fileToCallWith, Wake } from "../src/wake.js";
 import { newFolder } from "./folder.js";
 import { hold, release, request } from "./requests.js";
 
