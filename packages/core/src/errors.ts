@@ -59,8 +59,8 @@ export interface DeadlockStep {
   readonly blockedByState: "pending" | "active";
 }
 
-/** What an error of each code carries in `details`. */
-export interface LeaseErrorDetails {
+/** What errors of these codes carry in `details`; those of other codes carry nothing. */
+interface Details {
   INVALID_ARGUMENT: { readonly field: string };
   LEASE_UNAVAILABLE: Refusal;
   LEASE_LOST: {
@@ -83,14 +83,12 @@ export interface LeaseErrorDetails {
   /** `renewals`: what is counted; the next is one more. */
   RENEWAL_OUT_OF_ORDER: { readonly leaseId: string; readonly renewals: number };
   LEASE_DEADLOCK: { readonly cycle: readonly DeadlockStep[] };
-  BACKEND_UNAVAILABLE: NoDetails;
-  OUTCOME_UNKNOWN: NoDetails;
-  BACKEND_FULL: NoDetails;
-  BACKEND_CORRUPT: NoDetails;
-  BACKEND_INCOMPATIBLE: NoDetails;
-  CURSOR_EXPIRED: NoDetails;
-  CLOSED: NoDetails;
 }
+
+/** What an error of each code carries in `details`. */
+export type LeaseErrorDetails = {
+  readonly [C in LeaseErrorCode]: C extends keyof Details ? Details[C] : NoDetails;
+};
 
 /** Why a held lease was lost: the reason of its handle's signal. */
 export type LossError = LeaseError<"LEASE_LOST"> | LeaseError<"LEASE_RENEWAL_LIMIT">;

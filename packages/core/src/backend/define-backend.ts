@@ -3,7 +3,7 @@
  * keep is copied and frozen, and after `close()` nothing reaches the store. Decorators go through it too.
  */
 import { LeaseError } from "../errors.js";
-import type { Claim, JsonValue, LeaseEvent, Metadata } from "../model/model.js";
+import type { JsonValue, LeaseEvent } from "../model/model.js";
 import type {
   AcquireRequest,
   BackendLimits,
@@ -12,7 +12,6 @@ import type {
   LeaseQuery,
   ReleaseRequest,
   RenewRequest,
-  WaitMode,
 } from "./backend.js";
 import {
   checkAcquire,
@@ -104,50 +103,26 @@ export function closed(kind: string): LeaseError<"CLOSED"> {
   return new LeaseError("CLOSED", `This ${kind} backend was closed: open a new one.`);
 }
 
-/** The request, checked and copied. One that a decorator passes on was, by the same limits, and stays as it is. */
+/** By which limits a request was checked and copied: one that a decorator hands on stays as it is. */
+const checkedBy = new WeakMap<AcquireRequest, BackendLimits>();
+
 function ownAcquire(request: AcquireRequest, limits: BackendLimits): AcquireRequest {
-  if (OwnAcquire.is(request, limits)) return request;
+  if (checkedBy.get(request) === limits) return request;
   checkAcquire(request, limits);
-  return new OwnAcquire(request, limits);
-}
-
-class OwnAcquire implements AcquireRequest {
-  readonly #checkedBy: BackendLimits;
-  readonly id: string;
-  readonly agentId: string;
-  readonly claims: readonly Claim[];
-  readonly ttlMs: number;
-  readonly maxRenewals: number | null;
-  readonly wait: WaitMode;
-  readonly waitTtlMs: number;
-  readonly holding: readonly string[];
-  readonly reason: string | null;
-  readonly metadata: Metadata | null;
-
-  constructor(request: AcquireRequest, checkedBy: BackendLimits) {
-    this.#checkedBy = checkedBy;
-    this.id = request.id;
-    this.agentId = request.agentId;
-    this.claims = Object.freeze(
-      request.claims.map(({ resource, mode }) => Object.freeze({ resource, mode })),
-    );
-    this.ttlMs = request.ttlMs;
-    this.maxRenewals = request.maxRenewals;
-    this.wait = request.wait;
-    this.waitTtlMs = request.waitTtlMs;
-    this.holding = request.holding.length === 0 ? NONE : Object.freeze([...request.holding]);
-    this.reason = request.reason;
-    this.metadata = request.metadata && frozen(structuredClone(request.metadata));
-  }
-
-  static is(request: unknown, limits: BackendLimits): boolean {
-    return (
-      typeof request === "object" &&
-      request !== null &&
-      #checkedBy in request &&
-      request.#checkedBy === limits
-    );
-  }
+  const own: AcquireRequest = {
+    id: request.id,
+    agentId: request.agentId,
+    claims: Object.freeze(request.claims.map(({ resource, mode }) => Object.freeze({ resource, mode }))),
+    ttlMs: request.ttlMs,
+    maxRenewals: request.maxRenewals,
+    wait: request.wait,
+    waitTtlMs: request.waitTtlMs,
+    holding: request.holding.length === 0 ? NONE : Object.freeze([...request.holding]),
+    reason: request.reason,
+    metadata: request.metadata && frozen(structuredClone(request.metadata)),
+  };
+  checkedBy.set(own, limits);
+  return own;
 }
 
 const NONE: readonly string[] = Object.freeze([]);
