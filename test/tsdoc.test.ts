@@ -9,6 +9,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** Every entry of every published package. */
 const entries = [
   ...globSync("packages/*/src/index.ts", { cwd: root }),
+  "packages/core/src/backend/index.ts",
   "packages/core/src/files.ts",
   "packages/core/src/load.ts",
 ].map((entry) => root + entry);

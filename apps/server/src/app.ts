@@ -15,7 +15,6 @@ import { guard } from "./auth.js";
 import type { Context } from "./context.js";
 import { Draining } from "./draining.js";
 import { SERVER_LIMITS, type ServerLimits } from "./limits.js";
-import { Line } from "./line.js";
 import { noteMethods } from "./method-not-allowed.js";
 import { openapi } from "./openapi.js";
 import { HttpError, problemOf, rawAnswer, retryAfterSeconds } from "./problems.js";
@@ -26,6 +25,7 @@ import { leaseRoutes } from "./routes/leases.js";
 import { healthRoutes, operationRoutes } from "./routes/operations.js";
 import { SHARED_SCHEMAS } from "./schemas/answers.js";
 import { invalidArgument, validatorCompiler } from "./validation.js";
+import { Waiters } from "./waiters.js";
 
 export interface AppOptions {
   /** Where leases are kept. It stays open when the app closes. */
@@ -40,9 +40,9 @@ export interface AppOptions {
 
 export interface App {
   readonly http: FastifyInstance;
-  /** Grants nothing new from here on, sends away who waits, ends event streams; renewals and releases go on. */
+  /** Grants nothing new from now on, sends waiters away, ends event streams; renewals and releases go on. */
   drain(): void;
-  /** Closes the listener, lets answers under way finish, and leaves no place in line behind. */
+  /** Closes the listener, lets answers under way finish, and leaves no request queued behind. */
   close(): Promise<void>;
 }
 
@@ -51,7 +51,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const { backend, logger, registry, token, limits: some = {} } = options;
   const limits = { ...SERVER_LIMITS, ...some };
   const draining = new Draining();
-  const context: Context = { backend, registry, line: new Line(backend), draining, limits };
+  const context: Context = { backend, registry, waiters: new Waiters(backend), draining, limits };
 
   // For routes that are asked every few seconds.
   const quiet = logger.isLevelEnabled("info") ? logger.child({}, { level: "warn" }) : logger;
@@ -105,7 +105,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     async close() {
       draining.begin();
       await app.close();
-      await context.line.settled();
+      await context.waiters.settled();
     },
   };
 }

@@ -27,7 +27,7 @@ export interface Config {
   readonly drainMs: number;
   /** A lease held for longer is reported; `Infinity` for never. */
   readonly maxHoldMs: number;
-  /** A request in line for longer is reported; `Infinity` for never. */
+  /** A request queued for longer is reported; `Infinity` for never. */
   readonly maxWaitMs: number;
   readonly logLevel: string;
 }

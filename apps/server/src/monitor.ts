@@ -1,4 +1,4 @@
-/** The monitor of core, telling the log what it finds. It touches nobody's lease: that is for people to decide. */
+/** The monitor of core, which logs what it finds. It ends no lease: that is for people to decide. */
 import { createMonitor, type Finding, type LeaseBackend, MONITOR_DEFAULTS, type Monitor } from "@lease/core";
 import type { Logger } from "pino";
 
@@ -6,8 +6,8 @@ const SHORTEST_INTERVAL_MS = 1_000;
 
 const SENTENCES: { readonly [kind in Finding["kind"]]: string } = {
   "held-too-long": "a lease is held for longer than LEASE_MAX_HOLD_MS",
-  "waits-too-long": "a request is in line for longer than LEASE_MAX_WAIT_MS",
-  deadlock: "a circle of requests that wait for each other",
+  "waits-too-long": "a request is queued for longer than LEASE_MAX_WAIT_MS",
+  deadlock: "requests wait for each other in a cycle",
 };
 
 export interface MonitorLimits {
@@ -26,7 +26,7 @@ export function reportingMonitor(backend: LeaseBackend, logger: Logger, limits: 
     intervalMs: Math.max(SHORTEST_INTERVAL_MS, intervalMs),
     onFinding: (finding) => logger.warn(fieldsOf(finding), SENTENCES[finding.kind]),
     onError: (error) =>
-      logger.warn({ err: error }, "the monitor could not look; the next round comes all the same"),
+      logger.warn({ err: error }, "the monitor could not look; it tries again in the next round"),
   });
 }
 

@@ -2,7 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { openBackend } from "@lease/connect";
-import { createJanitor, isLeaseError, type LeaseBackend, type Rounds } from "@lease/core";
+import { createJanitor, isLeaseError, type Janitor, type LeaseBackend, type Monitor } from "@lease/core";
 import { withMetrics } from "@lease/metrics";
 import { gracefulShutdown } from "@lease/shutdown";
 import { type Logger, pino } from "pino";
@@ -43,7 +43,7 @@ async function serve(config: Config, backend: LeaseBackend, app: App, logger: Lo
   const janitor = createJanitor({
     backend,
     onSweep: ({ expired, pruned }) => logger.info({ expired: expired.length, pruned }, "swept"),
-    onError: (error) => logger.warn({ err: error }, "the sweep failed; the next comes all the same"),
+    onError: (error) => logger.warn({ err: error }, "the sweep failed; it is tried again in the next round"),
   });
   const monitor = reportingMonitor(backend, logger, config);
   await app.http.listen({ host: config.host, port: config.port });
@@ -58,7 +58,7 @@ function endOnSignal(
   { drainMs }: Config,
   backend: LeaseBackend,
   app: App,
-  { services, logger }: { readonly services: readonly Rounds[]; readonly logger: Logger },
+  { services, logger }: { readonly services: readonly (Janitor | Monitor)[]; readonly logger: Logger },
 ): void {
   const { closeMs } = SERVER_LIMITS;
   const broken = new AbortController();
@@ -95,7 +95,6 @@ function greeting({ host, token }: Config, backend: LeaseBackend, port: number):
 function reasonOf(error: unknown): string {
   if (error instanceof ConfigError || isLeaseError(error)) return error.message;
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "EADDRINUSE")
-    return `Something else listens there (${message}): set LEASE_PORT to a free port.`;
+  if (code === "EADDRINUSE") return `The port is in use (${message}): set LEASE_PORT to a free one.`;
   return message;
 }

@@ -39,6 +39,7 @@ test("needs no settings: makes its folder, greets with a URL and something to tr
   const second = startChild({}, { cwd });
   const { leases } = await json(fetch(`${await second.url()}/v1/leases`));
   expect(leases).toMatchObject([{ id: lease.id, token: lease.token }]);
+  await until(() => second.err().endsWith("\n"));
   for (const line of second.err().trim().split("\n")) expect(() => JSON.parse(line)).not.toThrow();
 });
 

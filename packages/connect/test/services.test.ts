@@ -3,10 +3,10 @@ import {
   contentionTtl,
   createLeaseManager,
   createMonitor,
+  type Lease,
   type LeaseBackend,
   type LeaseEvent,
   listAll,
-  type Revoking,
 } from "@lease/core";
 import { sharedStores } from "@lease/test-servers";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
@@ -24,7 +24,7 @@ describe.for(sharedStores(afterAll))("on $name", (store) => {
     const [mine, other] = [await client(url), await client(url)];
     const leases = createLeaseManager({ backend: mine, agentId: "alice", followLosses: true });
     const lease = await leases.acquire("a", { ttlMs: 6_000 });
-    const asked = new Promise<Revoking>((resolve) => lease.onRevokeRequested(resolve));
+    const asked = new Promise<Lease["revoking"]>((resolve) => lease.onRevokeRequested(resolve));
     const monitor = createMonitor({
       backend: other,
       maxHoldMs: 100,

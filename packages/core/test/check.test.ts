@@ -1,15 +1,14 @@
 import vm from "node:vm";
 import { describe, expect, test } from "vitest";
-import {
-  type AcquireRequest,
-  type BackendLimits,
-  type ChangesOptions,
-  type LeaseQuery,
-  MAX_TTL_MS,
-  type ReleaseRequest,
-  type RenewRequest,
-  type SweepOptions,
-  type TurnRequest,
+import type {
+  AcquireRequest,
+  BackendLimits,
+  ChangesOptions,
+  LeaseQuery,
+  ReleaseRequest,
+  RenewRequest,
+  SweepOptions,
+  TurnRequest,
 } from "../src/backend/backend.js";
 import {
   checkAcquire,
@@ -20,13 +19,10 @@ import {
   checkRenew,
   checkSweep,
   checkTurn,
-  MAX_AGENT_ID_BYTES,
-  MAX_HOLDING,
-  MAX_REASON_BYTES,
 } from "../src/backend/check.js";
 import { createLeaseId } from "../src/id.js";
 import { memoryBackend } from "../src/memory/memory.js";
-import { MAX_METADATA_BYTES } from "../src/model/model.js";
+import { MAX } from "../src/model/max.js";
 import { expectInvalid } from "./expect-invalid.js";
 
 const limits: BackendLimits = {
@@ -73,16 +69,16 @@ describe("acquire takes", () => {
   test.each<[string, Loose<AcquireRequest>]>([
     ["a plain request", {}],
     ["no renewals at all", { maxRenewals: 0 }],
-    ["the longest agent id", { agentId: "x".repeat(MAX_AGENT_ID_BYTES) }],
+    ["the longest agent id", { agentId: "x".repeat(MAX.agentIdBytes) }],
     ["any language", { agentId: "Größe 日本 🙂", reason: "überarbeiten" }],
     ["an empty reason", { reason: "" }],
-    ["TTLs at both ends", { ttlMs: 10, waitTtlMs: MAX_TTL_MS }],
+    ["TTLs at both ends", { ttlMs: 10, waitTtlMs: MAX.ttlMs }],
     ["held leases", { holding: [id] }],
     ["metadata", { metadata: { a: [1, "x", null, true, { b: [] }] } }],
     ["metadata without a prototype", { metadata: Object.create(null) }],
     ["metadata of another realm", { metadata: vm.runInNewContext("({ a: [{ b: 1 }] })") }],
     ["metadata 16 levels deep", { metadata: nested(16) }],
-    ["metadata that just fits", { metadata: { a: "x".repeat(MAX_METADATA_BYTES - 8) } }],
+    ["metadata that just fits", { metadata: { a: "x".repeat(MAX.metadataBytes - 8) } }],
   ])("%s", (_what, over) => {
     expect(() => acquire(over)).not.toThrow();
   });
@@ -98,7 +94,7 @@ describe("acquire refuses, and names the field", () => {
     ["agentId", { agentId: "" }, /must not be empty/],
     ["agentId", { agentId: "a\nb" }, /control character/],
     ["agentId", { agentId: "\udc00" }, /surrogate/],
-    ["agentId", { agentId: "x".repeat(MAX_AGENT_ID_BYTES + 1) }, /257 bytes.*more than 256/],
+    ["agentId", { agentId: "x".repeat(MAX.agentIdBytes + 1) }, /257 bytes.*more than 256/],
     ["claims", { claims: undefined }, /list of at least one/],
     ["claims", { claims: "src/app.ts" }, /list of at least one/],
     ["claims", { claims: [] }, /list of at least one/],
@@ -121,7 +117,7 @@ describe("acquire refuses, and names the field", () => {
       /"a" a second time/,
     ],
     ["ttlMs", { ttlMs: 9 }, /whole number from 10 to 604800000; got 9/],
-    ["ttlMs", { ttlMs: MAX_TTL_MS + 1 }, /got 604800001/],
+    ["ttlMs", { ttlMs: MAX.ttlMs + 1 }, /got 604800001/],
     ["ttlMs", { ttlMs: 10.5 }, /got 10.5/],
     ["ttlMs", { ttlMs: "100" }, /got "100"/],
     ["ttlMs", { ttlMs: Number.NaN }, /got NaN/],
@@ -137,10 +133,10 @@ describe("acquire refuses, and names the field", () => {
     ["waitTtlMs", { waitTtlMs: 0 }, /got 0/],
     ["holding", { holding: id }, /must be a list; got "/],
     ["holding[1]", { holding: [id, "x"] }, /UUID/],
-    ["holding", { holding: Array(MAX_HOLDING + 1).fill(id) }, /1001 ids, more than 1000/],
+    ["holding", { holding: Array(MAX.holding + 1).fill(id) }, /1001 ids, more than 1000/],
     ["reason", { reason: undefined }, /must be a string/],
     ["reason", { reason: "a\u001b[31m" }, /control character/],
-    ["reason", { reason: "x".repeat(MAX_REASON_BYTES + 1) }, /1025 bytes/],
+    ["reason", { reason: "x".repeat(MAX.reasonBytes + 1) }, /1025 bytes/],
     ["metadata", { metadata: undefined }, /JSON object or null/],
     ["metadata", { metadata: "text" }, /JSON object or null/],
     ["metadata", { metadata: [] }, /JSON object or null/],
@@ -157,7 +153,7 @@ describe("acquire refuses, and names the field", () => {
     ["metadata", { metadata: { a: [, 1] } }, /plain JSON/],
     ["metadata", { metadata: new (class Config {})() }, /plain JSON/],
     ["metadata", { metadata: nested(17) }, /at most 16 levels/],
-    ["metadata", { metadata: { a: "x".repeat(MAX_METADATA_BYTES - 7) } }, /4097 bytes.*more than 4096/],
+    ["metadata", { metadata: { a: "x".repeat(MAX.metadataBytes - 7) } }, /4097 bytes.*more than 4096/],
   ])("%s: %o", (field, over, message) => {
     expect(expectInvalid(field, () => acquire(over))).toMatch(message);
   });
@@ -244,7 +240,7 @@ describe("release", () => {
     ["by", { kind: "revoke", id, by: "", reason: null, graceMs: 0 }],
     ["reason", { kind: "revoke", id, by: "ops", graceMs: 0 }],
     ["graceMs", { kind: "revoke", id, by: "ops", reason: null, graceMs: -1 }],
-    ["graceMs", { kind: "revoke", id, by: "ops", reason: null, graceMs: MAX_TTL_MS + 1 }],
+    ["graceMs", { kind: "revoke", id, by: "ops", reason: null, graceMs: MAX.ttlMs + 1 }],
     ["kind", { kind: "steal", id, agentId: "a" }],
     ["kind", { id, agentId: "a" }],
   ])("refuses %s: %o", (field, request) => {

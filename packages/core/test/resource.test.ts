@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkResource, coveringSubtrees, MAX_RESOURCE_BYTES, subtreeBase } from "../src/model/resource.js";
+import { MAX } from "../src/model/max.js";
+import { checkResource, coveringSubtrees, subtreeBase } from "../src/model/resource.js";
 import { resource } from "./arbitraries.js";
 import { expectInvalid } from "./expect-invalid.js";
 
@@ -21,8 +22,8 @@ describe("a resource may be", () => {
     "a b",
     "größe/日本/🙂",
     "C:\\temp",
-    "x".repeat(MAX_RESOURCE_BYTES),
-    "ü".repeat(MAX_RESOURCE_BYTES / 2),
+    "x".repeat(MAX.resourceBytes),
+    "ü".repeat(MAX.resourceBytes / 2),
   ])("%s", (value) => {
     expect(() => checkResource(value, "resource")).not.toThrow();
   });
@@ -33,7 +34,7 @@ describe("a resource may not be, and the refusal says what to do", () => {
     ["something else", 42, /must be a string/],
     ["empty", "", /must not be empty/],
     ["half a surrogate pair", "a\ud83d", /well-formed Unicode/],
-    ["too long", "x".repeat(MAX_RESOURCE_BYTES + 1), /takes 513 bytes of UTF-8, more than 512/],
+    ["too long", "x".repeat(MAX.resourceBytes + 1), /takes 513 bytes of UTF-8, more than 512/],
     ["too long in bytes, not in characters", "ü".repeat(257), /takes 514 bytes/],
     ["holding a newline", "a\nb", /control character/],
     ["holding a NUL", "a\0", /control character/],
@@ -93,7 +94,7 @@ test("segment by segment, whatever shape a resource has", () => {
 });
 
 test("a hostile resource is refused or taken in no time", () => {
-  const half = MAX_RESOURCE_BYTES / 2;
+  const half = MAX.resourceBytes / 2;
   const started = process.cpuUsage();
   for (let run = 0; run < 100; run += 1) {
     checkResource("{".repeat(170) + ",".repeat(342), "resource");

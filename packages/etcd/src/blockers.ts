@@ -1,5 +1,5 @@
 /** What stands in the way of a request: found by its keys, described for people. */
-import { type Claim, MAX_BLOCKERS, type Refusal } from "@lease/core";
+import { type Claim, MAX, type Refusal } from "@lease/core";
 import { type Obstacle, refusalOf } from "@lease/core/backend";
 import type { IKeyValue, IRequestOp, IResponseOp } from "etcd3";
 import type { Context } from "./context.js";
@@ -51,7 +51,7 @@ export async function describe(
   blockers: readonly BlockerKey[],
   revision: number,
 ): Promise<Refusal> {
-  const first = blockers.slice(0, MAX_BLOCKERS);
+  const first = blockers.slice(0, MAX.blockers);
   const read = (options: { revision?: number }) =>
     connection.read({ success: first.map(({ id }) => get(keys.record(id), options)) });
   const reading = read({ revision }).catch((error: { cause?: unknown }) => {

@@ -1,12 +1,11 @@
 /** Live leases: every record that stands, for etcd deletes those whose time is over. */
-import type { Lease } from "@lease/core";
+import { type Lease, MAX } from "@lease/core";
 import {
   DEFAULT_PAGE,
   formatCursor,
   type LeasePage,
   type LeaseQuery,
   leaseOf,
-  MAX_PAGE,
   matchesFilters,
   nextPage,
   pageStart,
@@ -77,7 +76,7 @@ async function readAfter({ connection, keys }: Context, token: number): Promise<
     min_create_revision: token + 1,
     sort_target: "Create",
     sort_order: "Ascend",
-    limit: MAX_PAGE,
+    limit: MAX.page,
   } as const;
   const answer = await connection.read({ success: [get(keys.meta), { request_range: next }] });
   const found = answer.responses[1]?.response_range;

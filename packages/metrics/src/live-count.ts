@@ -3,8 +3,7 @@
  * `lease_live_counted_timestamp_seconds` says: it lists the leases, so it does that at most every few seconds, and at
  * most for one hundredth of the time, however many there are and however often somebody scrapes.
  */
-import type { Clock, LeaseBackend } from "@lease/core";
-import { MAX_PAGE } from "@lease/core/backend";
+import { type Clock, type LeaseBackend, MAX } from "@lease/core";
 import { liveFamilies, MODES, STATES } from "./backend-series.js";
 import type { MetricsRegistry } from "./series.js";
 
@@ -88,7 +87,7 @@ async function countPages(backend: LeaseBackend) {
   let longestQueue = 0;
   let after: string | undefined;
   do {
-    const page = await backend.list({ limit: MAX_PAGE, after });
+    const page = await backend.list({ limit: MAX.page, after });
     for (const { state, claims } of page.leases) {
       const modes = new Set(claims.map(({ mode }) => mode));
       const [mode] = modes.size > 1 ? ["mixed"] : modes;

@@ -1,5 +1,5 @@
 /** The series of managers, each present from zero with all of its labels. */
-import type { LossCause } from "@lease/core";
+import type { LeaseError } from "@lease/core";
 import { LATENESS_BUCKETS, LIFE_BUCKETS } from "./buckets.js";
 import { Counter, Family, Gauge, Histogram, type MetricsRegistry } from "./series.js";
 
@@ -7,7 +7,7 @@ import { Counter, Family, Gauge, Histogram, type MetricsRegistry } from "./serie
 const REQUEST_RESULTS = ["granted", "refused", "deadlock", "aborted", "closed", "failed"] as const;
 export type RequestResult = (typeof REQUEST_RESULTS)[number];
 
-export type LossReason = LossCause | "renewal-limit";
+export type LossReason = LeaseError<"LEASE_LOST">["details"]["how"] | "renewal-limit";
 const LOSS_REASONS = Object.keys({
   deadline: true,
   expired: true,

@@ -5,7 +5,6 @@ import {
   type LeaseBackend,
   type LeaseEvent,
   systemClock,
-  type WaitContext,
   waitForLease,
 } from "@lease/core";
 import { expect, test, vi } from "vitest";
@@ -289,12 +288,12 @@ test("a waiter that hangs up around its hand-off and comes back with the same id
   const other = open({ url: server().url, namespace });
   const backend = open({ url: server().url, namespace });
   const cleanups: Promise<void>[] = [];
-  const context: WaitContext = {
+  const context = {
     backend,
     clock: systemClock,
     createId: null,
     random: Math.random,
-    onCleanup: (cleanup) => cleanups.push(cleanup),
+    onCleanup: (cleanup: Promise<void>) => cleanups.push(cleanup),
   };
   for (let round = 0; round < 40; round += 1) {
     const held = await hold(other, "r");

@@ -3,7 +3,7 @@
  * in milliseconds on it, and always in the same order.
  */
 import { setImmediate } from "node:timers";
-import type { CancelTimer, Clock } from "@lease/core";
+import type { Clock } from "@lease/core";
 
 /** A {@link Clock} that stands still until it is told to move. */
 export interface SimulatedClock extends Clock {
@@ -65,7 +65,7 @@ export function simulatedClock(options: SimulatedClockOptions = {}): SimulatedCl
     now: () => now,
     wallNow: () => now + wallAhead,
     ...(options.bootClock !== false && { bootNow: () => Math.floor((now + slept) / 10) * 10 }),
-    schedule(delayMs, run): CancelTimer {
+    schedule(delayMs, run) {
       created += 1;
       const timer: Timer = { due: now + Math.max(0, delayMs), order: created, run };
       timers.add(timer);

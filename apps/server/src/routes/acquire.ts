@@ -1,22 +1,26 @@
 /** Asking for leases: at once, with a long poll, or with a ticket. */
-import { type Claim, createLeaseId, DEFAULTS, isLeaseError } from "@lease/core";
+import { type Claim, createLeaseId, DEFAULTS, isLeaseError, queueForLease } from "@lease/core";
 import type { FastifyReply } from "fastify";
 import type { Static } from "typebox";
 import type { Context, Routes } from "../context.js";
 import { goneSignal } from "../gone.js";
-import type { Ask, Granted } from "../line.js";
 import { answers } from "../schemas/answers.js";
 import { AcquireBody, IdParams } from "../schemas/requests.js";
-import { askWithTicket, type Ticket } from "../ticket.js";
 import { invalid, renamed } from "../validation.js";
+import type { Asked, Granted } from "../waiters.js";
 
 type Body = Static<typeof AcquireBody>;
+/** A request that stays queued. */
+type Ticket = Exclude<Awaited<ReturnType<typeof queueForLease>>, { status: "granted" }>;
 
 const response = answers(
   {
     200: ["Lease", "The id was granted before; this repeats the answer and extends nothing"],
     201: ["Lease", "Granted"],
-    202: ["PendingLease", "In line, with `wait: true`: the same PUT again keeps the place and asks"],
+    202: [
+      "PendingLease",
+      "Queued, with `wait: true`: the same PUT again keeps the place and checks for a grant",
+    ],
   },
   ...[400, 401, 403, 409, 410, 413, 415, 421, 500, 503, 507],
 );
@@ -49,7 +53,7 @@ export const acquireRoutes: Routes = async (app, context) => {
   );
 };
 
-async function acquire({ backend, line, draining }: Context, id: string, body: Body, reply: FastifyReply) {
+async function acquire({ backend, waiters, draining }: Context, id: string, body: Body, reply: FastifyReply) {
   draining.refuse();
   if (body.wait === true && body.waitMs !== undefined) {
     throw invalid(
@@ -57,24 +61,24 @@ async function acquire({ backend, line, draining }: Context, id: string, body: B
       "cannot go with wait: true, which answers at once; GET /v1/leases/{id}/turn is its long poll",
     );
   }
-  const ask = askOf(id, body);
-  // Also where the outcome is unknown: whoever did not choose the id must learn it, or could not ask again.
+  const asked = askedOf(id, body);
+  // Also where the outcome is unknown: a client that did not choose the id must learn it, or could not ask again.
   const location = () => void reply.header("location", `/v1/leases/${id}`);
   let answer: Granted | Ticket;
   try {
     answer = await (body.wait === true
-      ? askWithTicket(backend, ask)
-      : line.ask(ask, body.waitMs ?? 0, goneSignal(reply, draining)));
+      ? queueForLease(backend, asked)
+      : waiters.acquire(asked, body.waitMs ?? 0, goneSignal(reply, draining)));
   } catch (error) {
     if (isLeaseError(error, "OUTCOME_UNKNOWN")) location();
     throw renamed(error, (field) => fieldIn(body, field));
   }
   location();
-  if (!("repeated" in answer)) return reply.code(202).send(pending(answer, ask));
+  if (!("repeated" in answer)) return reply.code(202).send(pending(answer, asked));
   return reply.code(answer.repeated ? 200 : 201).send(answer.lease);
 }
 
-function askOf(id: string, body: Body): Ask {
+function askedOf(id: string, body: Body): Asked {
   return {
     id,
     agentId: body.agentId,
@@ -105,7 +109,7 @@ function fieldIn(body: Body, field: string): string {
   return body.claims === undefined ? field.replace(/^claims(\[\d+\])?(\.resource)?/, "resources$1") : field;
 }
 
-function pending({ lease, blockers, blockerCount, position, retryInMs }: Ticket, { waitTtlMs }: Ask) {
+function pending({ lease, blockers, blockerCount, position, retryInMs }: Ticket, { waitTtlMs }: Asked) {
   const detail = `Queued at position ${position}. Next: repeat this PUT within ${waitTtlMs} ms to keep your place and check for a grant. GET /v1/leases/${lease?.id}/turn returns when it is worth checking.`;
   return { ...lease, blockers, blockerCount, position, retryInMs, detail };
 }

@@ -99,7 +99,8 @@ export const leaseRoutes: Routes = async (app, { backend, draining, limits }) =>
     "/v1/leases/:id",
     {
       schema: {
-        summary: "Give a lease back, leave the line, or (force) revoke somebody else's; safe to repeat",
+        summary:
+          "Give a lease back, leave the queue, or (force) revoke another agent's lease; safe to repeat",
         tags,
         params: IdParams,
         querystring: ReleaseQuery,
@@ -120,14 +121,18 @@ function releaseRequest(id: string, query: Static<typeof ReleaseQuery>): Release
     if (abandon) throw invalid("abandon", "cannot go with force: a revoked id is remembered anyway");
     for (const [field, value] of Object.entries({ agentId, token })) {
       if (value !== undefined)
-        throw invalid(field, "cannot go with force, which ends the id whosever it is; by says who revokes");
+        throw invalid(
+          field,
+          "cannot go with force, which ends the id whatever its agent; by says who revokes",
+        );
     }
-    if (by === undefined) throw invalid("by", "is missing: who revokes is recorded and told to the holder");
+    if (by === undefined)
+      throw invalid("by", "is missing: it is recorded, and the holder learns who revokes");
     return { kind: "revoke", id, by, reason: reason ?? null, graceMs: graceMs ?? 0 };
   }
   for (const [field, value] of Object.entries({ by, reason, graceMs })) {
     if (value !== undefined)
-      throw invalid(field, "goes with force=true only, which revokes somebody else's lease");
+      throw invalid(field, "goes with force=true only, which revokes another agent's lease");
   }
   if (agentId === undefined)
     throw invalid("agentId", "is missing: whose lease is it? (force=true&by=… revokes)");

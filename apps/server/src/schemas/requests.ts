@@ -2,8 +2,8 @@
  * What requests look like: validated by these, and documented by these in `/openapi.json`. They say what JSON Schema
  * can say; core's own checks come after them and have the last word.
  */
-import { DEFAULTS, MAX_HOLDING, MAX_REASON_BYTES } from "@lease/core";
-import { DEFAULT_PAGE, MAX_PAGE } from "@lease/core/backend";
+import { DEFAULTS, MAX } from "@lease/core";
+import { DEFAULT_PAGE } from "@lease/core/backend";
 import { Type } from "typebox";
 import { SERVER_LIMITS } from "../limits.js";
 import { AgentId, Claim, closed, Id, JsonObject, nullable, Resource, Token } from "./parts.js";
@@ -11,7 +11,7 @@ import { AgentId, Claim, closed, Id, JsonObject, nullable, Resource, Token } fro
 const Ttl = (what: string) =>
   Type.Integer({ minimum: 1, description: `${what}, in ms; the backend has its own bounds` });
 const Reason = nullable(
-  Type.String({ description: `Shown to who is refused; at most ${MAX_REASON_BYTES} bytes` }),
+  Type.String({ description: `Shown to those who are refused; at most ${MAX.reasonBytes} bytes` }),
 );
 const Wait = (what: string) =>
   Type.Integer({ minimum: 0, maximum: SERVER_LIMITS.maxWaitMs, description: what });
@@ -30,22 +30,24 @@ export const AcquireBody = Type.Object(
     ttlMs: Type.Optional(
       Ttl(`How long the lease lives from its grant or last renewal; default ${DEFAULTS.ttlMs}`),
     ),
-    waitMs: Type.Optional(Wait("Stand in line for this long before answering; default 0: answer at once")),
+    waitMs: Type.Optional(
+      Wait("Wait in the queue for this long before answering; default 0: answer at once"),
+    ),
     wait: Type.Optional(
       Type.Boolean({
         description:
-          "Answer at once, and stay in line if refused: the same PUT again is the heartbeat and the question",
+          "Answer at once, and stay queued if refused: the same PUT again is the heartbeat, and checks for a grant",
       }),
     ),
     waitTtlMs: Type.Optional(
-      Ttl(`How long a place in line outlives the last question; default ${DEFAULTS.waitTtlMs}`),
+      Ttl(`How long a place in the queue outlives the last request; default ${DEFAULTS.waitTtlMs}`),
     ),
     maxRenewals: Type.Optional(
       nullable(Type.Integer({ minimum: 0, description: "Renewals agreed on; default null: no limit" })),
     ),
     holding: Type.Optional(
       Type.Array(Id, {
-        maxItems: MAX_HOLDING,
+        maxItems: MAX.holding,
         description: "Leases kept while waiting: how deadlocks are found",
       }),
     ),
@@ -114,7 +116,7 @@ const Filters = {
   resource: Type.Optional(Resource),
 };
 const Limit = Type.Optional(
-  Type.Integer({ minimum: 1, maximum: MAX_PAGE, description: `Default ${DEFAULT_PAGE}` }),
+  Type.Integer({ minimum: 1, maximum: MAX.page, description: `Default ${DEFAULT_PAGE}` }),
 );
 
 export const ListQuery = Type.Object(

@@ -82,12 +82,9 @@ export interface LeaseBackend {
   close(): Promise<void>;
 }
 
-/** The longest TTL that any backend takes, also of a place in the queue: seven days. */
-export const MAX_TTL_MS = 7 * 24 * 3_600_000;
-
 /** What a backend can and cannot do. Declared honestly: the conformance suite asserts each of them. */
 export interface BackendLimits {
-  /** The shortest TTL that it takes, also of a place in the queue. The longest is {@link MAX_TTL_MS} everywhere. */
+  /** The shortest TTL that it takes, also of a place in the queue. The longest is `MAX.ttlMs` everywhere. */
   readonly minTtlMs: number;
   /**
    * TTLs are rounded up to a multiple of this; 1 where every millisecond counts. Remaining times that are read back from
@@ -253,14 +250,12 @@ export interface LeaseQuery {
   /** Leases with a claim that overlaps this resource. */
   readonly resource?: string | undefined;
   readonly state?: "pending" | "active" | undefined;
-  /** Page size, 1 to {@link MAX_PAGE}; by default {@link DEFAULT_PAGE}. */
+  /** Page size, 1 to `MAX.page`; by default {@link DEFAULT_PAGE}. */
   readonly limit?: number | undefined;
   /** `next` of the page before. */
   readonly after?: string | undefined;
 }
 
-/** The most leases on one page. */
-export const MAX_PAGE = 1000;
 /** Leases on a page unless told otherwise. */
 export const DEFAULT_PAGE = 100;
 

@@ -6,29 +6,22 @@
  */
 
 import { invalidArgument } from "../errors.js";
-import { type Claim, LEASE_EVENT_TYPES, MAX_METADATA_BYTES, type Mode } from "../model/model.js";
-import { checkResource, MAX_RESOURCE_BYTES, subtreeBase } from "../model/resource.js";
+import { MAX } from "../model/max.js";
+import { type Claim, LEASE_EVENT_TYPES, type Mode } from "../model/model.js";
+import { checkResource, subtreeBase } from "../model/resource.js";
 import { hasControlCharacter, utf8Length } from "../text.js";
-import {
-  type AcquireRequest,
-  type BackendLimits,
-  type ChangesOptions,
-  type LeaseQuery,
-  MAX_PAGE,
-  MAX_TTL_MS,
-  type ReleaseRequest,
-  type RenewRequest,
-  type SweepOptions,
-  type TurnRequest,
-  type WaitMode,
+import type {
+  AcquireRequest,
+  BackendLimits,
+  ChangesOptions,
+  LeaseQuery,
+  ReleaseRequest,
+  RenewRequest,
+  SweepOptions,
+  TurnRequest,
+  WaitMode,
 } from "./backend.js";
 
-/** The longest agent id, in bytes of UTF-8. */
-export const MAX_AGENT_ID_BYTES = 256;
-/** The longest reason, in bytes of UTF-8. */
-export const MAX_REASON_BYTES = 1024;
-/** The most leases that one request can state as held. */
-export const MAX_HOLDING = 1000;
 /** The deepest that metadata may nest, itself being the first level. */
 const MAX_METADATA_DEPTH = 16;
 /** The longest cursor, in characters. */
@@ -52,7 +45,7 @@ export function checkAcquire(request: AcquireRequest, limits: BackendLimits): vo
     refuse("wait", `must be "no", "queue" or "hand-off"; got ${shown(request.wait)}`);
   }
   checkTtl(request.waitTtlMs, "waitTtlMs", limits);
-  checkIds(request.holding, "holding", MAX_HOLDING);
+  checkIds(request.holding, "holding", MAX.holding);
   checkReason(request.reason, "reason");
   checkMetadata(request.metadata);
 }
@@ -110,7 +103,7 @@ export function checkRevoke(
 ): void {
   checkAgentId(revoke.by, `${at}by`);
   checkReason(revoke.reason, `${at}reason`);
-  checkInteger(revoke.graceMs, `${at}graceMs`, 0, MAX_TTL_MS);
+  checkInteger(revoke.graceMs, `${at}graceMs`, 0, MAX.ttlMs);
 }
 
 /** Checks a listing. @throws `INVALID_ARGUMENT` naming the filter that breaks a rule */
@@ -123,7 +116,7 @@ export function checkQuery(query: LeaseQuery): void {
       'must be "pending" or "active": only live leases are listed, the history tells of the others',
     );
   }
-  if (query.limit !== undefined) checkInteger(query.limit, "limit", 1, MAX_PAGE);
+  if (query.limit !== undefined) checkInteger(query.limit, "limit", 1, MAX.page);
   if (query.after !== undefined && !isNext(query.after)) {
     refuse("after", "must be the `next` of an earlier page");
   }
@@ -161,27 +154,27 @@ export function checkId(id: unknown, field: string): asserts id is string {
   }
 }
 
-/** Names an agent: 1 to {@link MAX_AGENT_ID_BYTES} bytes, no control characters. */
+/** Names an agent: 1 to `MAX.agentIdBytes` bytes, no control characters. */
 export function checkAgentId(agentId: unknown, field: string): asserts agentId is string {
   if (agentId === "") refuse(field, "must not be empty");
-  checkString(agentId, field, MAX_AGENT_ID_BYTES);
+  checkString(agentId, field, MAX.agentIdBytes);
 }
 
-/** Names what a fenced write changes: 1 to {@link MAX_RESOURCE_BYTES} bytes, and no subtree. */
+/** Names what a fenced write changes: 1 to `MAX.resourceBytes` bytes, and no subtree. */
 export function checkThing(thing: unknown, field: string): asserts thing is string {
   if (thing === "") refuse(field, "must not be empty");
-  checkString(thing, field, MAX_RESOURCE_BYTES);
+  checkString(thing, field, MAX.resourceBytes);
   if (subtreeBase(thing) !== null) {
     refuse(field, `is the claim "${thing}": bars belong to each single thing written below it`);
   }
 }
 
 export function checkTtl(ttlMs: unknown, field: string, limits: BackendLimits): void {
-  checkInteger(ttlMs, field, limits.minTtlMs, MAX_TTL_MS);
+  checkInteger(ttlMs, field, limits.minTtlMs, MAX.ttlMs);
 }
 
 function checkReason(reason: unknown, field: string): void {
-  if (reason !== null) checkString(reason, field, MAX_REASON_BYTES);
+  if (reason !== null) checkString(reason, field, MAX.reasonBytes);
 }
 
 function checkClaims(claims: readonly Claim[], limits: BackendLimits): void {
@@ -207,7 +200,7 @@ export function checkMode(mode: unknown, field: string): asserts mode is Mode {
 }
 
 function checkFilters(filters: LeaseQuery | ChangesOptions): void {
-  if (filters.ids !== undefined) checkIds(filters.ids, "ids", MAX_PAGE);
+  if (filters.ids !== undefined) checkIds(filters.ids, "ids", MAX.page);
   if (filters.agentId !== undefined) checkAgentId(filters.agentId, "agentId");
   if (filters.resource !== undefined) checkResource(filters.resource, "resource");
 }
@@ -229,8 +222,8 @@ function checkMetadata(metadata: unknown): void {
   if (!isPlainJson(metadata, 0))
     refuse("metadata", `must hold plain JSON values only, at most ${MAX_METADATA_DEPTH} levels deep`);
   const bytes = utf8Length(JSON.stringify(metadata));
-  if (bytes > MAX_METADATA_BYTES)
-    refuse("metadata", `takes ${bytes} bytes as JSON, more than ${MAX_METADATA_BYTES}`);
+  if (bytes > MAX.metadataBytes)
+    refuse("metadata", `takes ${bytes} bytes as JSON, more than ${MAX.metadataBytes}`);
 }
 
 /** Whether a value comes out of JSON as it went in. The bound on depth also ends cycles. */
@@ -255,6 +248,7 @@ function checkString(value: unknown, field: string, maxBytes: number): asserts v
   if (bytes > maxBytes) refuse(field, `takes ${bytes} bytes of UTF-8, more than ${maxBytes}`);
 }
 
+/** A whole number within bounds. @throws `INVALID_ARGUMENT` naming the field */
 export function checkInteger(value: unknown, field: string, least: number, most: number): void {
   if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most) {
     const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;

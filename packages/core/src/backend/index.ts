@@ -8,7 +8,7 @@
 export { invalidArgument } from "../errors.js";
 export { MemoryStore } from "../memory/memory-store.js";
 export { coveringSubtrees, subtreeBase } from "../model/resource.js";
-export { blockersOf, conflicts, firstConflict, overlaps } from "../model/rule.js";
+export { blockersOf, conflicts, firstConflict } from "../model/rule.js";
 export { mintToken } from "../model/token.js";
 export {
   type AcquireRequest,
@@ -19,8 +19,6 @@ export {
   DEFAULT_SWEEP_LIMIT,
   type LeasePage,
   type LeaseQuery,
-  MAX_PAGE,
-  MAX_TTL_MS,
   type ReleaseRequest,
   type ReleaseResult,
   type RenewRequest,
@@ -36,7 +34,7 @@ export { checkChanges, checkEndMemory, checkInteger } from "./check.js";
 export { closed, defineBackend } from "./define-backend.js";
 export { type HistoryPage, type HistorySource, readChanges } from "./feed.js";
 export { cursorExpired, formatCursor, type HistoryBounds, positionAfter } from "./history.js";
-export { Join, type JoinedCall, type JoinOptions } from "./join.js";
+export { Join, type JoinedCall } from "./join.js";
 export type { Ledger, Rival } from "./ledger.js";
 export { nextPage, type PageStart, pageOf, pageStart, presentEnd } from "./page.js";
 export {
@@ -47,11 +45,9 @@ export {
   leaseOf,
   type Moment,
   matchesFilters,
-  NO_ACT,
   notOwner,
   type Obstacle,
   owns,
-  type RevokingRecord,
   refusalOf,
   sameClaims,
   stateAfter,

@@ -39,7 +39,7 @@ export interface LeaseRecord {
 }
 
 /** A soft revoke under way; renewals are refused from `refusedFrom` on, which is on the clock of {@link Moment.now}. */
-export interface RevokingRecord {
+interface RevokingRecord {
   readonly by: string;
   readonly reason: string | null;
   readonly refusedFrom: number;
@@ -124,7 +124,7 @@ export interface Obstacle {
 /**
  * What a refused request is shown.
  *
- * @param obstacles - the first {@link MAX_BLOCKERS} by token; at least one
+ * @param obstacles - the first `MAX.blockers` by token; at least one
  * @param blockerCount - how many there are in all
  * @param retryInMs - when the first of all of them may end by itself
  */

@@ -5,7 +5,8 @@
  *
  * Each public method is one atomic step. A step that refuses a request by throwing does so before it writes.
  */
-import { type Claim, type Lease, type LeaseEnd, MAX_BLOCKERS, type Refusal } from "../model/model.js";
+import { MAX } from "../model/max.js";
+import type { Claim, Lease, LeaseEnd, Refusal } from "../model/model.js";
 import type {
   AcquireRequest,
   AcquireResult,
@@ -164,7 +165,7 @@ export class Steps<R extends Rival, L extends R & LeaseRecord> {
 
   #refuse(claims: readonly Claim[], blockers: readonly R[]): Refusal {
     // There may be thousands, of which few are shown.
-    const shown = blockers.slice(0, MAX_BLOCKERS).map((rival) => ({
+    const shown = blockers.slice(0, MAX.blockers).map((rival) => ({
       lease: this.#ledger.read(rival),
       blocksMs: this.#ledger.blocksMs(rival),
     }));

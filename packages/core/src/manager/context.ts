@@ -7,7 +7,7 @@ import type { Lease } from "../model/model.js";
 
 /** What waiting needs besides the request. */
 export interface WaitContext {
-  readonly backend: LeaseBackend;
+  readonly backend: Pick<LeaseBackend, "acquire" | "turn" | "renew" | "release" | "list">;
   readonly clock: Clock;
   /**
    * Makes the id of a request whose place ran out and that enters the line anew. `null` where the id is the caller's

@@ -5,14 +5,17 @@
  * cycle, so it is enough that each request looks once it is queued.
  */
 import type { LeaseBackend, LeaseQuery } from "../backend/backend.js";
-import { MAX_PAGE } from "../backend/backend.js";
 import { systemClock } from "../clock.js";
 import { type DeadlockStep, LeaseError } from "../errors.js";
-import { type Claim, type Lease, MAX_BLOCKERS } from "../model/model.js";
+import { MAX } from "../model/max.js";
+import type { Claim, Lease } from "../model/model.js";
 import { firstConflict } from "../model/rule.js";
 import { agentName, quoted } from "../text.js";
 import { pause } from "./backoff.js";
 import { type Node, type Place, WaitGraph } from "./wait-graph.js";
+
+/** All that looking takes of a backend. */
+type Lister = Pick<LeaseBackend, "list">;
 
 /**
  * Looks for a cycle of waits through the given pending request, of which it is the youngest.
@@ -22,7 +25,7 @@ import { type Node, type Place, WaitGraph } from "./wait-graph.js";
  *
  * @returns the steps of the cycle, beginning with the request, or `null`
  */
-export async function findDeadlock(backend: LeaseBackend, pending: Lease): Promise<DeadlockStep[] | null> {
+export async function findDeadlock(backend: Lister, pending: Lease): Promise<DeadlockStep[] | null> {
   if (pending.holding.length === 0) return null;
   const look = async () => unhurried(searchCycle(pending.id, new WaitGraph(await waitsOf(backend))));
   return (await look()) && (await look());
@@ -32,7 +35,7 @@ export async function findDeadlock(backend: LeaseBackend, pending: Lease): Promi
  * All cycles of waits there are now, each beginning with its youngest request: for people and monitors. As above, only
  * what two looks agree on.
  */
-export async function findDeadlocks(backend: LeaseBackend): Promise<DeadlockStep[][]> {
+export async function findDeadlocks(backend: Lister): Promise<DeadlockStep[][]> {
   const first = await unhurried(searchCycles(await waitsOf(backend)));
   if (first.length === 0) return [];
   const second = await unhurried(searchCycles(await waitsOf(backend)));
@@ -109,7 +112,7 @@ async function unhurried<T>(search: Generator<undefined, T>): Promise<T> {
 
 /** The error of the request that closed a cycle: it spells the cycle out and says what to do. */
 export function deadlock(cycle: readonly DeadlockStep[]): LeaseError<"LEASE_DEADLOCK"> {
-  const steps = cycle.slice(0, MAX_BLOCKERS).map((step) => {
+  const steps = cycle.slice(0, MAX.blockers).map((step) => {
     const wanted = step.resources.map((resource) => quoted(resource)).join(", ");
     const stands = step.blockedByState === "active" ? "holds" : "is queued before it for";
     return `${agentName(step.agentId)} waits for ${wanted}, but ${agentName(step.blockedByAgentId)} ${stands} ${quoted(step.blockedByResource)}`;
@@ -119,23 +122,23 @@ export function deadlock(cycle: readonly DeadlockStep[]): LeaseError<"LEASE_DEAD
 }
 
 /** Everything that can lie on a cycle: the pending requests, and what they state to hold. */
-async function waitsOf(backend: LeaseBackend): Promise<Node[]> {
+async function waitsOf(backend: Lister): Promise<Node[]> {
   const pending = await listAll(backend, { state: "pending" });
   const known = new Set(pending.map((lease) => lease.id));
   const held = [...new Set(pending.flatMap((lease) => lease.holding))].filter((id) => !known.has(id));
   const leases = [...pending];
-  for (let start = 0; start < held.length; start += MAX_PAGE) {
-    leases.push(...(await listAll(backend, { ids: held.slice(start, start + MAX_PAGE) })));
+  for (let start = 0; start < held.length; start += MAX.page) {
+    leases.push(...(await listAll(backend, { ids: held.slice(start, start + MAX.page) })));
   }
   return leases;
 }
 
 /** All pages of a listing. */
-export async function listAll(backend: LeaseBackend, query: LeaseQuery): Promise<Lease[]> {
+export async function listAll(backend: Lister, query: LeaseQuery): Promise<Lease[]> {
   const leases: Lease[] = [];
   let after: string | undefined;
   do {
-    const page = await backend.list({ ...query, limit: MAX_PAGE, after });
+    const page = await backend.list({ ...query, limit: MAX.page, after });
     leases.push(...page.leases);
     after = page.next ?? undefined;
   } while (after !== undefined);

@@ -2,7 +2,7 @@
  * A held lease: how it is kept, and how it ends. `held → suspect → lost | ended`.
  */
 
-import type { ReleaseRequest, RenewRequest, RenewResult } from "../backend/backend.js";
+import type { LeaseBackend, ReleaseRequest, RenewRequest, RenewResult } from "../backend/backend.js";
 import { checkTtl } from "../backend/check.js";
 import type { CancelTimer } from "../clock.js";
 import { invalidArgument, LeaseError, type LossCause, type LossError } from "../errors.js";
@@ -27,6 +27,7 @@ import type { Renewable, Renewer } from "./renewer.js";
 
 /** What a handle needs of its manager. */
 export interface HandleContext extends WaitContext {
+  readonly backend: LeaseBackend;
   readonly createId: () => string;
   readonly renewer: Renewer;
   /** `acquire` of the manager, for `lease.acquire`. */

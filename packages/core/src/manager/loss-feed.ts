@@ -3,8 +3,9 @@
  * whatever becomes of the feed, renewals and deadlines decide all the same.
  */
 
-import { type LeaseBackend, type LeasePage, MAX_PAGE } from "../backend/backend.js";
+import type { LeaseBackend, LeasePage } from "../backend/backend.js";
 import type { Clock } from "../clock.js";
+import { MAX } from "../model/max.js";
 import { pause, retryDelayMs } from "./backoff.js";
 import type { Handle } from "./handle.js";
 
@@ -74,7 +75,7 @@ export class LossFeed {
     let page: LeasePage;
     let after: string | undefined;
     do {
-      page = await this.#backend.list({ agentId: this.#agentId, limit: MAX_PAGE, after });
+      page = await this.#backend.list({ agentId: this.#agentId, limit: MAX.page, after });
       for (const { id, revoking } of page.leases) {
         if (revoking !== null) unlisted.get(id)?.onRevokingSeen(revoking);
         unlisted.delete(id);

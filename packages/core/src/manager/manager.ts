@@ -2,12 +2,14 @@
  * `createLeaseManager`: what an agent holds leases with. Asking, waiting, renewing on time, telling of losses and
  * giving back are here and in the files it uses; the backend only takes atomic steps.
  */
+
 import type { LeaseBackend } from "../backend/backend.js";
 import { Bell } from "../backend/bell.js";
-import { checkAgentId, checkBoolean, checkNumber, checkObject, MAX_HOLDING } from "../backend/check.js";
+import { checkAgentId, checkBoolean, checkNumber, checkObject } from "../backend/check.js";
 import { systemClock } from "../clock.js";
 import { invalidArgument, isLeaseError, LeaseError } from "../errors.js";
 import { createLeaseId } from "../id.js";
+import { MAX } from "../model/max.js";
 import type { Claim } from "../model/model.js";
 import type {
   AcquireOptions,
@@ -217,7 +219,7 @@ class Manager implements LeaseManager {
     ];
     for (const id of implied) {
       // A request that would state more than it can still acquires; a deadlock through the rest is not found.
-      if (stated.size >= MAX_HOLDING) break;
+      if (stated.size >= MAX.holding) break;
       stated.add(id);
     }
     return [...stated];

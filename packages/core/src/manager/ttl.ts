@@ -2,10 +2,11 @@
  * TTLs that follow the situation: shorter leases under load or contention give others their turn sooner when a holder
  * dies, at the price of more renewals.
  */
+
 import type { LeaseBackend } from "../backend/backend.js";
-import { MAX_PAGE } from "../backend/backend.js";
 import { checkNumber } from "../backend/check.js";
 import { invalidArgument, isLeaseError } from "../errors.js";
+import { MAX } from "../model/max.js";
 import type { TtlPolicy, TtlRequest } from "./api.js";
 
 /** How loaded something is: 0 idle, 1 full; more is taken as full. Asked once for each request. */
@@ -58,7 +59,7 @@ export interface WaitersOptions {
  */
 export function waitersInLine({ backend, full = 8 }: WaitersOptions): LoadSource {
   checkNumber(full, "full", 1);
-  const limit = Math.min(MAX_PAGE, Math.ceil(full));
+  const limit = Math.min(MAX.page, Math.ceil(full));
   return async ({ claims }) => {
     const waiting = new Set<string>();
     try {

@@ -22,7 +22,7 @@ export type LeaseEnd = "released" | "expired" | "revoked" | "cancelled";
 /** `pending` (in line), `active` (held), then exactly one end. */
 export type LeaseState = "pending" | "active" | LeaseEnd;
 
-/** Plain JSON that a caller attaches to a lease; at most {@link MAX_METADATA_BYTES} once serialised. */
+/** Plain JSON that a caller attaches to a lease; at most `MAX.metadataBytes` once serialised. */
 export type Metadata = { readonly [key: string]: JsonValue };
 /** Any JSON value. */
 export type JsonValue =
@@ -93,7 +93,7 @@ export interface Blocker {
 
 /** Why a request was not granted now, complete enough to decide what to do next. */
 export interface Refusal {
-  /** The first {@link MAX_BLOCKERS} by token. */
+  /** The first `MAX.blockers` by token. */
   readonly blockers: readonly Blocker[];
   /** How many there are in all. */
   readonly blockerCount: number;
@@ -102,12 +102,6 @@ export interface Refusal {
   /** The earliest moment at which the answer can change with nobody acting: the soonest expiry of a blocker. */
   readonly retryInMs: number;
 }
-
-/** A refusal lists at most this many blockers. */
-export const MAX_BLOCKERS = 8;
-
-/** A lease's metadata as JSON may take at most this many bytes. */
-export const MAX_METADATA_BYTES = 4096;
 
 /**
  * What can happen to a lease. `revoking` is the request of a soft revoke; every other one is a transition

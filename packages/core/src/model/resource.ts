@@ -2,11 +2,10 @@
  * The resource grammar: validated, never rewritten, so that one thing has one name. A resource is 1 to 512 bytes of
  * UTF-8 in NFC, `/`-separated segments, none of them empty, `.` or `..`, with `**` allowed as the last segment only.
  */
+
 import { invalidArgument } from "../errors.js";
 import { hasControlCharacter, utf8Length } from "../text.js";
-
-/** The longest resource, in bytes of UTF-8. */
-export const MAX_RESOURCE_BYTES = 512;
+import { MAX } from "./max.js";
 
 const WILDCARD = "**";
 
@@ -51,11 +50,11 @@ const USUAL = /^[\w@-][\w.@-]*(?:\/[\w@-][\w.@-]*)*(?:\/\*\*)?$/;
 /** What is wrong with a resource, as the rest of a sentence that begins with its name; `null` if nothing is. */
 export function resourceProblem(resource: unknown): string | null {
   if (typeof resource !== "string") return "must be a string";
-  if (resource.length <= MAX_RESOURCE_BYTES && USUAL.test(resource)) return null;
+  if (resource.length <= MAX.resourceBytes && USUAL.test(resource)) return null;
   if (resource === "") return "must not be empty";
   if (!resource.isWellFormed()) return "contains half a surrogate pair: pass well-formed Unicode";
   const bytes = utf8Length(resource);
-  if (bytes > MAX_RESOURCE_BYTES) return `takes ${bytes} bytes of UTF-8, more than ${MAX_RESOURCE_BYTES}`;
+  if (bytes > MAX.resourceBytes) return `takes ${bytes} bytes of UTF-8, more than ${MAX.resourceBytes}`;
   if (hasControlCharacter(resource)) return "contains a control character";
   // ASCII has but one form, and to look for others costs as much as all the rest.
   if (bytes !== resource.length && resource !== resource.normalize("NFC"))

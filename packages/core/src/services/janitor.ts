@@ -9,7 +9,7 @@ import { checkOptions } from "../manager/options.js";
 import { createRounds, type Rounds, SERVICE_OPTIONS } from "./rounds.js";
 
 /** What the janitor does unless told otherwise. */
-export const JANITOR_DEFAULTS = Object.freeze({
+const JANITOR_DEFAULTS = Object.freeze({
   /** Between two rounds. */
   intervalMs: 30_000,
   /** A day of history is kept. */

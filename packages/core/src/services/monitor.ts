@@ -31,7 +31,7 @@ export type Finding =
 export type MonitorAct = "report" | "revoke" | "cancel";
 
 /** An act, or a function that chooses one for each finding. */
-export type MonitorPolicy = MonitorAct | ((finding: Finding) => MonitorAct | Promise<MonitorAct>);
+type MonitorPolicy = MonitorAct | ((finding: Finding) => MonitorAct | Promise<MonitorAct>);
 
 /** What the monitor does unless told otherwise. Milliseconds. */
 export const MONITOR_DEFAULTS = Object.freeze({

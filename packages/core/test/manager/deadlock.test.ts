@@ -1,12 +1,6 @@
-import {
-  type AcquireOptions,
-  cycleThrough,
-  type Lease,
-  type LeaseHandle,
-  type LeaseManager,
-  MAX_HOLDING,
-} from "@lease/core";
+import { type AcquireOptions, type Lease, type LeaseHandle, type LeaseManager, MAX } from "@lease/core";
 import { expect, test } from "vitest";
+import { cycleThrough } from "../../src/manager/deadlock.js";
 import { meddled, rejection, settled, world } from "./support.js";
 
 /** Starts to wait and lets it take its place in line. */
@@ -62,8 +56,8 @@ test("a sequential manager states all that it holds", async () => {
 test("a sequential manager acquires also when it holds more than a request can state", async () => {
   const { manager } = world();
   const leases = manager({ sequential: true });
-  for (let index = 0; index <= MAX_HOLDING; index += 1) await leases.acquire(`r${index}`);
-  expect((await leases.acquire("more")).lease.holding).toHaveLength(MAX_HOLDING);
+  for (let index = 0; index <= MAX.holding; index += 1) await leases.acquire(`r${index}`);
+  expect((await leases.acquire("more")).lease.holding).toHaveLength(MAX.holding);
 });
 
 test("what is acquired under a lease states all that the lease was acquired under, so three levels hide no deadlock", async () => {

@@ -1,5 +1,7 @@
-import { type Blocker, describeRefusal, endedBefore, lost, unavailable } from "@lease/core";
+import { type Blocker, lost, unavailable } from "@lease/core";
 import { expect, test } from "vitest";
+import { endedBefore } from "../../src/manager/losses.js";
+import { describeRefusal } from "../../src/manager/refusal.js";
 
 const claim = (resource: string) => ({ resource, mode: "exclusive" as const });
 const blocker: Blocker = {

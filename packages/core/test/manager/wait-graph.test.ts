@@ -1,6 +1,7 @@
-import { cycleThrough, findDeadlock, findDeadlocks, type Lease } from "@lease/core";
+import type { Lease } from "@lease/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { cycleThrough, findDeadlock, findDeadlocks } from "../../src/manager/deadlock.js";
 import { claims } from "../arbitraries.js";
 import { meddled, world } from "./support.js";
 

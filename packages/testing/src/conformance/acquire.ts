@@ -1,4 +1,4 @@
-import { type Lease, MAX_BLOCKERS } from "@lease/core";
+import { type Lease, MAX } from "@lease/core";
 import { type AcquireRequest, conflicts } from "@lease/core/backend";
 import { check, equal, rejects, within } from "../assert.js";
 import { type CaseContext, type Cases, exclusive, shared } from "./context.js";
@@ -55,7 +55,7 @@ export const acquireCases: Cases = {
 
   async "a refusal lists the first eight blockers by token, and counts all of them"(c) {
     const held: Lease[] = [];
-    for (let index = 0; index < MAX_BLOCKERS + 3; index += 1) {
+    for (let index = 0; index < MAX.blockers + 3; index += 1) {
       held.push(
         await c.hold(shared("r"), { agentId: `reader-${index}`, ttlMs: c.time.longMs - index * 1000 }),
       );
@@ -63,7 +63,7 @@ export const acquireCases: Cases = {
     const refused = await c.refused(c.request("r", { agentId: "bob" }), c.other);
     equal(
       refused.blockers.map((blocker) => blocker.id),
-      held.slice(0, MAX_BLOCKERS).map(({ id }) => id),
+      held.slice(0, MAX.blockers).map(({ id }) => id),
       "blockers",
     );
     equal(refused.blockerCount, held.length, "blockerCount");

@@ -1,4 +1,4 @@
-import { MAX_TTL_MS } from "@lease/core/backend";
+import { MAX } from "@lease/core";
 import { check, equal, rejects, within } from "../assert.js";
 import type { Cases } from "./context.js";
 import { GRAIN_MS } from "./time.js";
@@ -12,7 +12,7 @@ export const limitCases: Cases = {
         `${name} is a whole number of at least 1, got ${value}`,
       );
     }
-    check(minTtlMs <= MAX_TTL_MS, "minTtlMs is not above MAX_TTL_MS");
+    check(minTtlMs <= MAX.ttlMs, "minTtlMs is not above MAX.ttlMs");
     check(
       expirySlackMs >= GRAIN_MS && Number.isFinite(expirySlackMs),
       "expirySlackMs is a duration of at least a grain of the clock",
@@ -27,7 +27,7 @@ export const limitCases: Cases = {
 
   async "the shortest and the longest TTL are taken, and one millisecond beyond is refused"(c) {
     const { minTtlMs, ttlStepMs } = c.limits;
-    const maxTtlMs = MAX_TTL_MS;
+    const maxTtlMs = MAX.ttlMs;
     const longest = await c.hold("longest", { ttlMs: maxTtlMs, waitTtlMs: maxTtlMs });
     within(longest.expiresInMs, maxTtlMs - 60_000, maxTtlMs + ttlStepMs, "expiresInMs of the longest");
     const shortest = await c.hold("shortest", { ttlMs: minTtlMs, waitTtlMs: minTtlMs });

@@ -1,4 +1,4 @@
-import { type Lease, MAX_METADATA_BYTES, MAX_RESOURCE_BYTES } from "@lease/core";
+import { type Lease, MAX } from "@lease/core";
 import { conflicts } from "@lease/core/backend";
 import { check, equal, rejects } from "../assert.js";
 import { type Cases, exclusive } from "./context.js";
@@ -30,11 +30,11 @@ const HOSTILE = [
   "\uE000",
   "\u200B",
   "\u2028",
-  "x".repeat(MAX_RESOURCE_BYTES),
-  "x".repeat(MAX_RESOURCE_BYTES - 1),
-  "é".repeat(MAX_RESOURCE_BYTES / 2),
-  "😀".repeat(MAX_RESOURCE_BYTES / 4),
-  Array.from({ length: MAX_RESOURCE_BYTES / 2 }, () => "d").join("/"),
+  "x".repeat(MAX.resourceBytes),
+  "x".repeat(MAX.resourceBytes - 1),
+  "é".repeat(MAX.resourceBytes / 2),
+  "😀".repeat(MAX.resourceBytes / 4),
+  Array.from({ length: MAX.resourceBytes / 2 }, () => "d").join("/"),
 ].filter((name, index, all) => all.indexOf(name) === index);
 
 export const resourceCases: Cases = {
@@ -66,7 +66,7 @@ export const resourceCases: Cases = {
   },
 
   async "below every hostile name a subtree holds what is below it and nothing else"(c) {
-    const short = HOSTILE.filter((name) => new TextEncoder().encode(name).length <= MAX_RESOURCE_BYTES - 5);
+    const short = HOSTILE.filter((name) => new TextEncoder().encode(name).length <= MAX.resourceBytes - 5);
     for (const name of short) {
       const held = await c.hold(`${name}/**`);
       const blocked = short.filter((other) =>
@@ -113,7 +113,7 @@ export const resourceCases: Cases = {
 
   async "metadata and reason may be as big as allowed, and one byte more is refused"(c) {
     const frame = JSON.stringify({ text: "" }).length;
-    const big = { text: "x".repeat(MAX_METADATA_BYTES - frame) };
+    const big = { text: "x".repeat(MAX.metadataBytes - frame) };
     const held = await c.hold("r", { metadata: big, reason: "y".repeat(1024), agentId: "z".repeat(256) });
     equal((await c.find(held.id, c.other))?.metadata, big, "the biggest metadata");
     equal((await c.events())[0]?.lease.metadata, big, "in the history");
@@ -124,7 +124,7 @@ export const resourceCases: Cases = {
       "more",
       "metadata",
     );
-    const wide = { text: "é".repeat(MAX_METADATA_BYTES / 2) };
+    const wide = { text: "é".repeat(MAX.metadataBytes / 2) };
     await rejects(
       c.backend.acquire(c.request("s", { metadata: wide })),
       "INVALID_ARGUMENT",

@@ -1,6 +1,6 @@
 /** Runs a plan on a backend and on the specification side by side, and compares every answer. */
-import { type Lease, type LeaseBackend, LeaseError, type LeaseEvent } from "@lease/core";
-import { blockersOf, conflicts, MAX_PAGE, MemoryStore, type Moment } from "@lease/core/backend";
+import { type Lease, type LeaseBackend, LeaseError, type LeaseEvent, MAX } from "@lease/core";
+import { blockersOf, conflicts, MemoryStore, type Moment } from "@lease/core/backend";
 import { CheckFailed, check, equal } from "../assert.js";
 import { auditFeed } from "../audit.js";
 import { CaseTime } from "../conformance/time.js";
@@ -136,8 +136,8 @@ export class ModelRun {
 
   /** After every step: what is live is the same, and by itself it keeps the rule. */
   async #checkStanding(backend: LeaseBackend, what: string): Promise<void> {
-    const actual = await backend.list({ limit: MAX_PAGE });
-    this.#comparison.compare(actual, this.#model.begin(this.#moment()).list({ limit: MAX_PAGE }), what);
+    const actual = await backend.list({ limit: MAX.page });
+    this.#comparison.compare(actual, this.#model.begin(this.#moment()).list({ limit: MAX.page }), what);
     const { leases } = actual;
     equal(new Set(leases.map(({ token }) => token)).size, leases.length, `${what}: different tokens`);
     const active = leases.filter(({ state }) => state === "active");
