@@ -24,7 +24,6 @@ export type {
   ManagerEvent,
   Resources,
   TryAcquireResult,
-  TtlPolicy,
 } from "./manager/api.js";
 export { listAll } from "./manager/deadlock.js";
 export { DEFAULTS } from "./manager/defaults.js";
@@ -47,6 +46,7 @@ export type {
   Mode,
   Refusal,
 } from "./model/model.js";
+export { LEASE_EVENT_TYPES } from "./model/model.js";
 export { createJanitor, type Janitor, type JanitorOptions } from "./services/janitor.js";
 export {
   createMonitor,

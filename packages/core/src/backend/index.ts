@@ -36,7 +36,7 @@ export { type HistoryPage, type HistorySource, readChanges } from "./feed.js";
 export { cursorExpired, formatCursor, type HistoryBounds, positionAfter } from "./history.js";
 export { Join, type JoinedCall } from "./join.js";
 export type { Ledger, Rival } from "./ledger.js";
-export { nextPage, type PageStart, pageOf, pageStart, presentEnd } from "./page.js";
+export { nextPage, pageOf, pageStart, presentEnd } from "./page.js";
 export {
   type Act,
   differentClaims,
