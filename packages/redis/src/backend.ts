@@ -172,12 +172,14 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
     },
     changes,
     async close() {
-      steps.close();
+      // It ends with what is under way, for which the connection waits.
+      const stepsEnded = steps.close();
       turns.close();
       listing.close();
       news.close();
       subscriber.close();
       await connection.close();
+      await stepsEnded;
     },
   });
 }

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { LeaseError } from "@lease/core";
+import { closed } from "@lease/core/backend";
 import type { Client, ClientFactory } from "./clients.js";
 import {
   isLasting,
@@ -84,7 +85,7 @@ export class Connection {
       const call: Call = {
         until,
         resolve,
-        reject: (error) => reject(this.#closed ? closed() : toLeaseError(error)),
+        reject: (error) => reject(this.#closed ? closed("redis") : toLeaseError(error)),
       };
       if (this.#usable && !this.#closed) this.#send(this.#client as Client, script, args, call);
       else void this.#sendOnce(script, args, call);
@@ -193,18 +194,18 @@ export class Connection {
     // Somebody may have corrected it.
     this.#refusal = undefined;
     while (!this.#usable) {
-      if (this.#closed) throw closed();
+      if (this.#closed) throw closed("redis");
       const leftMs = until - performance.now();
       if (leftMs <= 0) throw unavailable(this.#lastError);
       if (client.status === "ready") void this.#inspect(client);
       await this.#change(Math.min(leftMs, INSPECT_EVERY_MS));
       if (this.#refusal !== undefined) throw this.#refusal;
     }
-    if (this.#closed) throw closed();
+    if (this.#closed) throw closed("redis");
   }
 
   #open(): Client {
-    if (this.#closed) throw closed();
+    if (this.#closed) throw closed("redis");
     if (this.#client === undefined) {
       const client = this.#options.clients.commands();
       client.on("error", (thrown: Error) => {
@@ -284,8 +285,4 @@ export class Connection {
       this.#waiting.add(wake);
     });
   }
-}
-
-export function closed(): LeaseError<"CLOSED"> {
-  return new LeaseError("CLOSED", "This Redis backend was closed.");
 }

@@ -3,8 +3,8 @@
  * that one was granted in the same step (a hand-off); who missed that (no subscription yet, or a broken one) looks for
  * itself, and so does who waits for time alone.
  */
-import { type Lease, LeaseError } from "@lease/core";
-import { type AcquireRequest, sameClaims, type TurnRequest, timestamp } from "@lease/core/backend";
+import type { Lease } from "@lease/core";
+import { type AcquireRequest, closed, sameClaims, type TurnRequest, timestamp } from "@lease/core/backend";
 import { encodeLook, numberAt } from "./codec.js";
 import type { Told } from "./steps.js";
 import type { Subscriber } from "./subscriber.js";
@@ -162,7 +162,7 @@ export class Turns {
     // A first subscription takes a moment: one look after it does for all that was missed before.
     let lookedAt = performance.now();
     for (;;) {
-      if (this.#closed) throw closedWhileWaiting();
+      if (this.#closed) throw closed("redis");
       if (signal?.aborted || place.called) return;
       const now = performance.now();
       if (now >= until) return;
@@ -249,8 +249,4 @@ export class Turns {
  */
 function latest({ now, sentAt, sentWall }: Told): number {
   return now + TICK_MS + Math.max(performance.now() - sentAt, Date.now() - sentWall);
-}
-
-function closedWhileWaiting(): LeaseError<"CLOSED"> {
-  return new LeaseError("CLOSED", "The backend was closed while this request waited for its turn.");
 }

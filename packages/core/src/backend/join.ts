@@ -14,7 +14,9 @@ export interface JoinedCall<C, A> {
 export interface JoinOptions<C, A> {
   /** The most calls in one batch. */
   readonly most: number;
-  /** What is queued is shared among the batches that may be under way, but by no fewer calls than this. Default 1. */
+  /** Into how many batches the calls that are queued or under way are divided. Default 1. */
+  readonly shares?: number;
+  /** A batch is no smaller than this while so many calls are queued. Default 1. */
   readonly least?: number;
   /** The most batches under way. Default 1. */
   readonly atOnce?: number;
@@ -74,8 +76,8 @@ export class Join<C, A> {
 
   readonly #flush = (): void => {
     this.#scheduled = false;
-    const { least = 1, most, send } = this.#options;
-    const share = Math.ceil((this.#queue.length + this.#underWay) / this.#atOnce);
+    const { shares = 1, least = 1, most, send } = this.#options;
+    const share = Math.ceil((this.#queue.length + this.#underWay) / shares);
     const calls = this.#queue.splice(0, Math.min(Math.max(share, least), most));
     if (calls.length === 0) {
       this.#rest();
