@@ -101,8 +101,8 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
   const opened = () => group.read(({ database }) => database);
 
   async function* changes(change: ChangesOptions): AsyncGenerator<LeaseEvent, void> {
-    const { after, follow, signal } = change;
-    const stopWatching = follow === true ? waiting.watchHistory(await opened()) : () => {};
+    const { after, follow, signal, background = false } = change;
+    const stopWatching = follow === true ? waiting.watchHistory(await opened(), background) : () => {};
     const last = () => group.read(({ head }) => head.last);
     const history: HistorySource = {
       bounds: () => group.read((ledger) => boundsWithCursor(ledger, after)),

@@ -18,6 +18,8 @@ interface Attached {
   readonly callPath: string;
   readonly turnWake: Wake;
   readonly historyWake: Wake;
+  /** Of those that follow in the background. */
+  readonly backgroundWake: Wake;
 }
 
 export class Waiting {
@@ -48,8 +50,9 @@ export class Waiting {
   }
 
   /** Watches for entries of other processes until the returned function is called. */
-  watchHistory(database: LeaseDatabase): () => void {
-    return this.#attach(database).historyWake.retain();
+  watchHistory(database: LeaseDatabase, background: boolean): () => void {
+    const { historyWake, backgroundWake } = this.#attach(database);
+    return (background ? backgroundWake : historyWake).retain();
   }
 
   /**
@@ -78,27 +81,30 @@ export class Waiting {
     this.#bell.close();
     this.#attached?.turnWake.stop();
     this.#attached?.historyWake.stop();
+    this.#attached?.backgroundWake.stop();
   }
 
   #attach(database: LeaseDatabase): Attached {
     if (this.#attached !== undefined) return this.#attached;
     const { files, statements } = database;
     const version = () => database.dataVersion();
+    const history = {
+      path: files.log,
+      version,
+      onForeignCommit: () => this.#ring(),
+      // The next read of a follower will say what is wrong.
+      onPoll: () => {
+        if (this.#bell.waiting && !files.areInPlace()) this.#ring();
+      },
+    };
     const callPath = fileToCallWith(files.real, files.log);
     this.#attached = {
       database,
       checks: new TurnChecks(statements),
       callPath,
       turnWake: new Wake({ path: callPath, version, onForeignCommit: () => this.#checkTurns() }),
-      historyWake: new Wake({
-        path: files.log,
-        version,
-        onForeignCommit: () => this.#ring(),
-        // The next read of a follower will say what is wrong.
-        onPoll: () => {
-          if (this.#bell.waiting && !files.areInPlace()) this.#ring();
-        },
-      }),
+      historyWake: new Wake(history),
+      backgroundWake: new Wake({ ...history, background: true }),
     };
     return this.#attached;
   }

@@ -40,6 +40,8 @@ export interface WakeOptions {
   readonly onForeignCommit: () => void;
   /** Every now and then while a call waits. */
   readonly onPoll?: () => void;
+  /** Whether to keep no process alive. Default `false`. */
+  readonly background?: boolean;
   /** For tests. */
   readonly watchFile?: typeof watch;
 }
@@ -97,6 +99,7 @@ export class Wake {
     try {
       this.#watcher = watchFile(path, () => this.#onEvent());
       this.#watcher.on("error", () => this.#pollEvery(FAST_POLL_MS));
+      if (this.#options.background === true) this.#watcher.unref();
       this.#pollEvery(SLOW_POLL_MS);
     } catch {
       // No watches left, or a file system that has none.
@@ -110,6 +113,7 @@ export class Wake {
       this.#options.onPoll?.();
       this.#check();
     }, intervalMs);
+    if (this.#options.background === true) this.#poll.unref();
   }
 
   #onEvent(): void {
@@ -127,6 +131,7 @@ export class Wake {
     if (pauseMs === undefined || this.#waiting === 0) return;
     if (pauseMs === 0) this.#nextTurn = setImmediate(this.#follow);
     else this.#later = setTimeout(this.#follow, pauseMs);
+    if (this.#options.background === true) this.#later?.unref();
   };
 
   #check(): void {

@@ -313,4 +313,9 @@ export interface ChangesOptions {
   readonly resource?: string | undefined;
   readonly types?: readonly LeaseEventType[] | undefined;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Whether to follow in the background: alone it keeps no process alive. (A connection to a server may, as it does
+   * when nothing is followed.) Default `false`.
+   */
+  readonly background?: boolean | undefined;
 }

@@ -140,6 +140,7 @@ export function checkChanges(options: ChangesOptions): void {
   checkObject(options, "options");
   checkFilters(options);
   if (options.after !== undefined) checkString(options.after, "after", MAX_CURSOR_LENGTH);
+  if (options.background !== undefined) checkBoolean(options.background, "background");
   if (options.types !== undefined) checkList(options.types, "types");
   for (const type of options.types ?? []) {
     if (!EVENT_TYPES.has(type))

@@ -40,7 +40,7 @@ export async function within<T>(clock: Clock, promise: Promise<T>, ms: number): 
 }
 
 /** Resolves after `ms` or when `signal` aborts, whichever comes first; never rejects. */
-export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+export function pause(clock: Clock, ms: number, signal?: AbortSignal, background = false): Promise<void> {
   if (signal?.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const settle = () => {
@@ -48,7 +48,7 @@ export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
       signal?.removeEventListener("abort", settle);
       resolve();
     };
-    const cancel = clock.schedule(ms, settle);
+    const cancel = clock.schedule(ms, settle, { background });
     signal?.addEventListener("abort", settle);
   });
 }

@@ -1,6 +1,6 @@
 /**
- * Hears of losses by the backend's change feed, sooner than the next renewal would tell. Only a hint that saves time:
- * whatever becomes of the feed, renewals and deadlines decide all the same.
+ * Learns of losses from the backend's change feed, sooner than from the next renewal. Only a hint that saves time:
+ * whatever becomes of the feed, renewals and deadlines decide. It keeps no process alive.
  */
 
 import type { LeaseBackend, LeasePage } from "../backend/backend.js";
@@ -46,15 +46,16 @@ export class LossFeed {
     await following?.done;
   }
 
-  /** Follows until told to stop; a feed that breaks is taken up again. Never rejects. */
+  /** Follows until it is stopped; a feed that breaks is taken up again. Never rejects. */
   async #follow(signal: AbortSignal): Promise<void> {
-    await pause(this.#clock, FOLLOW_AFTER_MS, signal);
+    await pause(this.#clock, FOLLOW_AFTER_MS, signal, true);
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
         const after = await this.#catchUp();
         const agentId = this.#agentId;
         const types = ["expired", "revoked", "revoking"] as const;
-        for await (const event of this.#backend.changes({ after, follow: true, agentId, types, signal })) {
+        const following = { after, follow: true, agentId, types, signal, background: true };
+        for await (const event of this.#backend.changes(following)) {
           failures = 0;
           const handle = this.#handles.get(event.lease.id);
           if (handle?.token !== event.lease.token) continue;
@@ -63,9 +64,9 @@ export class LossFeed {
           else if (lease.revoking !== null) handle.onRevokingSeen(lease.revoking);
         }
       } catch {
-        // Renewals go on telling; the feed is tried again below.
+        // Renewals go on; the feed is tried again below.
       }
-      await pause(this.#clock, retryDelayMs(failures + 1, this.#random), signal);
+      await pause(this.#clock, retryDelayMs(failures + 1, this.#random), signal, true);
     }
   }
 
