@@ -129,12 +129,13 @@ export function jsonFileBackend(options: { readonly path: string; readonly clock
     },
     sweep: async ({ limit = 1000, historyRetentionMs = Number.POSITIVE_INFINITY }) =>
       step((ledger) => {
-        const over = ledger.all().filter(ledger.isOver).slice(0, limit);
+        const over = ledger.all().filter(ledger.isOver);
+        const more = over.splice(limit).length > 0;
         for (const lease of over) ledger.steps.expire(lease);
         const young = state.history.findIndex(({ wall }) => wall >= ledger.at.wallNow - historyRetentionMs);
         const pruned = state.history.splice(0, young < 0 ? state.history.length : young);
         state.prunedThrough = pruned.at(-1)?.sequence ?? state.prunedThrough;
-        return { expired: over.map(ledger.show), pruned: pruned.length };
+        return { expired: over.map(ledger.show), pruned: pruned.length, more };
       }),
     changes: (change) =>
       kit.readChanges(change, {

@@ -192,9 +192,9 @@ test("POST /v1/sweep ends what is past its time and prunes the history it is tol
   const swept = await server.ask("POST", "/v1/sweep");
   expect([swept.status, swept.body]).toEqual([
     200,
-    { expired: [expect.objectContaining({ id, state: "expired" })], pruned: 0 },
+    { expired: [expect.objectContaining({ id, state: "expired" })], pruned: 0, more: false },
   ]);
   await new Promise((resolve) => setTimeout(resolve, 5));
   const pruned = await server.ask("POST", "/v1/sweep", { historyRetentionMs: 1 });
-  expect(pruned.body).toEqual({ expired: [], pruned: 2 });
+  expect(pruned.body).toEqual({ expired: [], pruned: 2, more: false });
 });

@@ -20,7 +20,8 @@ export async function sweep(
   options: SweepOptions,
 ): Promise<SweepResult> {
   const limit = options.limit ?? DEFAULT_SWEEP_LIMIT;
-  const ids = (await scan(connection, "dead", undefined)).slice(0, limit).map(({ id }) => id);
+  const ids = (await scan(connection, "dead", undefined)).map(({ id }) => id);
+  const more = ids.splice(limit).length > 0;
   const answers = await Promise.all(ids.map((id) => run(encodeEndIfDead(id))));
   // Renewed in the meantime, or ended by somebody else: not ours to tell of.
   const expired = answers
@@ -32,7 +33,7 @@ export async function sweep(
       ? 0
       : await prune(connection, historyRetentionMs);
   await connection.run(TIDY, []);
-  return { expired, pruned };
+  return { expired, pruned, more };
 }
 
 async function prune(connection: Connection, retentionMs: number): Promise<number> {

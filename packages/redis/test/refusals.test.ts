@@ -150,7 +150,7 @@ test("the ACL of the README is enough", async () => {
   abort.abort();
   await following;
   expect((await backend.list({ resource: "src/a" })).leases).toHaveLength(1);
-  expect(await backend.sweep({ historyRetentionMs: 0 })).toEqual({ expired: [], pruned: 2 });
+  expect(await backend.sweep({ historyRetentionMs: 0 })).toEqual({ expired: [], pruned: 2, more: false });
 });
 
 test("what somebody else wrote under our key is not overwritten", async () => {

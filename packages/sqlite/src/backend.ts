@@ -146,7 +146,9 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
     async sweep(options) {
       // Every process may sweep every few seconds: no writer should have to wait for one that finds nothing.
       const clean = await group.read((ledger) => isClean(ledger, options));
-      return clean ? { expired: [], pruned: 0 } : group.write((ledger) => sweep(ledger, options));
+      return clean
+        ? { expired: [], pruned: 0, more: false }
+        : group.write((ledger) => sweep(ledger, options));
     },
     changes,
     async close() {

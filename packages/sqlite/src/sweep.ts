@@ -18,7 +18,8 @@ export function isClean(ledger: SqliteLedger, options: SweepOptions): boolean {
 
 export function sweep(ledger: SqliteLedger, options: SweepOptions): SweepResult {
   const { at, head, statements } = ledger;
-  const over = statements.over.all(at.now, options.limit ?? DEFAULT_SWEEP_LIMIT).map((row) => decode(row));
+  const limit = options.limit ?? DEFAULT_SWEEP_LIMIT;
+  const over = statements.over.all(at.now, limit).map((row) => decode(row));
   for (const lease of over) ledger.steps.expire(lease);
   statements.forget.run(at.now);
 
@@ -29,7 +30,8 @@ export function sweep(ledger: SqliteLedger, options: SweepOptions): SweepResult 
     statements.prune.run(through, head.last);
   }
   ledger.database.forgetHead();
-  return { expired: over.map((lease) => leaseOf(lease, ledger.holdsMs(lease), at)), pruned: n };
+  const expired = over.map((lease) => leaseOf(lease, ledger.holdsMs(lease), at));
+  return { expired, pruned: n, more: over.length === limit || n === MAX_PRUNED };
 }
 
 /** The entries before the first that is young enough to keep, a step's worth of them at most. */

@@ -87,9 +87,10 @@ test("a sweep prunes a bounded stretch at a time, and the next goes on", async (
     INSERT INTO history SELECT h.sequence + n.i, 1, h.wall, h.events FROM history h, n`);
   db.close();
   await clock.advance(1000);
-  expect((await backend.sweep({ historyRetentionMs: 0 })).pruned).toBe(10_000);
-  expect((await backend.sweep({ historyRetentionMs: 0 })).pruned).toBe(501);
-  expect((await backend.sweep({ historyRetentionMs: 0 })).pruned).toBe(0);
+  const sweep = () => backend.sweep({ historyRetentionMs: 0 });
+  expect(await sweep()).toEqual({ expired: [], pruned: 10_000, more: true });
+  expect(await sweep()).toEqual({ expired: [], pruned: 501, more: false });
+  expect(await sweep()).toEqual({ expired: [], pruned: 0, more: false });
   expect((await hold(backend, "b.ts")).token).toBeGreaterThan(lease.token + 10_500);
   await backend.close();
 });
@@ -99,7 +100,11 @@ test("a sweep that finds nothing takes no write lock", async () => {
   await hold(backend, "a.ts");
   const other = new Database(folder.file());
   other.exec("BEGIN IMMEDIATE");
-  expect(await backend.sweep({ historyRetentionMs: 3_600_000 })).toEqual({ expired: [], pruned: 0 });
+  expect(await backend.sweep({ historyRetentionMs: 3_600_000 })).toEqual({
+    expired: [],
+    pruned: 0,
+    more: false,
+  });
   other.exec("ROLLBACK");
   other.close();
   await backend.close();

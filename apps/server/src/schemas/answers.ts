@@ -127,7 +127,11 @@ export const SHARED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   }),
   Revoked: Type.Object({ revoked: Type.Array(Type.Ref("Lease")) }),
   Turn: Type.Object({ id: Id, waitedMs: Ms }),
-  Swept: Type.Object({ expired: Type.Array(Type.Ref("Lease")), pruned: Type.Integer({ minimum: 0 }) }),
+  Swept: Type.Object({
+    expired: Type.Array(Type.Ref("Lease")),
+    pruned: Type.Integer({ minimum: 0 }),
+    more: Type.Boolean({ description: "It stopped at a bound: a next sweep may find more at once" }),
+  }),
   Health: Type.Object({ status: Type.String() }),
   Problem,
 };

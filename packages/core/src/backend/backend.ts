@@ -292,10 +292,12 @@ export const DEFAULT_SWEEP_LIMIT = 1000;
 
 /** What a sweep ended and pruned. */
 export interface SweepResult {
-  /** What was past its time, as it ended. As many as `limit`: there may be more. */
+  /** What was past its time, as it ended. */
   readonly expired: Lease[];
   /** How many history entries were pruned. */
   readonly pruned: number;
+  /** Whether it stopped at a bound, `limit` or one of the store's own, so that a next sweep may find more at once. */
+  readonly more: boolean;
 }
 
 /** Which part of the history to read, and whether to go on live. */

@@ -81,11 +81,11 @@ export class MemoryStore implements Ledger<MemoryLease, MemoryLease> {
   sweep(options: SweepOptions): SweepResult {
     const over = [...this.#leases.values()]
       .filter((lease) => this.isOver(lease))
-      .sort((a, b) => a.token - b.token)
-      .slice(0, options.limit ?? DEFAULT_SWEEP_LIMIT);
+      .sort((a, b) => a.token - b.token);
+    const more = over.splice(options.limit ?? DEFAULT_SWEEP_LIMIT).length > 0;
     for (const lease of over) this.steps.expire(lease);
     for (const [id, { forgetAt }] of this.#ended) if (this.at.now >= forgetAt) this.#ended.delete(id);
-    return { expired: over.map((lease) => this.#shown(lease)), pruned: this.#prune(options) };
+    return { expired: over.map((lease) => this.#shown(lease)), pruned: this.#prune(options), more };
   }
 
   /** Up to `limit` events after a position, oldest first. */

@@ -2,13 +2,13 @@
  * The janitor: sweeps what is past its time and prunes old history, now and then. Housekeeping only, so it may run in
  * every process at once or in none for a while.
  */
-import { DEFAULT_SWEEP_LIMIT, type LeaseBackend, type SweepResult } from "../backend/backend.js";
+import type { LeaseBackend, SweepResult } from "../backend/backend.js";
 import { checkNumber } from "../backend/check.js";
 import { type Clock, systemClock } from "../clock.js";
 import { checkOptions } from "../manager/options.js";
 import { createRounds, type Rounds, SERVICE_OPTIONS } from "./rounds.js";
 
-/** What the janitor does unless told otherwise. */
+/** What the janitor does by default. */
 const JANITOR_DEFAULTS = Object.freeze({
   /** Between two rounds. */
   intervalMs: 30_000,
@@ -23,9 +23,9 @@ export interface JanitorOptions {
   readonly intervalMs?: number;
   /** How long history is kept, in milliseconds. Default one day; `Infinity` keeps all. */
   readonly historyRetentionMs?: number;
-  /** Told of every round that did something. */
+  /** Called after every round that did something. */
   readonly onSweep?: (result: SweepResult) => void;
-  /** Told of every round that failed; the next round comes all the same. */
+  /** Called after every round that failed; the next round comes anyway. */
   readonly onError?: (error: unknown) => void;
   readonly clock?: Clock;
   readonly random?: () => number;
@@ -54,8 +54,9 @@ export function createJanitor(options: JanitorOptions): Janitor {
       last = await backend.sweep({ historyRetentionMs: retention });
       expired.push(...last.expired);
       pruned += last.pruned;
-    } while (last.expired.length >= DEFAULT_SWEEP_LIMIT);
-    return { expired, pruned };
+      // At once: a store may write more in the time between two rounds than one step prunes.
+    } while (last.more && last.expired.length + last.pruned > 0);
+    return { expired, pruned, more: last.more };
   }
 
   async function run(): Promise<void> {

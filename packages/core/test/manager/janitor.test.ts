@@ -75,13 +75,40 @@ test("a backlog larger than one step is swept in one round", async () => {
   expect(expired).toHaveLength(1_200);
 });
 
+test("the janitor keeps up with a store that prunes a bounded stretch at a time", async () => {
+  const { backend, clock } = world();
+  let left = 25;
+  const bounded = meddled(backend, {
+    sweep: async () => {
+      const pruned = Math.min(left, 10);
+      left -= pruned;
+      return { expired: [], pruned, more: left > 0 };
+    },
+  });
+  const janitor = createJanitor({ backend: bounded, clock });
+  expect(await janitor.sweep()).toEqual({ expired: [], pruned: 25, more: false });
+});
+
+test("a store that says that there is more and does nothing is asked again in the next round, not at once", async () => {
+  const { backend, clock } = world();
+  let sweeps = 0;
+  const stuck = meddled(backend, {
+    sweep: async () => {
+      sweeps += 1;
+      return { expired: [], pruned: 0, more: true };
+    },
+  });
+  expect(await createJanitor({ backend: stuck, clock }).sweep()).toMatchObject({ more: true });
+  expect(sweeps).toBe(1);
+});
+
 test("stopping ends after the round under way", async () => {
   const { backend, clock } = world();
   let finish: () => void = () => {};
   const slow = meddled(backend, {
     sweep: () =>
       new Promise((resolve) => {
-        finish = () => resolve({ expired: [], pruned: 0 });
+        finish = () => resolve({ expired: [], pruned: 0, more: false });
       }),
   });
   const janitor = createJanitor({ backend: slow, clock, random: () => 0 });
@@ -104,7 +131,7 @@ test("stopped and started again while a round is under way, it goes on with one 
   const slow = meddled(backend, {
     sweep: () =>
       new Promise((resolve) => {
-        finish.push(() => resolve({ expired: [], pruned: 0 }));
+        finish.push(() => resolve({ expired: [], pruned: 0, more: false }));
       }),
   });
   const janitor = createJanitor({ backend: slow, clock, intervalMs: 1_000, random: () => 0 });

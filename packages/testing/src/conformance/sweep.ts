@@ -1,4 +1,5 @@
 import { isLeaseError } from "@lease/core";
+import type { SweepResult } from "@lease/core/backend";
 import { check, equal, rejects } from "../assert.js";
 import { type CaseContext, type Cases, exclusive } from "./context.js";
 
@@ -6,7 +7,7 @@ export const sweepCases: Cases = {
   async "with nothing past its time a sweep does nothing"(c) {
     const held = await c.hold("r");
     await c.queue("r", { agentId: "bob" });
-    equal(await c.backend.sweep({}), { expired: [], pruned: 0 }, "the answer");
+    equal(await c.backend.sweep({}), { expired: [], pruned: 0, more: false }, "the answer");
     equal((await c.list()).length, 2, "what is live");
     equal(await c.story(held), ["acquired"], "the history");
   },
@@ -43,11 +44,16 @@ export const sweepCases: Cases = {
     const last = await c.hold("d", { ttlMs: c.time.shortMs });
     await c.outlive(held);
     await c.outlive(last);
-    const sizes: number[] = [];
-    for (let round = 0; round < 4; round += 1)
-      sizes.push((await c.backend.sweep({ limit: 2 })).expired.length);
+    const sweeps: SweepResult[] = [];
+    for (let round = 0; round < 4; round += 1) sweeps.push(await c.backend.sweep({ limit: 2 }));
+    const sizes = sweeps.map(({ expired }) => expired.length);
     // All of them here; none where the store ends leases by itself.
     equal(sizes.every((size) => size <= 2) && sizes.at(-1), 0, "how many each sweep ended");
+    check(
+      sweeps.every(({ more }, round) => more || (sizes[round + 1] ?? 0) === 0),
+      "a sweep that stopped at its limit says that there is more",
+    );
+    equal(sweeps.at(-1)?.more, false, "whether there is more when all is done");
     for (const lease of [held, last]) {
       await c.time.until(
         async () => ((await c.story(lease)).at(-1) === "expired" ? true : undefined),
