@@ -79,7 +79,7 @@ test("a token that etcd forgot: watches go on with a new one; who may not watch 
     const backend = etcdBackend({ url: `etcd://agents:pw@${etcd.endpoints[0]}` });
     const feed = backend.changes({ after: "end", follow: true })[Symbol.asyncIterator]();
     const seen = [feed.next(), feed.next(), feed.next()];
-    await until(async () => ((await watchers(etcd)) === 1 ? true : undefined), 5000);
+    await until(async () => ((await watchers(etcd)) === 1 ? true : undefined));
     // etcd forgets the tokens of a user whose roles change; the stream of the feed has such a one.
     await admin.auth.userRevokeRole({ name: "agents", role: "leases" });
     await admin.auth.userGrantRole({ user: "agents", role: "leases" });
@@ -87,7 +87,7 @@ test("a token that etcd forgot: watches go on with a new one; who may not watch 
     const asked = request("r", { agentId: "bob", wait: "queue" });
     await backend.acquire(asked);
     const turn = backend.turn({ id: asked.id, timeoutMs: 60_000 });
-    await until(async () => ((await watchers(etcd)) === 3 ? true : undefined), 5000);
+    await until(async () => ((await watchers(etcd)) === 3 ? true : undefined));
     await release(backend, held);
     await turn;
     expect((await Promise.all(seen)).map(({ value }) => value.type)).toEqual([

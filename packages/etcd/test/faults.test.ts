@@ -16,20 +16,20 @@ import {
   request,
   until,
   untilGranted,
+  watchers,
 } from "./helpers.js";
 
 const { etcd, client } = await ownEtcd();
 
 test("an etcd lease revoked behind our back: the holder is told at once, long before its next renewal", async () => {
   const backend = etcdBackend({ hosts: etcd.endpoints, namespace: "behind" });
-  const leases = createLeaseManager({ backend, agentId: "alice", defaults: { ttlMs: 60_000 } });
+  // Its next renewal, after 200 s, would come too late for this test.
+  const leases = createLeaseManager({ backend, agentId: "alice", defaults: { ttlMs: 600_000 } });
   const lease = await leases.acquire("r");
-  await pause(300);
+  await until(async () => ((await watchers(etcd)) === 1 ? true : undefined));
   const [record] = (await client.kv.range({ key: Buffer.from(`behind\0i/${lease.id}`) })).kvs;
-  const revokedAt = performance.now();
   await client.leaseClient.leaseRevoke({ ID: record?.lease ?? "0" });
-  await until(() => (lease.signal.aborted ? true : undefined), 2000);
-  expect(performance.now() - revokedAt).toBeLessThan(1000);
+  await until(() => (lease.signal.aborted ? true : undefined));
   expect(lease.loss).toMatchObject({ code: "LEASE_LOST", details: { how: "expired" } });
   await leases.close();
   await backend.close();
@@ -65,7 +65,7 @@ describe("compaction", () => {
       for await (const event of backend.changes({ follow: true, signal: abort.signal })) seen.push(event);
     })();
     const held = await hold(backend, "r");
-    await until(() => (seen.length === 1 ? true : undefined), 5000);
+    await until(() => (seen.length === 1 ? true : undefined));
     const asked = request("r", { agentId: "bob", wait: "queue" });
     await backend.acquire(asked);
     const turn = backend.turn({ id: asked.id, timeoutMs: 20_000 });
@@ -74,7 +74,7 @@ describe("compaction", () => {
     await release(backend, held);
     await turn;
     expect((await backend.acquire(asked)).status).toBe("granted");
-    await until(() => (seen.length === 4 ? true : undefined), 5000);
+    await until(() => (seen.length === 4 ? true : undefined));
     expect(seen.map(({ type }) => type)).toEqual(["acquired", "queued", "released", "acquired"]);
     abort.abort();
     await following;
@@ -117,7 +117,7 @@ test("no space left: holders renew and release, acquire says BACKEND_FULL, and a
     await until(async () => {
       const full = await plain.kv.put({ key: Buffer.from("filler"), value: filler }).catch(() => true);
       return full === true ? true : undefined;
-    }, 10_000);
+    });
     await expect(backend.acquire(request("new"))).rejects.toMatchObject({ code: "BACKEND_FULL" });
     await expect(backend.acquire(request("r", { wait: "queue" }))).rejects.toMatchObject({
       code: "BACKEND_FULL",
@@ -145,7 +145,7 @@ test("no space left: holders renew and release, acquire says BACKEND_FULL, and a
     await plain.kv.compact({ revision: header.revision, physical: true });
     await plain.maintenance.defragment();
     await plain.maintenance.alarm({ action: "Deactivate", memberID: header.member_id, alarm: "Nospace" });
-    expect((await untilGranted(backend, request("r"), 5000)).status).toBe("granted");
+    expect((await untilGranted(backend, request("r"))).status).toBe("granted");
     // What was abandoned meanwhile has had its life.
     expect((await backend.acquire(request("t", { id: abandoned.id }))).status).toBe("ended");
   } finally {
@@ -153,7 +153,7 @@ test("no space left: holders renew and release, acquire says BACKEND_FULL, and a
     plain.close();
     await small.stop();
   }
-}, 30_000);
+}, 120_000);
 
 test("etcd gone and back, with everything under way, under --unhandled-rejections=strict: the process lives", async () => {
   const doomed = await startEtcd();
@@ -180,14 +180,13 @@ test("etcd gone and back, with everything under way, under --unhandled-rejection
       expect(reason).toMatchObject({ code: expect.stringMatching(/BACKEND_UNAVAILABLE|OUTCOME_UNKNOWN/) });
     }
     await doomed.members[0]?.restart();
-    await until(
-      async () => ((await renew(backend, held).catch(() => null))?.status === "renewed" ? true : undefined),
-      10_000,
+    await until(async () =>
+      (await renew(backend, held).catch(() => null))?.status === "renewed" ? true : undefined,
     );
     expect(await release(backend, held)).toBe("released");
     await turn;
-    expect((await untilGranted(backend, asked, 10_000)).lease.id).toBe(asked.id);
-    await until(() => (seen.length >= 2 ? true : undefined), 10_000);
+    expect((await untilGranted(backend, asked)).lease.id).toBe(asked.id);
+    await until(() => (seen.length >= 2 ? true : undefined));
     expect(seen.map(({ type }) => type)).toEqual(["released", "acquired"]);
     abort.abort();
     await following;
@@ -198,4 +197,4 @@ test("etcd gone and back, with everything under way, under --unhandled-rejection
     await host.stop();
     await doomed.stop();
   }
-}, 40_000);
+}, 120_000);

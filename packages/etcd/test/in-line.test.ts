@@ -28,7 +28,7 @@ test("a record in the way that cannot be read, and then is gone: whoever waits b
   const asked = request("r", { agentId: "bob", wait: "queue" });
   await backend.acquire(asked);
   const turn = backend.turn({ id: asked.id, timeoutMs: 20_000 });
-  await until(async () => ((await watchers(etcd)) === 2 ? true : undefined), 5000);
+  await until(async () => ((await watchers(etcd)) === 2 ? true : undefined));
   const key = Buffer.from(`corrupt\0i/${held.id}`);
   await client.kv.put({ key, value: Buffer.from("garbage") });
   await client.kv.txn({

@@ -27,7 +27,7 @@ async function lag(backend: LeaseBackend) {
   const held = await hold(backend, "first");
   const seen: LeaseEvent[] = [(await first).value];
   await pairs(backend, PAIRS);
-  await until(async () => ((await watchers(etcd)) === 0 ? true : undefined), 5000);
+  await until(async () => ((await watchers(etcd)) === 0 ? true : undefined));
   await release(backend, held);
   return { feed, seen };
 }
@@ -74,7 +74,7 @@ test("an etcd that stops in the middle of a history: the reading ends with an er
     await pairs(backend, 4 * PAIRS);
     const reading = backend.changes({})[Symbol.asyncIterator]();
     await reading.next();
-    await until(async () => ((await watchers(doomed)) === 0 ? true : undefined), 5000);
+    await until(async () => ((await watchers(doomed)) === 0 ? true : undefined));
     await doomed.members[0]?.kill();
     const failure = await (async () => {
       while ((await reading.next()).done !== true);
