@@ -168,7 +168,13 @@ export type HandleState = "held" | "suspect" | "lost" | "ended";
  */
 export type ReleaseOutcome = "released" | "gone" | "unconfirmed";
 
-/** A lease that this process holds. Made by the manager's `acquire`, `tryAcquire` and `withLease`. */
+/**
+ * A lease that this process holds. Made by the manager's `acquire`, `tryAcquire` and `withLease`.
+ *
+ * One that is dropped without `release()` stays held, and renewed, until its manager closes: its work may go on under
+ * the signal or the token alone. The process is warned of the first one of each manager (`LEASE_DROPPED`), at the
+ * earliest after its first renewal; `manager.held` still has it.
+ */
 export interface LeaseHandle extends AsyncDisposable {
   readonly id: string;
   readonly agentId: string;

@@ -7,6 +7,7 @@ import { checkTtl } from "../backend/check.js";
 import type { CancelTimer } from "../clock.js";
 import { invalidArgument, LeaseError, type LossCause, type LossError } from "../errors.js";
 import type { Claim, Lease, Revoking } from "../model/model.js";
+import { quoted } from "../text.js";
 import type {
   AcquireOptions,
   HandleState,
@@ -32,8 +33,9 @@ export interface HandleContext extends WaitContext {
   readonly renewer: Renewer;
   /** `acquire` of the manager, for `lease.acquire`. */
   readonly acquire: (resources: Resources, options: AcquireOptions, parent: Parent) => Promise<LeaseHandle>;
-  /** Hears what happens to the lease; `ended` once, when it is lost or released. */
   readonly notify: (event: ManagerEvent) => void;
+  /** Called once, when the lease is lost or released. */
+  readonly onEnded: (handle: Handle) => void;
 }
 
 /** The lease that another one is acquired under. */
@@ -78,6 +80,8 @@ export class Handle implements LeaseHandle, Renewable {
   #ending: Promise<ReleaseOutcome> | null = null;
   /** Ends the waits of what is acquired under it. */
   #over: AbortController | null = null;
+  /** What the holder has in hand; weakly from the first renewal on. */
+  #inHand: LeaseHandle | WeakRef<LeaseHandle> | null = null;
 
   constructor(grant: Grant, options: HoldOptions, context: HandleContext) {
     this.#context = context;
@@ -89,6 +93,16 @@ export class Handle implements LeaseHandle, Renewable {
     this.#belief = new Belief(context.clock, grant, options.maxHoldMs);
     this.#planRenewal(grant.lease, grant);
     if (options.autoRenew) context.renewer.add(this);
+  }
+
+  /**
+   * What the holder has in hand. It leads here, and nothing here leads to it for long, so that the engine tells when it
+   * was dropped.
+   */
+  get inHand(): LeaseHandle {
+    this.#inHand ??= handedOut(this);
+    if (!(this.#inHand instanceof WeakRef)) return this.#inHand;
+    return this.#inHand.deref() ?? handedOut(this);
   }
 
   get id(): string {
@@ -233,6 +247,10 @@ export class Handle implements LeaseHandle, Renewable {
   }
 
   renewRequest(ttlMs?: number): RenewRequest {
+    if (this.#inHand !== null && !(this.#inHand instanceof WeakRef)) {
+      drops.register(this.#inHand, this);
+      this.#inHand = new WeakRef(this.#inHand);
+    }
     return { id: this.id, agentId: this.agentId, token: this.token, renewal: this.#renewals + 1, ttlMs };
   }
 
@@ -266,7 +284,7 @@ export class Handle implements LeaseHandle, Renewable {
       this.#unansweredRenewal = Math.max(this.#unansweredRenewal, renewal);
     }
     if (this.#loss !== null || this.#ending !== null) return;
-    this.#context.notify({ type: "renewal-failed", lease: this, error });
+    this.#context.notify({ type: "renewal-failed", lease: this.inHand, error });
     this.#failures += 1;
     this.#lastFailure = error;
     this.renewAt = this.#context.clock.now() + retryDelayMs(this.#failures, this.#context.random);
@@ -308,9 +326,9 @@ export class Handle implements LeaseHandle, Renewable {
     if (this.#strays === 1) this.renewAt = Math.min(this.renewAt, this.#context.clock.now());
     // Notified last: a listener may ask whether it is held, or release it.
     if (this.#strays > 1) {
-      this.#context.notify({ type: "renewal-failed", lease: this, error: this.#outOfOrder() });
+      this.#context.notify({ type: "renewal-failed", lease: this.inHand, error: this.#outOfOrder() });
     } else if (!isStray) {
-      this.#context.notify({ type: "renewed", lease: this, lateMs });
+      this.#context.notify({ type: "renewed", lease: this.inHand, lateMs });
     }
     this.#notifyIfRevoking(before);
   }
@@ -319,7 +337,7 @@ export class Handle implements LeaseHandle, Renewable {
     const { revoking } = this.#lease;
     if (before.revoking !== null || revoking === null) return;
     if (this.#loss !== null || this.#ending !== null) return;
-    this.#context.notify({ type: "revoke-requested", lease: this, revoking });
+    this.#context.notify({ type: "revoke-requested", lease: this.inHand, revoking });
     this.#revokeListeners.notify(revoking);
   }
 
@@ -384,13 +402,24 @@ export class Handle implements LeaseHandle, Renewable {
     return giveBack(this.#context, request, this.#belief.endsBy);
   }
 
+  /** Nobody can release it any more. It stays held: its work may go on, under the signal or the token alone. */
+  onDropped(): void {
+    if (this.#loss !== null || this.#ending !== null || warned.has(this.#context)) return;
+    warned.add(this.#context);
+    const resources = this.claims.map(({ resource }) => quoted(resource)).join(", ");
+    warn(
+      `The handle of the lease ${this.id} on ${resources} was dropped without release(): it is renewed until its manager closes. Release leases, or use withLease() or "await using". (Said once for a manager.)`,
+    );
+  }
+
   #stop(loss: LossError | null): void {
     this.#cancelTimer();
     this.#over?.abort(loss ?? this.#released());
     this.#context.renewer.remove(this);
+    this.#context.onEnded(this);
     this.#context.notify({
       type: "ended",
-      lease: this,
+      lease: this.inHand,
       heldMs: this.#context.clock.now() - this.#heldSince,
       loss,
     });
@@ -414,4 +443,24 @@ export class Handle implements LeaseHandle, Renewable {
   #limitError(): LeaseError<"LEASE_RENEWAL_LIMIT"> {
     return limitReached(this.id, this.#lease.maxRenewals);
   }
+}
+
+/** Managers of which the process was warned. */
+const warned = new WeakSet<HandleContext>();
+const drops = new FinalizationRegistry<Handle>((handle) => handle.onDropped());
+
+/** The handle by another object. */
+function handedOut(handle: Handle): LeaseHandle {
+  return new Proxy<LeaseHandle>(handle, {
+    get(target, key) {
+      const member: unknown = Reflect.get(target, key, target);
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+}
+
+function warn(message: string): void {
+  const { process } = globalThis as { process?: Partial<NodeJS.Process> };
+  if (process?.emitWarning === undefined) console.warn(message);
+  else process.emitWarning(message, { code: "LEASE_DROPPED" });
 }

@@ -95,12 +95,13 @@ class Manager implements LeaseManager {
       giveUp: this.#giveUp.signal,
       renewer: new Renewer(backend, clock),
       acquire: (resources, acquireOptions, parent) => this.#acquire(resources, acquireOptions, parent),
-      notify: (event) => this.#notify(event),
+      notify: (event) => this.#listeners.notify(event),
+      onEnded: (handle) => this.#onEnded(handle),
     };
   }
 
   get held(): readonly LeaseHandle[] {
-    return [...this.#held];
+    return [...this.#held].map(({ inHand }) => inHand);
   }
 
   observe(listener: ManagerListener): () => void {
@@ -251,19 +252,19 @@ class Manager implements LeaseManager {
     const onAbort = ({ target }: Event) => wait.abort((target as AbortSignal).reason);
     for (const signal of signals) signal.addEventListener("abort", onAbort);
     this.#waits.add(wait);
-    this.#notify({ type: "requested", requestId });
+    this.#listeners.notify({ type: "requested", requestId });
     try {
       const outcome = await waitForLease(this.#context, request, { waitMs, signal: wait.signal });
       const waitedMs = clock.now() - startedAt;
       if (outcome.status === "refused") {
-        this.#notify({ type: "refused", requestId, waitedMs });
+        this.#listeners.notify({ type: "refused", requestId, waitedMs });
         return outcome;
       }
       const lease = this.#hold(outcome.grant, settings);
-      this.#notify({ type: "granted", requestId, lease, waitedMs });
+      this.#listeners.notify({ type: "granted", requestId, lease, waitedMs });
       return { status: "granted", lease };
     } catch (error) {
-      this.#notify({ type: "failed", requestId, waitedMs: clock.now() - startedAt, error });
+      this.#listeners.notify({ type: "failed", requestId, waitedMs: clock.now() - startedAt, error });
       throw error;
     } finally {
       this.#waits.delete(wait);
@@ -282,17 +283,13 @@ class Manager implements LeaseManager {
       throw closed();
     }
     this.#lossFeed?.watch(handle);
-    return handle;
+    return handle.inHand;
   }
 
-  #notify(event: ManagerEvent): void {
-    if (event.type === "ended") {
-      const handle = event.lease as Handle;
-      this.#held.delete(handle);
-      this.#lossFeed?.unwatch(handle);
-      if (this.#held.size === 0) this.#emptied.ring();
-    }
-    this.#listeners.notify(event);
+  #onEnded(handle: Handle): void {
+    this.#held.delete(handle);
+    this.#lossFeed?.unwatch(handle);
+    if (this.#held.size === 0) this.#emptied.ring();
   }
 
   #track(cleanup: Promise<void>): void {

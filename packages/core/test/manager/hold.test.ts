@@ -35,9 +35,11 @@ test("leases that are due together are renewed in one call", async () => {
     },
   });
   const leases = manager({ backend: counting, random: Math.random });
-  await Promise.all(Array.from({ length: 100 }, (_, index) => leases.acquire(`job:${index}`)));
+  const held = await Promise.all(Array.from({ length: 100 }, (_, index) => leases.acquire(`job:${index}`)));
   await clock.advance(10_000);
   expect(batches).toEqual([100]);
+  expect(held.every((lease) => lease.isHeld())).toBe(true);
+  await leases.close();
 });
 
 test("of more leases than go into one call, those with the least time left go first", async () => {
