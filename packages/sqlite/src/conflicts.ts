@@ -59,7 +59,8 @@ function claimsOver(statements: Statements, resource: string, hasSubtrees: boole
   return [...exact, ...below(KIND.claim), ...statements.subtreesOn(bases), ...below(KIND.subtree)];
 }
 
-function oneOfEach(rows: readonly ClaimRow[]): ClaimRow[] {
+function oneOfEach(rows: ClaimRow[]): ClaimRow[] {
+  if (rows.length < 2) return rows;
   const byToken = new Map(rows.map((row) => [row.token, row]));
   return [...byToken.values()].sort((a, b) => a.token - b.token);
 }

@@ -12,7 +12,6 @@ import {
   mintToken,
   type Rival,
   Steps,
-  subtreeBase,
 } from "@lease/core/backend";
 import {
   decode,
@@ -27,7 +26,7 @@ import {
 import { conflicting, storedClaim } from "./conflicts.js";
 import type { LeaseDatabase } from "./database.js";
 import { full } from "./errors.js";
-import type { Head, Statements, StoredClaim } from "./statements.js";
+import { type Head, KIND, type Statements, type StoredClaim } from "./statements.js";
 
 export interface LedgerOptions {
   /** For messages. */
@@ -141,7 +140,7 @@ export class SqliteLedger implements Ledger<SqliteRival, StoredLease> {
       statements.insertQueued.run(token, key);
       head.has_queue = 1;
     }
-    if (claimsSubtree(lease)) head.has_subtrees = 1;
+    if (claimsSubtree(first, others)) head.has_subtrees = 1;
     head.leases.set(id, lease);
     if (head.leases.size > MAX_REMEMBERED) head.leases.delete(head.leases.keys().next().value as string);
     return lease;
@@ -171,7 +170,7 @@ export class SqliteLedger implements Ledger<SqliteRival, StoredLease> {
     this.statements.removeClaims(others, token);
     if (lease.isQueued) this.#leaveQueue(lease);
     // Whether there are others is read again.
-    if (claimsSubtree(lease)) this.database.forgetHead();
+    if (claimsSubtree(first, others)) this.database.forgetHead();
     this.head.leases.delete(lease.id);
     this.moved = true;
   }
@@ -210,8 +209,8 @@ function storedClaims({ claims }: StoredLease): [StoredClaim, ...StoredClaim[]] 
   return claims.map(storedClaim) as [StoredClaim, ...StoredClaim[]];
 }
 
-function claimsSubtree({ claims }: StoredLease): boolean {
-  return claims.some(({ resource }) => subtreeBase(resource) !== null);
+function claimsSubtree(first: StoredClaim, others: readonly StoredClaim[]): boolean {
+  return first.kind === KIND.subtree || others.some(({ kind }) => kind === KIND.subtree);
 }
 
 /** A claim points to a lease that is not there. */

@@ -133,6 +133,7 @@ export function prepareStatements(db: Connection) {
       }
     },
     removeClaims(claims: readonly StoredClaim[], token: number): void {
+      if (claims.length === 0) return;
       for (const kind of [KIND.claim, KIND.subtree]) {
         const keys = claims.filter((claim) => claim.kind === kind).map(({ key }) => key);
         for (const some of inChunks(keys)) removeClaims(some.length).run(kind, token, ...some);
