@@ -16,6 +16,7 @@ import {
   type BackendLimits,
   type ChangesOptions,
   checkEndMemory,
+  closed,
   defineBackend,
   type HistorySource,
   invalidArgument,
@@ -88,26 +89,38 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
   });
   const clock = options.clock ?? bootClock;
   const bootId = seams.bootId ?? (options.clock === undefined ? bootIdOf() : () => "injected clock");
-  const waiting = new Waiting(clock);
+  let waiting: Waiting | undefined;
+  let closing = false;
   const group = new Group({
     path,
     clock,
     busyTimeoutMs,
     endMemoryMs,
     recordRenewals,
-    open: () => openDatabase({ path, synchronous, endMemoryMs, clock, bootId }, seams),
-    onRecorded: (ledger) => waiting.onRecorded(ledger),
+    async open() {
+      const database = await openDatabase({ path, synchronous, endMemoryMs, clock, bootId }, seams);
+      waiting = new Waiting(clock, database);
+      return database;
+    },
+    onRecorded: (ledger) => waiting?.onRecorded(ledger),
   });
-  const opened = () => group.read(({ database }) => database);
+
+  /** Opens the file, if no call did before. */
+  async function opened(): Promise<Waiting> {
+    await group.read(() => {});
+    if (closing || waiting === undefined) throw closed("sqlite");
+    return waiting;
+  }
 
   async function* changes(change: ChangesOptions): AsyncGenerator<LeaseEvent, void> {
     const { after, follow, signal, background = false } = change;
-    const stopWatching = follow === true ? waiting.watchHistory(await opened(), background) : () => {};
+    const watched = await opened();
+    const stopWatching = follow === true ? watched.watchHistory(background) : () => {};
     const last = () => group.read(({ head }) => head.last);
     const history: HistorySource = {
       bounds: () => group.read((ledger) => boundsWithCursor(ledger, after)),
       page: (sequence, limit) => group.read((ledger) => historyPage(ledger, sequence, limit)),
-      entryAfter: (sequence) => waiting.news(last, sequence, signal),
+      entryAfter: (sequence) => watched.news(last, sequence, signal),
     };
     try {
       yield* readChanges(change, history);
@@ -132,7 +145,7 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
     kind: "sqlite",
     limits,
     acquire: (request) => group.write(({ steps }) => steps.acquire(request)),
-    turn: async (wait) => waiting.turn(wait, await opened()),
+    turn: async (wait) => (await opened()).turn(wait),
     renew: (requests) => group.write(({ steps }) => requests.map((request) => steps.renew(request))),
     release: (requests) => group.write(({ steps }) => requests.map((request) => steps.release(request))),
     async list(query) {
@@ -152,7 +165,8 @@ export function createSqliteBackend(options: SqliteBackendOptions, seams: Seams 
     },
     changes,
     async close() {
-      waiting.close();
+      closing = true;
+      waiting?.close();
       await group.close();
     },
   });

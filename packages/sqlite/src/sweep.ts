@@ -4,7 +4,7 @@ import { decode } from "./codec.js";
 import type { SqliteLedger } from "./ledger.js";
 
 /** One step deletes at most this many history rows, so that no other call waits long for the write lock. */
-const MAX_PRUNED = 10_000;
+const MAX_PRUNED_ROWS = 10_000;
 
 /** Looks without the write lock whether there is anything to do. */
 export function isClean(ledger: SqliteLedger, options: SweepOptions): boolean {
@@ -31,7 +31,7 @@ export function sweep(ledger: SqliteLedger, options: SweepOptions): SweepResult 
   }
   ledger.database.forgetHead();
   const expired = over.map((lease) => leaseOf(lease, ledger.holdsMs(lease), at));
-  return { expired, pruned: n, more: over.length === limit || n === MAX_PRUNED };
+  return { expired, pruned: n, more: over.length === limit || n >= MAX_PRUNED_ROWS };
 }
 
 /** The entries before the first that is young enough to keep, a step's worth of them at most. */
@@ -43,7 +43,7 @@ function prunable(
   const after = head.pruned_through;
   // Binding takes no infinity.
   const keepFrom = Math.max(at.wallNow - historyRetentionMs, Number.MIN_SAFE_INTEGER);
-  const kept = statements.firstYoungEnough.get(after, MAX_PRUNED + 1, keepFrom);
-  const found = statements.prunable.get(after, kept ?? Number.MAX_SAFE_INTEGER, MAX_PRUNED);
+  const kept = statements.firstYoungEnough.get(after, MAX_PRUNED_ROWS + 1, keepFrom);
+  const found = statements.prunable.get(after, kept ?? Number.MAX_SAFE_INTEGER, MAX_PRUNED_ROWS);
   return found ?? { n: 0, through: null };
 }

@@ -1,6 +1,6 @@
 /** The calls of this process that wait: for a request's turn, or for something new in the history. */
 import type { Clock } from "@lease/core";
-import { Bell, closed, type TurnLook, type TurnRequest, Turns } from "@lease/core/backend";
+import { Bell, type TurnLook, type TurnRequest, Turns } from "@lease/core/backend";
 import type { LeaseDatabase } from "./database.js";
 import { isBusy, toLeaseError } from "./errors.js";
 import type { SqliteLedger } from "./ledger.js";
@@ -10,49 +10,61 @@ import { callWatchers, fileToCallWith, Wake } from "./wake.js";
 /** After a check that found the file busy, which only the recovery of a crashed writer's log can cause. */
 const CHECK_AGAIN_MS = 5;
 
-/** What there is once the file is open. */
-interface Attached {
-  readonly database: LeaseDatabase;
-  readonly checks: TurnChecks;
-  /** The file whose new time calls queued requests. */
-  readonly callPath: string;
-  readonly turnWake: Wake;
-  readonly historyWake: Wake;
-  /** Of those that follow in the background. */
-  readonly backgroundWake: Wake;
-}
-
 export class Waiting {
   readonly #clock: Clock;
+  readonly #database: LeaseDatabase;
   readonly #turns: Turns;
+  readonly #checks: TurnChecks;
   readonly #bell = new Bell();
-  #attached: Attached | undefined;
+  /** The file whose new time calls queued requests. */
+  readonly #callPath: string;
+  readonly #turnWake: Wake;
+  readonly #historyWake: Wake;
+  /** Of those that follow in the background. */
+  readonly #backgroundWake: Wake;
   #rings = 0;
-  #closed = false;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, database: LeaseDatabase) {
+    const { files, statements } = database;
     this.#clock = clock;
+    this.#database = database;
     this.#turns = new Turns(clock, (id) => this.#check(id));
+    this.#checks = new TurnChecks(statements);
+    this.#callPath = fileToCallWith(files.real, files.log);
+    const version = () => database.dataVersion();
+    this.#turnWake = new Wake({
+      path: this.#callPath,
+      version,
+      onForeignCommit: () => this.#checkTurns(),
+    });
+    const history = {
+      path: files.log,
+      version,
+      onForeignCommit: () => this.#ring(),
+      // The next read of a follower will say what is wrong.
+      onPoll: () => {
+        if (this.#bell.waiting && !files.areInPlace()) this.#ring();
+      },
+    };
+    this.#historyWake = new Wake(history);
+    this.#backgroundWake = new Wake({ ...history, background: true });
   }
 
-  /** Implements `LeaseBackend.turn` once the file is open. */
-  async turn(request: TurnRequest, database: LeaseDatabase): Promise<void> {
-    if (this.#closed) throw closed("sqlite");
-    const { checks, turnWake } = this.#attach(database);
+  /** Implements `LeaseBackend.turn`. */
+  async turn(request: TurnRequest): Promise<void> {
     // First the watch, then the check: what ends in between is noticed.
-    const stop = turnWake.retain();
+    const stop = this.#turnWake.retain();
     try {
       await this.#turns.wait(request);
     } finally {
       stop();
-      checks.forget(request.id);
+      this.#checks.forget(request.id);
     }
   }
 
   /** Watches for entries of other processes until the returned function is called. */
-  watchHistory(database: LeaseDatabase, background: boolean): () => void {
-    const { historyWake, backgroundWake } = this.#attach(database);
-    return (background ? backgroundWake : historyWake).retain();
+  watchHistory(background: boolean): () => void {
+    return (background ? this.#backgroundWake : this.#historyWake).retain();
   }
 
   /**
@@ -68,45 +80,17 @@ export class Waiting {
   }
 
   /** A transaction of this process wrote to the history. */
-  onRecorded({ database, head, moved }: SqliteLedger): void {
+  onRecorded({ head, moved }: SqliteLedger): void {
     // First, since other processes take longest to notice.
-    if (moved && head.has_queue === 1) callWatchers(this.#attach(database).callPath);
+    if (moved && head.has_queue === 1) callWatchers(this.#callPath);
     this.#ring();
     if (moved) this.#checkTurns();
   }
 
   close(): void {
-    this.#closed = true;
     this.#turns.close();
     this.#bell.close();
-    this.#attached?.turnWake.stop();
-    this.#attached?.historyWake.stop();
-    this.#attached?.backgroundWake.stop();
-  }
-
-  #attach(database: LeaseDatabase): Attached {
-    if (this.#attached !== undefined) return this.#attached;
-    const { files, statements } = database;
-    const version = () => database.dataVersion();
-    const history = {
-      path: files.log,
-      version,
-      onForeignCommit: () => this.#ring(),
-      // The next read of a follower will say what is wrong.
-      onPoll: () => {
-        if (this.#bell.waiting && !files.areInPlace()) this.#ring();
-      },
-    };
-    const callPath = fileToCallWith(files.real, files.log);
-    this.#attached = {
-      database,
-      checks: new TurnChecks(statements),
-      callPath,
-      turnWake: new Wake({ path: callPath, version, onForeignCommit: () => this.#checkTurns() }),
-      historyWake: new Wake(history),
-      backgroundWake: new Wake({ ...history, background: true }),
-    };
-    return this.#attached;
+    for (const wake of [this.#turnWake, this.#historyWake, this.#backgroundWake]) wake.stop();
   }
 
   #ring(): void {
@@ -115,10 +99,10 @@ export class Waiting {
   }
 
   #checkTurns(): void {
-    if (!this.#turns.waiting || this.#attached === undefined) return;
+    if (!this.#turns.waiting) return;
     try {
       // One snapshot for all checks is several times cheaper than one for each.
-      this.#attached.database.inSnapshot(() => this.#turns.check());
+      this.#database.inSnapshot(() => this.#turns.check());
     } catch {
       setTimeout(() => this.#checkTurns(), CHECK_AGAIN_MS);
     }
@@ -126,13 +110,11 @@ export class Waiting {
 
   #check(id: string): TurnLook {
     const now = Math.floor(this.#clock.now());
-    if (this.#attached === undefined) return { reached: true, lookAgainAt: now };
-    const { checks, database } = this.#attached;
     try {
-      return checks.check(id, now);
+      return this.#checks.check(id, now);
     } catch (error) {
       if (isBusy(error)) return { reached: false, lookAgainAt: now + CHECK_AGAIN_MS };
-      throw toLeaseError(error, database.files.path, "before");
+      throw toLeaseError(error, this.#database.files.path, "before");
     }
   }
 }

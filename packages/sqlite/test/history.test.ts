@@ -82,16 +82,16 @@ test("a sweep prunes a bounded stretch at a time, and the next goes on", async (
   const backend = createSqliteBackend({ path: folder.file(), clock });
   const lease = await hold(backend, "a.ts");
   const db = new Database(folder.file());
-  // More rows than one sweep takes: copies of the first, as renewals one by one would leave them.
+  // More rows than one sweep takes, of two events each: copies of the first, as far as a sweep looks at them.
   db.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10500)
-    INSERT INTO history SELECT h.sequence + n.i, 1, h.wall, h.events FROM history h, n`);
+    INSERT INTO history SELECT h.sequence + 2 * n.i, 2, h.wall, h.events FROM history h, n`);
   db.close();
   await clock.advance(1000);
   const sweep = () => backend.sweep({ historyRetentionMs: 0 });
-  expect(await sweep()).toEqual({ expired: [], pruned: 10_000, more: true });
-  expect(await sweep()).toEqual({ expired: [], pruned: 501, more: false });
+  expect(await sweep()).toEqual({ expired: [], pruned: 19_999, more: true });
+  expect(await sweep()).toEqual({ expired: [], pruned: 1002, more: false });
   expect(await sweep()).toEqual({ expired: [], pruned: 0, more: false });
-  expect((await hold(backend, "b.ts")).token).toBeGreaterThan(lease.token + 10_500);
+  expect((await hold(backend, "b.ts")).token).toBeGreaterThan(lease.token + 21_000);
   await backend.close();
 });
 
