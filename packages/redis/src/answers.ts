@@ -11,10 +11,14 @@ import {
   timestamp,
 } from "@lease/core/backend";
 import { ascii, decodeAct, decodeRecord, decodeWithId, endOf, numberAt, shown } from "./codec.js";
-import type { Told } from "./steps.js";
+import type { Reply } from "./steps.js";
 
-/** @param stood - whether the last that was told here of the request is that it stands in line */
-export function acquireResult(request: AcquireRequest, stood: boolean, { now, answer }: Told): AcquireResult {
+/** @param wasQueued - whether the last reply before this one said that the request is queued */
+export function acquireResult(
+  request: AcquireRequest,
+  wasQueued: boolean,
+  { now, answer }: Reply,
+): AcquireResult {
   const [text, ...parts] = (Buffer.isBuffer(answer) ? [answer] : answer) as [Buffer, ...Buffer[]];
   switch (ascii(text, 0, 1)) {
     case "G":
@@ -22,7 +26,7 @@ export function acquireResult(request: AcquireRequest, stood: boolean, { now, an
     case "g":
       return { status: "granted", lease: leaseIn(request.id, parts[0], now), repeated: false };
     case "H":
-      return { status: "granted", lease: leaseIn(request.id, parts[0], now), repeated: !stood };
+      return { status: "granted", lease: leaseIn(request.id, parts[0], now), repeated: !wasQueued };
     case "R":
       return { status: "granted", lease: leaseIn(request.id, parts[0], now), repeated: true };
     case "F":
@@ -73,7 +77,7 @@ function newLease(request: AcquireRequest, token: number, now: number): Lease {
 let lastTime = Number.NaN;
 let lastTimestamp = "";
 
-/** Calls that were carried out together have the same time, and telling it costs more than all else here. */
+/** Calls that were carried out together have the same time, and formatting it costs more than all else here. */
 function timestampOf(now: number): string {
   if (now !== lastTime) {
     lastTime = now;
@@ -103,7 +107,7 @@ function refused(
   };
 }
 
-export function renewResult(id: string, { now, answer }: Told): RenewResult {
+export function renewResult(id: string, { now, answer }: Reply): RenewResult {
   const [text, record] = (Buffer.isBuffer(answer) ? [answer] : answer) as [Buffer, Buffer?];
   switch (ascii(text, 0, 1)) {
     case "N":
@@ -135,12 +139,12 @@ const RELEASED: Readonly<Record<string, ReleaseResult["status"]>> = Object.freez
   o: "not-owner",
 });
 
-export function releaseResult({ answer }: Told): ReleaseResult {
+export function releaseResult({ answer }: Reply): ReleaseResult {
   return { status: RELEASED[ascii(answer as Buffer, 0, 1)] ?? "not-found" };
 }
 
-/** A lease that the sweep found past its time, as it ended; `null` when somebody was faster. */
-export function endedLease(id: string, { now, answer }: Told): Lease | null {
+/** A lease that the sweep found past its time, as it ended; `null` when another call was faster. */
+export function endedLease(id: string, { now, answer }: Reply): Lease | null {
   if (Buffer.isBuffer(answer)) return null;
   const [text, end] = answer as [Buffer, Buffer];
   const record = { ...decodeRecord(id, text), state: endOf(ascii(end, 0, 1)) };

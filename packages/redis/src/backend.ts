@@ -35,7 +35,7 @@ import { CLIENT_WIDTH } from "./scripts/layout.js";
 import { Steps } from "./steps.js";
 import { Subscriber } from "./subscriber.js";
 import { sweep } from "./sweep.js";
-import { Turns } from "./turns.js";
+import { Waiters } from "./waiters.js";
 
 /** Where the leases are. Give either `url` or `client`. */
 export interface RedisBackendOptions {
@@ -53,7 +53,7 @@ export interface RedisBackendOptions {
   readonly callTimeoutMs?: number;
   /** How long an id that ended by force or by time is remembered. Default 60 000 ms. */
   readonly endMemoryMs?: number;
-  /** Whether the history tells of renewals. Default true; without, a renewal writes less. */
+  /** Whether renewals are in the history. Default true; without, a renewal writes less. */
   readonly recordRenewals?: boolean;
   /** Use a Redis that may evict leases (an `allkeys-…` policy). Default false: it is refused. */
   readonly allowEviction?: boolean;
@@ -90,7 +90,7 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
     orphanSlackTtls: 0,
     renewals: recordRenewals ? "recorded" : "counted",
     history: "kept",
-    // What ends a lease early here (lost data) loses its history too: to follow that would not tell of it.
+    // What ends a lease early here (lost data) loses its history too: a follower would not see it.
     mayEndEarly: false,
   });
 
@@ -107,10 +107,10 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
     clients,
     connection,
     channel: keys.channelOf(client),
-    onMessage: (message) => turns.called(message),
-    onChange: () => turns.subscriptionChanged(),
+    onMessage: (message) => waiters.onMessage(message),
+    onChange: () => waiters.onSubscriptionChanged(),
   });
-  const turns = new Turns(run, subscriber);
+  const waiters = new Waiters(run, subscriber);
   const listing = new Listing(connection);
   const news = new HistoryNews(clients, keys.history);
   async function* changes(change: ChangesOptions): AsyncGenerator<LeaseEvent, void> {
@@ -132,49 +132,41 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
     kind: "redis",
     limits,
     async acquire(request) {
-      const handed = request.wait === "hand-off" ? turns.handedTo(request) : null;
+      const takesHandOff = request.wait === "hand-off";
+      const handed = takesHandOff ? waiters.handedTo(request) : null;
       if (handed !== null) return { status: "granted", lease: handed, repeated: false };
 
-      const operation = encodeAcquire(request, client, request.wait === "hand-off" && !clients.isCluster);
-      if (request.wait !== "no") turns.asking(request.id);
-      let inLine = false;
+      const operation = encodeAcquire(request, client, takesHandOff && !clients.isCluster);
+      if (request.wait !== "no") waiters.onAsking(request.id);
+      let isQueued = false;
       try {
-        const told = await run(operation);
-        const result = acquireResult(request, turns.isStanding(request.id), told);
+        const reply = await run(operation);
+        const result = acquireResult(request, waiters.isQueued(request.id), reply);
         if (result.status === "refused" && result.lease !== null) {
-          inLine = true;
-          turns.standing(result.lease, result.retryInMs, told);
+          isQueued = true;
+          waiters.onQueued(result.lease, result.retryInMs, reply);
         }
         return result;
       } finally {
-        if (!inLine) turns.gone(request.id);
+        if (!isQueued) waiters.onGone(request.id);
       }
     },
-    async turn(wait) {
-      await turns.wait(wait);
-    },
-    async renew(requests) {
-      const ids = requests.map(({ id }) => id);
-      const answers = await wholeBatch(requests.map((request) => run(encodeRenew(request))));
-      return answers.map((answer, index) => renewResult(ids[index] as string, answer));
-    },
+    turn: (wait) => waiters.turn(wait),
+    renew: (requests) =>
+      wholeBatch(requests.map(async (request) => renewResult(request.id, await run(encodeRenew(request))))),
     async release(requests) {
       // What was handed to it is over; the id may even be asked for again.
-      for (const { id } of requests) turns.gone(id);
-      const answers = await wholeBatch(requests.map((request) => run(encodeRelease(request))));
-      return answers.map(releaseResult);
+      for (const { id } of requests) waiters.onGone(id);
+      const replies = await wholeBatch(requests.map((request) => run(encodeRelease(request))));
+      return replies.map(releaseResult);
     },
-    async list(query) {
-      return listing.page(query);
-    },
-    async sweep(sweepOptions) {
-      return sweep(connection, run, sweepOptions);
-    },
+    list: (query) => listing.page(query),
+    sweep: (sweepOptions) => sweep(connection, run, sweepOptions),
     changes,
     async close() {
       // It ends with what is under way, for which the connection waits.
       const stepsEnded = steps.close();
-      turns.close();
+      waiters.close();
       listing.close();
       news.close();
       subscriber.close();

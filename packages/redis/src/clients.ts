@@ -4,7 +4,7 @@ import { Cluster, Redis, type RedisOptions } from "ioredis";
 
 export type Client = Redis | Cluster;
 
-/** Makes clients of one Redis. Nothing connects before it is used, and whoever asked for one closes it. */
+/** Makes clients of one Redis. Nothing connects before it is used, and the part that asked for one closes it. */
 export interface ClientFactory {
   /** Its nodes have a clock each, and know only who listens to themselves. */
   readonly isCluster: boolean;
@@ -108,7 +108,7 @@ export function clientsLike(pattern: Client, timeoutMs: number): ClientFactory {
         scaleReads: "master",
         // Otherwise a command whose connection closed is sent again, whether it was carried out or not.
         retryDelayOnFailover: 0,
-        // Surely not carried out: the caller is told so at once, instead of a copy that is sent when nobody waits for it.
+        // Surely not carried out: the caller gets the error at once, instead of a copy that is sent when no call waits for it.
         retryDelayOnClusterDown: 0,
         // While a slot moves, about as long as a call waits; an attempt takes up to three redirections.
         retryDelayOnTryAgain: TRY_AGAIN_MS,

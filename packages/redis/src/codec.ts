@@ -2,6 +2,7 @@
 import { type Claim, type Lease, LeaseError, type LeaseEvent, type LeaseEventType } from "@lease/core";
 import {
   type AcquireRequest,
+  type Act,
   formatCursor,
   type LeaseRecord,
   leaseOf,
@@ -23,7 +24,7 @@ const NO_COUNT = 0;
 export type Binary = string;
 
 /**
- * @param client - who is to be called when its turn comes
+ * @param client - which client to notify when its turn comes
  * @param handOff - whether the call may bring the grant along
  */
 export function encodeAcquire(request: AcquireRequest, client: string, handOff: boolean): Binary {
@@ -61,7 +62,7 @@ export function encodeRelease(request: ReleaseRequest): Binary {
   }
 }
 
-export const encodeLook = (id: string): Binary => `Ll${id}`;
+export const encodeCheck = (id: string): Binary => `Cl${id}`;
 export const encodeEndIfDead = (id: string): Binary => `Xl${id}`;
 
 /** What the step script needs to know besides the operations. */
@@ -100,13 +101,7 @@ function utf8(text: string): Binary {
   return NOT_ASCII.test(text) ? Buffer.from(text).toString("latin1") : text;
 }
 
-/** Who did something and why, as the caller of a revoke said it. */
-export interface Act {
-  readonly by: string | null;
-  readonly reason: string | null;
-}
-
-/** @param json - empty when nobody else did it */
+/** @param json - empty for the agent's own act */
 export function decodeAct(json: string): Act {
   if (json === "") return { by: null, reason: null };
   const [by, reason] = JSON.parse(json) as [string, string | null];
@@ -162,7 +157,7 @@ export function decodeRecord(id: string, text: Buffer): StoredRecord {
   } catch (cause) {
     throw new LeaseError(
       "BACKEND_CORRUPT",
-      `The record of the lease ${id} cannot be read: somebody else wrote to this namespace. Restore it, or use another.`,
+      `The record of the lease ${id} cannot be read: other software wrote to this namespace. Restore it, or use another.`,
       undefined,
       { cause },
     );

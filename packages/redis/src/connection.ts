@@ -3,7 +3,7 @@
  * carried out. Nothing is ever sent twice.
  */
 import { createHash } from "node:crypto";
-import { LeaseError } from "@lease/core";
+import { isLeaseError, type LeaseError } from "@lease/core";
 import { closed } from "@lease/core/backend";
 import type { Client, ClientFactory } from "./clients.js";
 import {
@@ -41,7 +41,7 @@ export interface ConnectionOptions {
 }
 
 const CLOSE_WITHIN_MS = 1_000;
-/** Who waits for a connection that is there and could not be inspected has it tried again this often. */
+/** While calls wait for a connection that could not be inspected, it is inspected again this often. */
 const INSPECT_EVERY_MS = 100;
 
 /** A script call. */
@@ -60,7 +60,7 @@ export class Connection {
   #inspecting = false;
   #refusal: LeaseError | undefined;
   #lastError: unknown;
-  /** Told of each connection but the first. */
+  /** Called for each connection but the first. */
   #onReplaced: () => void = () => {};
   #connections = 0;
   readonly #waiting = new Set<() => void>();
@@ -109,8 +109,8 @@ export class Connection {
   }
 
   /**
-   * Who listens elsewhere wants to know that this connection was lost and replaced: perhaps there is a new master, and
-   * the old one hangs. (The connections to the nodes of a cluster come and go by themselves.)
+   * Calls `listener` when this connection was lost and replaced: perhaps there is a new master, and the old one, to
+   * which other connections lead, hangs. (The connections to the nodes of a cluster come and go on their own.)
    */
   onReplaced(listener: () => void): void {
     this.#onReplaced = listener;
@@ -191,7 +191,7 @@ export class Connection {
 
   async #untilUsable(until: number): Promise<void> {
     const client = this.#open();
-    // Somebody may have corrected it.
+    // It may have been corrected since.
     this.#refusal = undefined;
     while (!this.#usable) {
       if (this.#closed) throw closed("redis");
@@ -235,7 +235,7 @@ export class Connection {
     return this.#client;
   }
 
-  /** ioredis waits until a server has loaded its data, and tells nobody why. */
+  /** ioredis waits until a server has loaded its data, and does not say why. */
   async #noticeLoading(client: Client): Promise<void> {
     try {
       if (await isLoading(client)) this.#lastError = loading();
@@ -257,8 +257,8 @@ export class Connection {
       this.#notify();
     } catch (error) {
       this.#lastError = error;
-      const told = toLeaseError(error);
-      if (told instanceof LeaseError && told.code === "BACKEND_INCOMPATIBLE") this.#refuse(told);
+      const refusal = toLeaseError(error);
+      if (isLeaseError(refusal, "BACKEND_INCOMPATIBLE")) this.#refuse(refusal);
     } finally {
       this.#inspecting = false;
     }

@@ -1,11 +1,11 @@
-/** From what Redis and ioredis say to what a caller is told. */
+/** From errors of Redis and ioredis to those that a caller gets. */
 import { isLeaseError, LeaseError } from "@lease/core";
 import { VERSION } from "./scripts/layout.js";
 
 /** Error replies after which surely nothing was applied, and after which trying again can help. */
 const PASSING: Readonly<Record<string, string>> = Object.freeze({
   LOADING: "Redis is loading its data",
-  BUSY: "Redis is busy with somebody's script",
+  BUSY: "Redis is busy with a script",
   READONLY: "this Redis is a read-only replica: connect to the master, through Sentinel or a cluster client",
   MASTERDOWN: "this Redis is a replica that lost its master",
   MISCONF: "Redis refuses writes because it cannot save its data",
@@ -26,7 +26,7 @@ const LASTING: Readonly<Record<string, string>> = Object.freeze({
   LEASEVERSION: `the namespace was written by another version of @lease/redis (this one reads ${VERSION}): update it everywhere`,
 });
 
-/** What Node calls the errors of a certificate that one of the two sides does not take. */
+/** What Node calls the errors of a certificate that one side rejects. */
 const DISTRUST = /CERT|UNABLE_TO_VERIFY|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|UNKNOWN_CA/;
 
 /** What ioredis says of a command that it did not send. */
@@ -41,7 +41,7 @@ export function toLeaseError(error: unknown): unknown {
   if (isDistrust(error)) {
     return new LeaseError(
       "BACKEND_INCOMPATIBLE",
-      `Nothing was sent: Redis and this process do not take each other's certificates (${error.message}). Name the authority that signed it in NODE_EXTRA_CA_CERTS, or pass a client with \`tls: { ca, cert, key }\`.`,
+      `Nothing was sent: the TLS handshake with Redis failed (${error.message}). Add the signing CA to NODE_EXTRA_CA_CERTS, or pass a client with \`tls: { ca, cert, key }\`.`,
       undefined,
       cause,
     );
@@ -69,7 +69,7 @@ export function toLeaseError(error: unknown): unknown {
   if (code !== null) {
     return new LeaseError(
       "BACKEND_CORRUPT",
-      `The script of the lease backend failed: ${error.message}. Somebody else may have written to this namespace.`,
+      `The script of the lease backend failed: ${error.message}. Other software may have written to this namespace.`,
       undefined,
       cause,
     );

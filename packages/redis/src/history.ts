@@ -1,4 +1,4 @@
-/** The history as the feed reads it, and hearing of what is new in it. */
+/** The history as the feed reads it, and news of what is new in it. */
 import { Bell, cursorExpired, formatCursor, type HistoryBounds, type HistoryPage } from "@lease/core/backend";
 import { BLOCK_MS, type Client, type ClientFactory, reconnectDelayMs } from "./clients.js";
 import { decodeEvents, numberAt } from "./codec.js";
@@ -11,10 +11,10 @@ const HISTORY = script(HISTORY_SCRIPT);
 /** An entry holds the events of up to thirty-two operations. */
 const ENTRIES_IN_PAGE = 64;
 
-/** Of a namespace that nobody has written to. */
+/** Of a namespace that was never written to. */
 const NO_EPOCH = "0";
 
-/** The cursor that a listing bears before there is a history: what comes after it is all of whichever comes. */
+/** The cursor of a listing before there is a history: what comes after it is all of whichever history comes. */
 export const NOTHING_YET = formatCursor(NO_EPOCH, 0);
 
 interface Stretch extends HistoryPage {
@@ -69,19 +69,19 @@ export class HistoryReader {
   }
 }
 
-/** Tells followers that there is something new: one connection for all of them, and only while somebody follows. */
+/** Wakes followers when there is something new: one connection for all of them, and only while there are followers. */
 export class HistoryNews {
   readonly #clients: ClientFactory;
   readonly #key: string;
   readonly #bell = new Bell();
-  /** Where the followers stand that wait at present. */
+  /** The positions of the followers that wait at present. */
   readonly #positions = new Map<symbol, number>();
   #followers = 0;
   #client: Client | undefined;
   #reading = false;
   /** Where the read under way began. */
   #readingFrom = Number.NEGATIVE_INFINITY;
-  /** Ends the reader's pause: while nobody waits, or after an error. */
+  /** Ends the reader's pause: while no follower waits, or after an error. */
   #goOn: () => void = () => {};
   #closed = false;
 
@@ -90,7 +90,7 @@ export class HistoryNews {
     this.#key = key;
   }
 
-  /** Somebody follows, until the returned function is called. */
+  /** Counts a follower, until the returned function is called. */
   follow(): () => void {
     this.#followers += 1;
     return () => {
@@ -101,7 +101,7 @@ export class HistoryNews {
 
   /** Resolves when there may be an entry after a position, or when the signal aborts; rejects with `CLOSED`. */
   async after(position: number, signal: AbortSignal | undefined): Promise<void> {
-    // The read under way would not tell of what lies between.
+    // The read under way does not report what lies between.
     if (position < this.#readingFrom) return;
     const waiter = Symbol();
     this.#positions.set(waiter, position);
@@ -139,11 +139,11 @@ export class HistoryNews {
         this.#drop();
         failures += 1;
         await this.#pause(reconnectDelayMs(failures));
-        // They look for themselves, and so learn of an error that lasts.
+        // They read for themselves, and so get an error that lasts.
       }
       this.#readingFrom = Number.NEGATIVE_INFINITY;
       this.#bell.ring();
-      // Until here those who were woken still count as waiting.
+      // Until here the followers that were woken still count as waiting.
       await Promise.resolve();
     }
     this.#reading = false;
@@ -171,7 +171,7 @@ export class HistoryNews {
     client?.disconnect();
   }
 
-  /** Until somebody waits, or for some time. */
+  /** Until a follower waits, or for some time. */
   #pause(ms?: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = ms === undefined ? undefined : setTimeout(resolve, ms);

@@ -13,13 +13,13 @@ import { type Connection, type ScriptArgument, script } from "./connection.js";
 import { NOTHING_YET } from "./history.js";
 import { scan, type Ticket } from "./scan.js";
 import { HEAD } from "./scripts/layout.js";
-import { LIST_SCRIPT } from "./scripts/look.js";
+import { LIST_SCRIPT } from "./scripts/list.js";
 
 const LIST = script(LIST_SCRIPT);
 
 const STATES = Object.freeze({ pending: "P", active: "A" });
 
-/** The script's word for: only a scan would tell. */
+/** The script's word for: only a scan can answer this. */
 const SCAN_FIRST = "S";
 
 /** How long what a scan found is kept for the pages after. */
@@ -34,7 +34,7 @@ interface Found {
 interface Answered {
   /** Where the history stood. */
   readonly cursor: string;
-  /** `null`: only a scan would tell. */
+  /** `null`: only a scan can answer. */
   readonly found: readonly Found[] | null;
 }
 
@@ -52,7 +52,7 @@ interface Scanned {
 
 export class Listing {
   readonly #connection: Connection;
-  /** The last scan, while somebody may ask for its next page. */
+  /** The last scan, while its next page may be asked for. */
   #kept: Scanned | undefined;
   #dropping: NodeJS.Timeout | undefined;
 
@@ -63,7 +63,7 @@ export class Listing {
   /** Asks by the narrowest filter and applies the others here, so a page can take several questions. */
   async page(query: LeaseQuery): Promise<LeasePage> {
     const limit = query.limit ?? DEFAULT_PAGE;
-    // One more than asked for tells whether there is a next page.
+    // One more than asked for shows whether there is a next page.
     const wanted = limit + 1;
     const by = narrowest(query);
     const found: Found[] = [];

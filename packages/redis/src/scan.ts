@@ -1,7 +1,7 @@
-/** Walks over a whole namespace, in steps so small that nobody else waits for them. */
+/** Walks over a whole namespace, in steps so small that no other call waits long. */
 import { ascii, numberAt } from "./codec.js";
 import { type Connection, script } from "./connection.js";
-import { SCAN_SCRIPT } from "./scripts/look.js";
+import { SCAN_SCRIPT } from "./scripts/list.js";
 
 const SCAN = script(SCAN_SCRIPT);
 const FIELDS_A_STEP = 500;

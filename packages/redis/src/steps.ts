@@ -16,7 +16,7 @@ const LEAST_TOGETHER = 8;
 const STEP = script(STEP_SCRIPT);
 
 /** What was answered to an operation, and the server's time then. */
-export interface Told {
+export interface Reply {
   readonly now: number;
   readonly answer: Answer;
   /** When it was sent, on the monotonic clock and on the wall clock here. */
@@ -34,7 +34,7 @@ export interface StepsOptions {
 export class Steps {
   readonly #connection: Connection;
   readonly #settings: Binary;
-  readonly #join: Join<Binary, Told>;
+  readonly #join: Join<Binary, Reply>;
 
   constructor({ connection, client, endMemoryMs, recordRenewals }: StepsOptions) {
     this.#connection = connection;
@@ -52,7 +52,7 @@ export class Steps {
   }
 
   /** Carries out one operation, after all that were asked for before. */
-  run(operation: Binary): Promise<Told> {
+  run(operation: Binary): Promise<Reply> {
     return this.#join.call(operation);
   }
 
@@ -61,7 +61,7 @@ export class Steps {
     return this.#join.close(() => closed("redis"), "reject");
   }
 
-  async #send(calls: readonly JoinedCall<Binary, Told>[]): Promise<void> {
+  async #send(calls: readonly JoinedCall<Binary, Reply>[]): Promise<void> {
     const operations = calls.map(({ request }) => request);
     const sentAt = performance.now();
     const sentWall = Date.now();

@@ -1,9 +1,9 @@
-/** Hears of turns: one connection and one channel for all that wait in this backend, opened when the first waits. */
+/** Receives the messages about turns: one connection and one channel a backend, opened for its first waiter. */
 import type { Redis } from "ioredis";
 import { type ClientFactory, reconnectDelayMs } from "./clients.js";
 import type { Connection } from "./connection.js";
 
-/** Who says nothing may have nothing to say, or hang: asked this often, a server that owes the answer is given up. */
+/** A silent server may have nothing to say, or hang: pinged this often, one that owes the answer is given up. */
 const PULSE_MS = 2_000;
 
 export class Subscriber {

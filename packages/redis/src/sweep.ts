@@ -1,4 +1,4 @@
-/** Ends what is past its time, forgets old ends, prunes history: in small steps, so that nobody waits for them. */
+/** Ends what is past its time, forgets old ends, prunes history: in small steps, so that no other call waits long. */
 import type { Lease } from "@lease/core";
 import { DEFAULT_SWEEP_LIMIT, type SweepOptions, type SweepResult } from "@lease/core/backend";
 import { endedLease } from "./answers.js";
@@ -6,8 +6,8 @@ import { type Binary, encodeEndIfDead } from "./codec.js";
 import { type Connection, script } from "./connection.js";
 import { scan } from "./scan.js";
 import { PRUNE_SCRIPT } from "./scripts/history.js";
-import { TIDY_SCRIPT } from "./scripts/look.js";
-import type { Told } from "./steps.js";
+import { TIDY_SCRIPT } from "./scripts/list.js";
+import type { Reply } from "./steps.js";
 
 const PRUNE = script(PRUNE_SCRIPT);
 const TIDY = script(TIDY_SCRIPT);
@@ -16,14 +16,14 @@ const ENTRIES_A_STEP = 500;
 
 export async function sweep(
   connection: Connection,
-  run: (operation: Binary) => Promise<Told>,
+  run: (operation: Binary) => Promise<Reply>,
   options: SweepOptions,
 ): Promise<SweepResult> {
   const limit = options.limit ?? DEFAULT_SWEEP_LIMIT;
   const ids = (await scan(connection, "dead", undefined)).map(({ id }) => id);
   const more = ids.splice(limit).length > 0;
   const answers = await Promise.all(ids.map((id) => run(encodeEndIfDead(id))));
-  // Renewed in the meantime, or ended by somebody else: not ours to tell of.
+  // Without those that were renewed meanwhile, or ended by another call, which reports them.
   const expired = answers
     .map((answer, index) => endedLease(ids[index] as string, answer))
     .filter((lease): lease is Lease => lease !== null);

@@ -4,7 +4,7 @@
  * release then costs one thorough check.
  */
 import type { Claim } from "@lease/core";
-import type { TurnLook } from "@lease/core/backend";
+import type { TurnCheck } from "@lease/core/backend";
 import { ACTIVE, decode, idKey } from "./codec.js";
 import { conflicting } from "./conflicts.js";
 import type { Statements } from "./statements.js";
@@ -16,7 +16,7 @@ interface Waiter {
   blocker: string;
 }
 
-const REACHED: TurnLook = Object.freeze({ reached: true, lookAgainAt: 0 });
+const REACHED: TurnCheck = Object.freeze({ reached: true, checkAgainAt: 0 });
 
 export class TurnChecks {
   readonly #statements: Statements;
@@ -26,7 +26,7 @@ export class TurnChecks {
     this.#statements = statements;
   }
 
-  check(id: string, now: number): TurnLook {
+  check(id: string, now: number): TurnCheck {
     const own = this.#statements.lease.get(idKey(id));
     if (own === undefined || own.state === ACTIVE || now >= own.expires) return REACHED;
     let waiter = this.#waiters.get(id);
@@ -35,7 +35,7 @@ export class TurnChecks {
       this.#waiters.set(id, waiter);
     }
     const until = this.#blockedUntil(waiter, now);
-    return until === undefined ? REACHED : { reached: false, lookAgainAt: Math.min(own.expires, until) };
+    return until === undefined ? REACHED : { reached: false, checkAgainAt: Math.min(own.expires, until) };
   }
 
   /** Called when no call waits with this id any more. */

@@ -1,6 +1,6 @@
 /** The calls of this process that wait: for a request's turn, or for something new in the history. */
 import type { Clock } from "@lease/core";
-import { Bell, type TurnLook, type TurnRequest, Turns } from "@lease/core/backend";
+import { Bell, type TurnCheck, type TurnRequest, Turns } from "@lease/core/backend";
 import type { LeaseDatabase } from "./database.js";
 import { isBusy, toLeaseError } from "./errors.js";
 import type { SqliteLedger } from "./ledger.js";
@@ -108,12 +108,12 @@ export class Waiting {
     }
   }
 
-  #check(id: string): TurnLook {
+  #check(id: string): TurnCheck {
     const now = Math.floor(this.#clock.now());
     try {
       return this.#checks.check(id, now);
     } catch (error) {
-      if (isBusy(error)) return { reached: false, lookAgainAt: now + CHECK_AGAIN_MS };
+      if (isBusy(error)) return { reached: false, checkAgainAt: now + CHECK_AGAIN_MS };
       throw toLeaseError(error, this.#database.files.path, "before");
     }
   }

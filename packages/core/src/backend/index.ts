@@ -54,4 +54,4 @@ export {
   timestamp,
 } from "./record.js";
 export { Steps } from "./steps.js";
-export { type TurnLook, Turns } from "./turns.js";
+export { type TurnCheck, Turns } from "./turns.js";

@@ -28,7 +28,7 @@ import {
   refusalOf,
   sameClaims,
 } from "./record.js";
-import type { TurnLook } from "./turns.js";
+import type { TurnCheck } from "./turns.js";
 
 /** The steps over one ledger, whose transaction another part begins and ends. */
 export class Steps<R extends Rival, L extends R & LeaseRecord> {
@@ -135,10 +135,10 @@ export class Steps<R extends Rival, L extends R & LeaseRecord> {
   }
 
   /** Whether a pending request may be granted, and if not, when time alone could bring that. Writes nothing. */
-  turn(id: string): TurnLook {
+  turn(id: string): TurnCheck {
     const { now } = this.#ledger.at;
     const lease = this.#ledger.lease(id);
-    if (lease?.state !== "pending" || this.#ledger.isOver(lease)) return { reached: true, lookAgainAt: now };
+    if (lease?.state !== "pending" || this.#ledger.isOver(lease)) return { reached: true, checkAgainAt: now };
     let reached = true;
     let soonestMs = this.#ledger.blocksMs(lease);
     for (const rival of this.#ledger.rivals(lease.claims)) {
@@ -146,7 +146,7 @@ export class Steps<R extends Rival, L extends R & LeaseRecord> {
       reached = false;
       soonestMs = Math.min(soonestMs, this.#ledger.blocksMs(rival));
     }
-    return { reached, lookAgainAt: now + soonestMs };
+    return { reached, checkAgainAt: now + soonestMs };
   }
 
   /** What the holder of a lease is shown of it. */

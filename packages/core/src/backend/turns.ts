@@ -1,18 +1,18 @@
 /**
- * Those in this process who wait for their turn. For authors of backends whose store can be asked without waiting:
- * the backend calls `check()` whenever a lease may have ended, and only those who can now be granted wake up.
+ * The waiters of this process, for authors of backends whose store can be asked without waiting: the backend calls
+ * `check()` whenever a lease may have ended, and only the waiters that can now be granted wake up.
  */
 
 import type { CancelTimer, Clock } from "../clock.js";
 import { LeaseError } from "../errors.js";
 import type { TurnRequest } from "./backend.js";
 
-/** Where a pending request stands. */
-export interface TurnLook {
+/** What a check of a pending request found. */
+export interface TurnCheck {
   /** It may be granted now, or it is not pending (any more). */
   readonly reached: boolean;
   /** When time alone could change that: the soonest expiry in its way, on the clock given to {@link Turns}. */
-  readonly lookAgainAt: number;
+  readonly checkAgainAt: number;
 }
 
 interface Waiter {
@@ -27,21 +27,21 @@ interface Waiter {
 /** Waiters of this process, woken only when the store says that they may be granted. */
 export class Turns {
   readonly #clock: Clock;
-  readonly #look: (id: string) => TurnLook;
+  readonly #checkTurn: (id: string) => TurnCheck;
   readonly #waiters = new Set<Waiter>();
 
-  /** @param look - answers at once from the store; what it throws reaches the waiter */
-  constructor(clock: Clock, look: (id: string) => TurnLook) {
+  /** @param check - answers at once from the store; what it throws reaches the waiter */
+  constructor(clock: Clock, check: (id: string) => TurnCheck) {
     this.#clock = clock;
-    this.#look = look;
+    this.#checkTurn = check;
   }
 
-  /** Whether anybody waits: a store that polls need not while nobody does. */
+  /** Whether there are waiters: a store that polls need not while there are none. */
   get waiting(): boolean {
     return this.#waiters.size > 0;
   }
 
-  /** Implements `LeaseBackend.turn`. Looks first, so that an end before the call is not missed. */
+  /** Implements `LeaseBackend.turn`. Checks first, so that an end before the call is not missed. */
   wait({ id, timeoutMs, signal }: TurnRequest): Promise<void> {
     if (signal?.aborted) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -63,13 +63,13 @@ export class Turns {
       };
       signal?.addEventListener("abort", onAbort);
       this.#waiters.add(waiter);
-      this.#lookFor(waiter);
+      this.#check(waiter);
     });
   }
 
-  /** Looks again for everybody who waits. */
+  /** Checks for every waiter. */
   check(): void {
-    for (const waiter of [...this.#waiters]) this.#lookFor(waiter);
+    for (const waiter of [...this.#waiters]) this.#check(waiter);
   }
 
   /** Ends every wait with `CLOSED`. */
@@ -81,12 +81,12 @@ export class Turns {
     }
   }
 
-  #lookFor(waiter: Waiter): void {
+  #check(waiter: Waiter): void {
     try {
       const now = this.#clock.now();
-      const { reached, lookAgainAt } = this.#look(waiter.id);
+      const { reached, checkAgainAt } = this.#checkTurn(waiter.id);
       if (reached || now >= waiter.timeoutAt) waiter.settle();
-      else this.#wake(waiter, Math.min(waiter.timeoutAt, lookAgainAt), now);
+      else this.#wake(waiter, Math.min(waiter.timeoutAt, checkAgainAt), now);
     } catch (error) {
       waiter.settle(error);
     }
@@ -102,7 +102,7 @@ export class Turns {
     waiter.wakeAt = at;
     waiter.cancelTimer = this.#clock.schedule(Math.max(at - now, 1), () => {
       waiter.wakeAt = Number.POSITIVE_INFINITY;
-      this.#lookFor(waiter);
+      this.#check(waiter);
     });
   }
 }

@@ -5,11 +5,12 @@
  *   - `n` the head: see {@link HEAD}
  *   - `l<id>` a live lease (or a dead one that no step has passed yet), see {@link RECORD}; or, of an id that must not
  *     live again, a tombstone: `T` · forget at 6 · end 1 · agent · who and why as JSON
- *   - `r<resource>` its line: for each lease that claims exactly this resource, by token: mode 1 · token 7 · `l<id>`
+ *   - `r<resource>` its queue: for each live lease that claims exactly this resource, held or pending, by token: mode 1 ·
+ *     token 7 · `l<id>`
  *   - `w<id>` of a pending lease: other clients than the first that wait for it, 8 each
  *   - `a<bucket><agent>` the agent's leases whose token falls in this bucket, in any order: token 7 · `l<id>`. Nobody
  *     pays for it before the namespace is so big that a walk over all of it would keep others waiting
- * - the sorted set `lease:{ns}:index`: `r<resource>` for every line, all scores 0, so in order of their names. It is
+ * - the sorted set `lease:{ns}:index`: `r<resource>` for every queue, all scores 0, so in order of their names. It is
  *   what finds everything below a subtree, and nobody pays for it before the first subtree claim
  * - the stream `lease:{ns}:history`: one entry for each call that changed something; its id is the number of its last
  *   event, its only field: when 6 · how many events 2 · the events, each: type 1 · number 7 · length of the record 3 ·
@@ -33,8 +34,8 @@ export const HEAD = Object.freeze({
   pending: 22,
   /** Subtree claims of live leases. */
   subtrees: 26,
-  /** `1`: every line stands in the index. */
-  lined: 30,
+  /** `1`: every queue stands in the index. */
+  indexed: 30,
   /** `1`: every lease stands in a bucket of its agent. */
   bucketed: 31,
 });
@@ -54,7 +55,7 @@ export const RECORD = Object.freeze({
   maxRenewals: 37,
   /** Of a soft revoke: renewals are refused from here on; 0: there is none. */
   refusedFrom: 44,
-  /** The client that entered the line, so that it can be called. */
+  /** The client that entered the queue, so that it can be called. */
   client: 50,
   claimsLength: 58,
   /** Of the JSON of holding, reason and metadata; empty when all are. */

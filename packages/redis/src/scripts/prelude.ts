@@ -20,51 +20,51 @@ export const CHECK_VERSION = `
 if head and sub(head, 1, 1) ~= '${VERSION}' then return redis.error_reply('LEASEVERSION ' .. sub(head, 1, 1)) end
 `;
 
-/** Reading records. A resource stands for its line, a lease for its field. */
+/** Reading records. A resource stands for its queue, a lease for its field. */
 export const RECORDS = `
 local function is_record(text) return text and byte(text) ~= 84 end
 local function expires_of(record) return (read('>I6', record, 9)) end
 local function agent_of(record) return sub(record, 65, 66 + read('>I2', record, 65)) end
 
--- The claims in a text from one place to another: modes and lines, in order.
+-- The claims in a text from one place to another: modes and queues, in order.
 local function claims_in(text, at, last)
-  local modes, lines, count = {}, {}, 0
+  local modes, queues, count = {}, {}, 0
   while at <= last do
     local to = at + 2 + read('>I2', text, at + 1)
     count = count + 1
     modes[count] = sub(text, at, at)
-    lines[count] = sub(text, at + 3, to)
+    queues[count] = sub(text, at + 3, to)
     at = to + 1
   end
-  return modes, lines, count
+  return modes, queues, count
 end
 local function claims_of(record)
   local from = 67 + read('>I2', record, 65)
   return claims_in(record, from, from - 1 + read('>I3', record, 59))
 end
 
--- Where a subtree begins: for 'rsrc/**' this is 'rsrc', for 'r**' 'r', for any other line nil.
-local function subtree_base(line)
-  if line == 'r**' then return 'r' end
-  if sub(line, -3) == '/**' then return sub(line, 1, -4) end
+-- Where a subtree begins: for 'rsrc/**' this is 'rsrc', for 'r**' 'r', for any other queue nil.
+local function subtree_base(queue)
+  if queue == 'r**' then return 'r' end
+  if sub(queue, -3) == '/**' then return sub(queue, 1, -4) end
   return nil
 end
 
--- The lines of the subtrees that a resource lies in, and not its own.
-local function covering_lines(line)
-  local fields, slash = {}, find(line, '/', 1, true)
-  if line ~= 'r**' then fields[1] = 'r**' end
+-- The queues of the subtrees that a resource lies in, and not its own.
+local function covering_queues(queue)
+  local fields, slash = {}, find(queue, '/', 1, true)
+  if queue ~= 'r**' then fields[1] = 'r**' end
   while slash do
-    local covering = sub(line, 1, slash) .. '**'
-    if covering ~= line then fields[#fields + 1] = covering end
-    slash = find(line, '/', slash + 1, true)
+    local covering = sub(queue, 1, slash) .. '**'
+    if covering ~= queue then fields[#fields + 1] = covering end
+    slash = find(queue, '/', slash + 1, true)
   end
-  if not subtree_base(line) then fields[#fields + 1] = line .. '/**' end
+  if not subtree_base(queue) then fields[#fields + 1] = queue .. '/**' end
   return fields
 end
 
--- The lines of all that lies in a subtree, from the index.
-local function lines_below(base)
+-- The queues of all that lies in a subtree, from the index.
+local function queues_below(base)
   if base == 'r' then return call('ZRANGEBYLEX', index, '-', '+') end
   local fields = call('ZRANGEBYLEX', index, '[' .. base .. '/', '(' .. base .. '0')
   fields[#fields + 1] = base

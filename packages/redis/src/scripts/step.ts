@@ -14,11 +14,11 @@ import { BUCKETED, FLUSH, STORE } from "./step/store.js";
  *   `A` wait 1 (`2`: and take a hand-off) · lease · ttl of waiting 4 · a record from its ttl on                  acquire
  *   `N` lease · token 7 · ttl 4 · renewal 7 · agent                                                             renew
  *   `D` lease · token 7 · agent             release      `B` lease · agent                                       abandon
- *   `V` lease · grace 6 · who and why       revoke       `L` lease         look whether its turn has come, and listen
+ *   `V` lease · grace 6 · who and why       revoke       `C` lease         check whether its turn has come, and listen
  *   `X` lease                               end it if it is past its time
  *   (0 stands for what was left out)
  * Answers the server's time 6, then one for each operation:
- *   `A`: `G` token 7 granted anew · {`g`, record} granted from the line · {`H`, record} handed over, and asked for
+ *   `A`: `G` token 7 granted anew · {`g`, record} granted from the queue · {`H`, record} handed over, and asked for
  *        the first time · {`R`, record} repeated ·
  *        {`F` blockers 4 · soonest expiry 6, record or '', lease · record of the first blockers…} refused ·
  *        `E` end · who and why: ended · `O` another agent's · `C` other claims · `T` no tokens left · `M` no room
@@ -46,7 +46,7 @@ local function rare()
 ${RECORDS}${WALKS}${AROUND}${BUCKETED}${ENDING}${ACQUIRING}${RENEWING}
   made = {
     wake = wake, rebucket = rebucket, build_buckets = build_buckets,
-    A = acquire, N = renew, D = release, B = release, V = release, L = look, X = end_if_dead,
+    A = acquire, N = renew, D = release, B = release, V = release, C = check, X = end_if_dead,
   }
   return made
 end
@@ -58,15 +58,15 @@ repeat
   for i = 1, named do value[fields[i]] = found[i] end
   if head then
     last, pruned, epoch, pending, subtrees = read('>I7I7I7I4I4', head, 2)
-    lined, bucketed = byte(head, 31) == 49, byte(head, 32) == 49
+    indexed, bucketed = byte(head, 31) == 49, byte(head, 32) == 49
   else
-    last, pruned, epoch, pending, subtrees, lined, bucketed = 0, 0, us, 0, 0, false, false
+    last, pruned, epoch, pending, subtrees, indexed, bucketed = 0, 0, us, 0, 0, false, false
   end
-  local was_lined = lined
+  local was_indexed = indexed
   answers = { pack('>I6', now) }
   local answered = 1
 ${DECIDE}
-  if dirty_count > 0 or lined ~= was_lined then
+  if dirty_count > 0 or indexed ~= was_indexed then
 ${FLUSH}
   end
 until has_room or again

@@ -19,10 +19,10 @@ local function fetch(fields)
   for i = 1, #missing do value[missing[i]] = values[i] end
 end
 
--- The lines of all resources that overlap with this one. Those that this call made are not in the index yet.
-local function lines_over(line)
-  local base = subtree_base(line)
-  local fields = base and lines_below(base) or { line }
+-- The queues of all resources that overlap with this one. Those that this call made are not in the index yet.
+local function queues_over(queue)
+  local base = subtree_base(queue)
+  local fields = base and queues_below(base) or { queue }
   if base then
     for i = 1, dirty_count do
       local field = dirty[i]
@@ -32,7 +32,7 @@ local function lines_over(line)
     end
   end
   if subtrees > 0 then
-    local covering = covering_lines(line)
+    local covering = covering_queues(queue)
     for i = 1, #covering do fields[#fields + 1] = covering[i] end
   end
   return fields
@@ -45,19 +45,19 @@ local function fetch_leases(tickets)
 end
 
 -- All but 'lease' whose claims conflict with these, by token; with 'earlier_than' only those with a smaller one.
-local function rivals(lease, modes, lines, count, earlier_than)
+local function rivals(lease, modes, queues, count, earlier_than)
   local found, seen = {}, {}
   for i = 1, count do
     local exclusive = modes[i] == 'x'
-    local fields = lines_over(lines[i])
+    local fields = queues_over(queues[i])
     if #fields > 1 then fetch(fields) end
     for j = 1, #fields do
-      local line = get(fields[j])
-      for at = 1, line and #line or 0, 45 do
-        if exclusive or byte(line, at) == 120 then
-          local token = read('>I7', line, at + 1)
+      local queue = get(fields[j])
+      for at = 1, queue and #queue or 0, 45 do
+        if exclusive or byte(queue, at) == 120 then
+          local token = read('>I7', queue, at + 1)
           if earlier_than and token >= earlier_than then break end
-          local other = sub(line, at + 8, at + 44)
+          local other = sub(queue, at + 8, at + 44)
           if other ~= lease and not seen[other] then
             seen[other] = true
             found[#found + 1] = { token = token, lease = other }
@@ -75,8 +75,8 @@ end
 
 -- Whether an earlier live lease stands in the way of a pending one, and when time alone could change that.
 local function blocked(lease, record)
-  local modes, lines, count = claims_of(record)
-  local found = rivals(lease, modes, lines, count, (read('>I7', record, 2)))
+  local modes, queues, count = claims_of(record)
+  local found = rivals(lease, modes, queues, count, (read('>I7', record, 2)))
   local is_blocked, soonest = false, expires_of(record)
   for i = 1, #found do
     local expires = expires_of(get(found[i].lease))
@@ -100,26 +100,26 @@ local function call_out(lease, record)
   end
 end
 
--- Calls who can be granted now that did not stand at the head before. In a line nobody behind the first live exclusive
+-- Calls who can be granted now that did not stand at the head before. In a queue nobody behind the first live exclusive
 -- claim can be.
 local function wake()
   local seen, candidates = {}, {}
   for i = 1, #freed do
-    local _, lines, count = claims_of(freed[i])
+    local _, queues, count = claims_of(freed[i])
     for j = 1, count do
-      local fields = lines_over(lines[j])
+      local fields = queues_over(queues[j])
       if #fields > 1 then fetch(fields) end
       for k = 1, #fields do
-        local line = get(fields[k]) or ''
-        for at = 1, #line, 45 do
-          local lease = sub(line, at + 8, at + 44)
+        local queue = get(fields[k]) or ''
+        for at = 1, #queue, 45 do
+          local lease = sub(queue, at + 8, at + 44)
           local record = get(lease)
           if now < expires_of(record) then
             if byte(record) == 80 and not seen[lease] then
               seen[lease] = true
               candidates[#candidates + 1] = lease
             end
-            if byte(line, at) == 120 then break end
+            if byte(queue, at) == 120 then break end
           end
         end
       end

@@ -8,7 +8,7 @@ import { TOKENS_END } from "../layout.js";
 /** Parses the operations, and reads in one go what they name. */
 export const LOAD = `
 -- Six parts of each: where it begins and ends, its lease, and, of claims of which none is a subtree, the first and last
--- of their lines among the fields, and where the claims begin. One table that grows costs less than six.
+-- of their queues among the fields, and where the claims begin. One table that grows costs less than six.
 local parts, last_part = {}, 0
 local fields, named = { 'n' }, 1
 local has_subtrees = find(text, '**', 16, true)
@@ -49,9 +49,9 @@ local head = found[1]
 /** Grants what nobody else wants, and what was called to take its turn; `answer` stays nil for all else. */
 const ACQUIRE = `
     local taken = record
-    for i = first, last_line do
-      local line = fields[i]
-      taken = taken or value[line] or (subtrees > 0 and is_covered(line))
+    for i = first, last_queue do
+      local queue = fields[i]
+      taken = taken or value[queue] or (subtrees > 0 and is_covered(queue))
     end
     if not taken then
       if has_room and us < ${TOKENS_END} and last < ${TOKENS_END} then
@@ -59,59 +59,59 @@ const ACQUIRE = `
         record = pack('>c1I7I6I6I6c0', 'A', token, expires, now, now, sub(text, from + 43, to))
         set(lease, record)
         local claim, mode, ticket = claims_at, nil, nil
-        for i = first, last_line do
-          local line = fields[i]
+        for i = first, last_queue do
+          local queue = fields[i]
           if byte(text, claim) ~= mode then
             mode = byte(text, claim)
             ticket = sub(text, claim, claim) .. sub(record, 2, 8) .. lease
           end
           dirty_count = dirty_count + 1
-          dirty[dirty_count], value[line] = line, ticket
-          claim = claim + 3 + #line
+          dirty[dirty_count], value[queue] = queue, ticket
+          claim = claim + 3 + #queue
         end
         entered = true
         if bucketed then rare().rebucket(lease, false, record) end
         tell('a', token, lease, record, '')
         answer = pack('>c1I7', 'G', token)
       end
-    elseif record and first == last_line and byte(record) == 80 and now < read('>I6', record, 9) then
-      local line = fields[first]
-      local ahead, claim_end = value[line], claims_at + 2 + #line
-      if ahead and sub(ahead, 9, 45) == lease and read('>I3', record, 59) == #line + 3
+    elseif record and first == last_queue and byte(record) == 80 and now < read('>I6', record, 9) then
+      local queue = fields[first]
+      local ahead, claim_end = value[queue], claims_at + 2 + #queue
+      if ahead and sub(ahead, 9, 45) == lease and read('>I3', record, 59) == #queue + 3
         and sub(record, 65, claim_end - from - 16) == sub(text, from + 81, claim_end)
-        and (subtrees == 0 or not is_covered(line)) then
+        and (subtrees == 0 or not is_covered(queue)) then
         answer = promote(lease, record, 'A')
       end
     end
 `;
 
-/** Gives back an exclusive lease, and calls the next in the line of its only resource. */
+/** Gives back an exclusive lease, and calls the next in the queue of its only resource. */
 const RELEASE = `
     local token, expires = read('>I7I6', record, 2)
     local asked = read('>I7', text, from + 38)
     local claims_length, _, agent_length = read('>I3I3I2', record, 59)
     local claims_at = 67 + agent_length
     local claims_end = claims_at + claims_length - 1
-    local lines, count, claim, simple = {}, 0, claims_at, true
+    local queues, count, claim, simple = {}, 0, claims_at, true
     repeat
       local mode
       count = count + 1
-      mode, lines[count], claim = read('>c1I2c0', record, claim)
+      mode, queues[count], claim = read('>c1I2c0', record, claim)
       simple = simple and mode == 'x' and (subtrees == 0 or byte(record, claim - 1) ~= 42)
     until claim > claims_end
     if simple and now < expires and (asked == token or asked == 0) and (pending == 0 or count == 1)
       and sub(record, 65, claims_at - 1) == sub(text, from + 45, to) then
       local behind = ''
       if pending > 0 then
-        local line = lines[1]
-        behind = sub(value[line] or call('HGET', hash, line), 46)
-        set(line, behind ~= '' and behind)
+        local queue = queues[1]
+        behind = sub(value[queue] or call('HGET', hash, queue), 46)
+        set(queue, behind ~= '' and behind)
       else
-        -- Where nobody waits, the lines of an exclusive lease have nobody else in them.
+        -- Where nobody waits, the queues of an exclusive lease have nobody else in them.
         for i = 1, count do
-          local line = lines[i]
+          local queue = queues[i]
           dirty_count = dirty_count + 1
-          dirty[dirty_count], value[line] = line, false
+          dirty[dirty_count], value[queue] = queue, false
         end
       end
       set(lease, false)
@@ -123,16 +123,16 @@ const RELEASE = `
 `;
 
 /**
- * Calls the first in the line of the only claim that was freed, if it waits for that alone, and hands the lease to it if
+ * Calls the first in the queue of the only claim that was freed, if it waits for that alone, and hands the lease to it if
  * its client takes that; `freed` keeps whatever is not as simple.
  */
 const CALL_NEXT = `
 if #freed == 1 and subtrees == 0 then
   local record = freed[1]
   local claims_length, _, agent_length = read('>I3I3I2', record, 59)
-  local line = value[sub(record, 70 + agent_length, 66 + agent_length + claims_length)]
-  if line and byte(line) == 120 then
-    local next_lease = sub(line, 9, 45)
+  local queue = value[sub(record, 70 + agent_length, 66 + agent_length + claims_length)]
+  if queue and byte(queue) == 120 then
+    local next_lease = sub(queue, 9, 45)
     local listeners = 'w' .. sub(next_lease, 2)
     local next = value[next_lease]
     if next == nil then
@@ -163,7 +163,7 @@ end
 
 /** Whether a resource lies in a subtree that somebody claims. */
 const COVERED = `
-local function is_covered(line)
+local function is_covered(queue)
   local slash, covering = 1, 'r**'
   while true do
     local claimed = value[covering]
@@ -173,8 +173,8 @@ local function is_covered(line)
     end
     if claimed then return true end
     if not slash then return false end
-    slash = find(line, '/', slash + 1, true)
-    covering = (slash and sub(line, 1, slash) or line .. '/') .. '**'
+    slash = find(queue, '/', slash + 1, true)
+    covering = (slash and sub(queue, 1, slash) or queue .. '/') .. '**'
   end
 end
 `;
@@ -182,7 +182,7 @@ end
 export const DECIDE = `${COVERED}
 for part = 0, last_part - 6, 6 do
   local from, to, lease = parts[part + 1], parts[part + 2], parts[part + 3]
-  local first, last_line, claims_at = parts[part + 4], parts[part + 5], parts[part + 6]
+  local first, last_queue, claims_at = parts[part + 4], parts[part + 5], parts[part + 6]
   local kind, record, answer = byte(text, from), value[lease], nil
   if kind == 65 and first then
 ${ACQUIRE}

@@ -22,13 +22,13 @@ end
 
 -- Ends a lease: takes it out of everything and tells of it. Others than the agent leave a tombstone.
 local function finish(lease, record, how, act)
-  local _, lines, count = claims_of(record)
-  if count > 1 then fetch(lines) end
+  local _, queues, count = claims_of(record)
+  if count > 1 then fetch(queues) end
   for i = 1, count do
-    local line = get(lines[i])
-    local at = find(line, lease, 1, true) - 8
-    set(lines[i], #line > 45 and sub(line, 1, at - 1) .. sub(line, at + 45))
-    if subtree_base(lines[i]) then subtrees = subtrees - 1 end
+    local queue = get(queues[i])
+    local at = find(queue, lease, 1, true) - 8
+    set(queues[i], #queue > 45 and sub(queue, 1, at - 1) .. sub(queue, at + 45))
+    if subtree_base(queues[i]) then subtrees = subtrees - 1 end
   end
   set(lease, false)
   if bucketed then rebucket(lease, record, false) end
@@ -127,47 +127,47 @@ local function listen(lease, record)
   set(field, sub(others .. client, -LISTENERS_LENGTH))
 end
 
-local function same_claims(record, modes, lines, count)
-  local their_modes, their_lines, their_count = claims_of(record)
+local function same_claims(record, modes, queues, count)
+  local their_modes, their_queues, their_count = claims_of(record)
   if their_count ~= count then return false end
   local mode_of = {}
-  for i = 1, count do mode_of[their_lines[i]] = their_modes[i] end
+  for i = 1, count do mode_of[their_queues[i]] = their_modes[i] end
   for i = 1, count do
-    if mode_of[lines[i]] ~= modes[i] then return false end
+    if mode_of[queues[i]] ~= modes[i] then return false end
   end
   return true
 end
 
 -- False when there is no room for it.
 local function build_index()
-  local lines, added = {}, {}
+  local queues, added = {}, {}
   walk(function(field)
     if byte(field) == 114 and not added[field] then
       added[field] = true
-      lines[#lines + 1] = 0
-      lines[#lines + 1] = field
+      queues[#queues + 1] = 0
+      queues[#queues + 1] = field
     end
   end)
-  for from = 1, #lines, PART do
-    local result = pcall_redis('ZADD', index, unpack(lines, from, math.min(from + PART - 1, #lines)))
+  for from = 1, #queues, PART do
+    local result = pcall_redis('ZADD', index, unpack(queues, from, math.min(from + PART - 1, #queues)))
     if type(result) == 'table' and result.err then return false end
   end
-  lined = true
+  indexed = true
   return true
 end
 
 local function hand_off_of(op) return byte(op, 2) == 50 and 1 or 0 end
 
--- Enters a new lease at the end of the lines of its claims; nil when tokens have come to their end.
-local function enter(op, lease, state, ttl, modes, lines, count)
+-- Enters a new lease at the end of the queues of its claims; nil when tokens have come to their end.
+local function enter(op, lease, state, ttl, modes, queues, count)
   if math.max(last + 1, us) >= ${TOKENS_END} then return nil end
   local token, acquired = number(), state == 'A' and now or hand_off_of(op)
   local record = pack('>c1I7I6I6I6', state, token, now + ttl, now, acquired) .. sub(op, 44)
   local token7 = sub(record, 2, 8)
-  if count > 1 then fetch(lines) end
+  if count > 1 then fetch(queues) end
   for i = 1, count do
-    set(lines[i], (get(lines[i]) or '') .. modes[i] .. token7 .. lease)
-    if subtree_base(lines[i]) then subtrees = subtrees + 1 end
+    set(queues[i], (get(queues[i]) or '') .. modes[i] .. token7 .. lease)
+    if subtree_base(queues[i]) then subtrees = subtrees + 1 end
   end
   set(lease, record)
   if bucketed then rebucket(lease, false, record) end
@@ -180,13 +180,13 @@ local function acquire(op)
   local lease = sub(op, 3, 39)
   local claims_length, _, agent_length = read('>I3I3I2', op, 76)
   local agent, from = sub(op, 82, 83 + agent_length), 84 + agent_length
-  local modes, lines, count = claims_in(op, from, from + claims_length - 1)
+  local modes, queues, count = claims_in(op, from, from + claims_length - 1)
   local existing = find_live(lease)
   local owner, how, act = tombstone(get(lease))
   if owner then return owner == agent and 'E' .. how .. act or 'O' end
   if existing then
     if agent_of(existing) ~= agent then return 'O' end
-    if not same_claims(existing, modes, lines, count) then return 'C' end
+    if not same_claims(existing, modes, queues, count) then return 'C' end
     if byte(existing) == 72 then
       set(lease, 'A' .. sub(existing, 2))
       return { 'H', existing }
@@ -195,11 +195,11 @@ local function acquire(op)
   end
 
   for i = 1, count do
-    if not lined and subtree_base(lines[i]) and not build_index() then return 'M' end
+    if not indexed and subtree_base(queues[i]) and not build_index() then return 'M' end
   end
   local blockers, blocker_count, soonest = {}, 0, nil
   local token = existing and read('>I7', existing, 2)
-  local found = rivals(lease, modes, lines, count)
+  local found = rivals(lease, modes, queues, count)
   for i = 1, #found do
     local other = found[i].lease
     local record = get(other)
@@ -226,7 +226,7 @@ local function acquire(op)
     finish(lease, existing, 'c', '')
   elseif free or wait then
     if not has_room then return 'M' end
-    record = enter(op, lease, free and 'A' or 'P', read('>I4', op, free and 44 or 40), modes, lines, count)
+    record = enter(op, lease, free and 'A' or 'P', read('>I4', op, free and 44 or 40), modes, queues, count)
     if not record then return 'T' end
     if free then return 'G' .. sub(record, 2, 8) end
     pending = pending + 1
@@ -234,7 +234,7 @@ local function acquire(op)
   return { 'F' .. pack('>I4I6', blocker_count, soonest), record, unpack(blockers) }
 end
 
-local function look(op)
+local function check(op)
   local lease = sub(op, 2, 38)
   local record = get(lease)
   if not record or byte(record) ~= 80 or now >= expires_of(record) then return '' end

@@ -6,7 +6,7 @@ export const STORE = `
 -- What the fields hold, as far as they were read (false: nothing), and which of them changed (some more than once).
 local value, dirty, dirty_count
 -- The head.
-local last, pruned, epoch, pending, subtrees, lined, bucketed
+local last, pruned, epoch, pending, subtrees, indexed, bucketed
 -- The history of this call, three parts an event; clients to call, and for which id; records of what was ended.
 local events, event_count, calls, freed
 -- Whether a new lease was entered, for which there may be no room.
@@ -49,7 +49,7 @@ end
  * renewing always find room: after a deletion Redis lets a script finish, even when its memory is full.
  */
 export const FLUSH = `
-local kept, gone, new_lines, old_lines = { 'n', false }, {}, {}, {}
+local kept, gone, new_queues, old_queues = { 'n', false }, {}, {}, {}
 local kept_count, gone_count = 2, 0
 for i = 1, dirty_count do
   local field = dirty[i]
@@ -59,18 +59,18 @@ for i = 1, dirty_count do
   if written then
     kept[kept_count + 1], kept[kept_count + 2] = field, written
     kept_count = kept_count + 2
-    if lined and byte(field) == 114 then
-      new_lines[#new_lines + 1] = 0
-      new_lines[#new_lines + 1] = field
+    if indexed and byte(field) == 114 then
+      new_queues[#new_queues + 1] = 0
+      new_queues[#new_queues + 1] = field
     end
   elseif written == false then
     gone_count = gone_count + 1
     gone[gone_count] = field
-    if lined and byte(field) == 114 then old_lines[#old_lines + 1] = field end
+    if indexed and byte(field) == 114 then old_queues[#old_queues + 1] = field end
   end
 end
 kept[2] = pack('>c1I7I7I7I4I4', '${VERSION}', last, pruned, epoch, pending, subtrees)
-  .. (lined and '1' or '0') .. (bucketed and '1' or '0')
+  .. (indexed and '1' or '0') .. (bucketed and '1' or '0')
 
 local written = true
 if entered then
@@ -93,9 +93,9 @@ end
 if written then
   -- Leftovers of a namespace whose hash is gone would stand in the way of the new one.
   if not head then call('DEL', index, history) end
-  if lined then
-    in_parts('ZADD', index, new_lines)
-    in_parts('ZREM', index, old_lines)
+  if indexed then
+    in_parts('ZADD', index, new_queues)
+    in_parts('ZREM', index, old_queues)
   end
   if event_count > 0 then
     local entry = pack('>I6I2', now, event_count) .. table.concat(events)

@@ -1,4 +1,4 @@
-/** Scripts that look through the leases of a namespace. */
+/** Scripts that read many leases of a namespace. */
 import { BUCKETS, WALK_MOST } from "./layout.js";
 import { CHECK_VERSION, PARTS, PRELUDE, RECORDS, WALKS } from "./prelude.js";
 
@@ -6,11 +6,11 @@ import { CHECK_VERSION, PARTS, PRELUDE, RECORDS, WALKS } from "./prelude.js";
 const MATCHING = `
 -- Whether one of the claims of a record overlaps with a subtree.
 local function overlaps_subtree(record, base)
-  local _, lines, count = claims_of(record)
+  local _, queues, count = claims_of(record)
   for i = 1, count do
-    local line = lines[i]
-    local theirs = subtree_base(line)
-    if base == 'r' or theirs == 'r' or line == base or sub(line, 1, #base + 1) == base .. '/'
+    local queue = queues[i]
+    local theirs = subtree_base(queue)
+    if base == 'r' or theirs == 'r' or queue == base or sub(queue, 1, #base + 1) == base .. '/'
       or (theirs and (theirs == base or sub(base, 1, #theirs + 1) == theirs .. '/')) then
       return true
     end
@@ -24,7 +24,7 @@ end
  *
  * KEYS  the hash, the index and the history of one namespace
  * ARGV  1 what is listed: `all`, `agent`, `resource` or `ids`; 2 after this token 7; 3 how many at most;
- *       4 state `P`, `A` or `-` for both; 5 the agent or the line, 5… the leases
+ *       4 state `P`, `A` or `-` for both; 5 the agent or the field of the queue, 5… the leases
  * Answers {time 6, the head, lease · record…}, fewer than asked for: there are no more; or {time 6, the head, 'S'} when
  * only a scan would tell, and the namespace is too big to do that in one step. The head is '' when nobody was here yet.
  */
@@ -35,7 +35,7 @@ ${CHECK_VERSION}
 local answer = { pack('>I6', now), head or '' }
 if not head then return answer end
 local subtrees = read('>I4', head, 27)
-local lined, bucketed = byte(head, 31) == 49, byte(head, 32) == 49
+local indexed, bucketed = byte(head, 31) == 49, byte(head, 32) == 49
 
 local found = {}
 local function take(lease, record)
@@ -83,10 +83,10 @@ elseif kind == 'agent' and bucketed then
   local buckets = {}
   for i = 1, ${BUCKETS} do buckets[i] = bucket_of(i - 1, asked) end
   take_first(tickets_in(hmget(buckets), #buckets, 44, 1))
-elseif kind == 'resource' and (lined or not base) then
-  local fields = base and lines_below(base) or { asked }
+elseif kind == 'resource' and (indexed or not base) then
+  local fields = base and queues_below(base) or { asked }
   if subtrees > 0 then
-    local covering = covering_lines(asked)
+    local covering = covering_queues(asked)
     for i = 1, #covering do fields[#fields + 1] = covering[i] end
   end
   take_first(tickets_in(hmget(fields), #fields, 45, 2))
@@ -113,7 +113,7 @@ return answer
  * leases for a listing, or, for a sweep, those past their time, and forgets ends that were remembered long enough.
  *
  * KEYS  the hash, the index and the history of one namespace
- * ARGV  1 cursor, 2 how many fields at about, 3 `live` or `dead`, 4 only in the subtree of this line ('' for all)
+ * ARGV  1 cursor, 2 how many fields at about, 3 `live` or `dead`, 4 only in the subtree of this queue's resource ('' for all)
  * Answers {next cursor ('0' at the end), token 7 · lease…}
  */
 export const SCAN_SCRIPT = `${PRELUDE}${RECORDS}${PARTS}${MATCHING}
@@ -145,8 +145,8 @@ local head = call('HGET', hash, 'n')
 if not head then return 0 end
 ${CHECK_VERSION}
 if call('HLEN', hash) > ${WALK_MOST / 2} then return 0 end
-local lined = byte(head, 31) == 49 and read('>I4', head, 27) > 0
-if not lined then call('DEL', index) end
+local indexed = byte(head, 31) == 49 and read('>I4', head, 27) > 0
+if not indexed then call('DEL', index) end
 if byte(head, 32) == 49 then
   local buckets = {}
   walk(function(field)
@@ -154,7 +154,7 @@ if byte(head, 32) == 49 then
   end)
   in_parts('HDEL', hash, buckets)
 end
-local text = sub(head, 1, 30) .. (lined and '1' or '0') .. '0'
+local text = sub(head, 1, 30) .. (indexed and '1' or '0') .. '0'
 if text ~= head then call('HSET', hash, 'n', text) end
 return 1
 `;
