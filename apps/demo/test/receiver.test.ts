@@ -78,10 +78,8 @@ describe("the receiver", () => {
       const writing = receiver.write("plan.md", older, "two\n").then(() => {
         written = true;
       });
-      const startedAt = performance.now();
+      // The event loop goes on meanwhile: blocked, this timer would fire only once it is written.
       await pause(100);
-      // The event loop goes on meanwhile: one that is blocked renews nothing.
-      expect(performance.now() - startedAt).toBeLessThan(2_000);
       expect(written).toBe(false);
       expect(text()).toBe("one\n");
 

@@ -95,6 +95,6 @@ function greeting({ host, token }: Config, backend: LeaseBackend, port: number):
 function reasonOf(error: unknown): string {
   if (error instanceof ConfigError || isLeaseError(error)) return error.message;
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "EADDRINUSE") return `The port is in use (${message}): set LEASE_PORT to a free one.`;
+  if (code === "EADDRINUSE") return `The port is in use (${message}): set LEASE_PORT to a free port.`;
   return message;
 }

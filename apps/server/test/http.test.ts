@@ -121,10 +121,10 @@ describe("slow clients", () => {
   });
 
   test("a long poll and an event stream outlive that time", async () => {
-    server = await startServer({ limits: { requestMs: 100, heartbeatMs: 50 } });
+    server = await startServer({ limits: { requestMs: 300, heartbeatMs: 50 } });
     await server.ask("POST", "/v1/leases", ok);
     const events = await fetch(`${server.url}/v1/events`);
-    const poll = await server.ask("POST", "/v1/leases", { ...ok, agentId: "b", waitMs: 600 });
+    const poll = await server.ask("POST", "/v1/leases", { ...ok, agentId: "b", waitMs: 1_200 });
     expect(poll.status).toBe(409);
     const chunks = events.body?.getReader();
     for (let beats = 0; beats < 5; beats += 1) expect((await chunks?.read())?.done).toBe(false);

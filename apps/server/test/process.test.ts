@@ -47,23 +47,21 @@ describe("SIGTERM and SIGINT", () => {
   test.each(["SIGTERM", "SIGINT"] as const)(
     "%s: exits with 0, at once when nobody holds anything",
     async (signal) => {
-      const child = startChild({ LEASE_BACKEND: "memory:" });
+      const child = startChild({ LEASE_BACKEND: "memory:", LEASE_DRAIN_MS: "600000" });
       const url = await child.url();
       const stream = await fetch(`${url}/v1/events`);
-      const startedAt = performance.now();
       child.process.kill(signal);
       expect(await stream.text()).toBe("retry: 1000\n\n");
       expect(await child.exited).toBe(0);
-      expect(performance.now() - startedAt).toBeLessThan(3_000);
     },
   );
 
   test("lets holders renew and release, sends away who waits, grants nothing new", async () => {
-    const child = startChild({ LEASE_DRAIN_MS: "20000" });
+    const child = startChild({ LEASE_DRAIN_MS: "600000" });
     const url = await child.url();
     const path = `${url}/v1/leases/${newId()}`;
     await send(path, "PUT", { agentId: "a", resources: ["r"] });
-    const waiting = send(`${url}/v1/leases`, "POST", { agentId: "b", resources: ["r"], waitMs: 20_000 });
+    const waiting = send(`${url}/v1/leases`, "POST", { agentId: "b", resources: ["r"], waitMs: 300_000 });
     await until(async () => (await json(fetch(`${url}/v1/leases?state=pending`))).leases.length === 1);
 
     child.process.kill("SIGTERM");
@@ -84,11 +82,12 @@ describe("SIGTERM and SIGINT", () => {
     const startedAt = performance.now();
     child.process.kill("SIGTERM");
     expect(await child.exited).toBe(0);
+    // Never sooner, however fast the machine is.
     expect(performance.now() - startedAt).toBeGreaterThan(290);
   });
 
   test("a second signal exits at once", async () => {
-    const child = startChild({ LEASE_DRAIN_MS: "20000" });
+    const child = startChild({ LEASE_DRAIN_MS: "600000" });
     const url = await child.url();
     await send(`${url}/v1/leases`, "POST", { agentId: "a", resources: ["r"] });
     child.process.kill("SIGTERM");
@@ -116,7 +115,7 @@ describe("SIGTERM and SIGINT", () => {
 test("after an error that nobody caught it takes nothing new, drains nobody, and exits with 1", async () => {
   const broken = "process.on('SIGUSR2', () => Promise.reject(new Error('a bug')))";
   const child = startChild(
-    { LEASE_DRAIN_MS: "20000" },
+    { LEASE_DRAIN_MS: "600000" },
     { args: ["--import", `data:text/javascript,${encodeURIComponent(broken)}`] },
   );
   const url = await child.url();

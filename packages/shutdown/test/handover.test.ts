@@ -15,22 +15,15 @@ test.for(sharedStores(afterAll))(
     await holder.printed("ready");
     const waiter = startWorker("waiter", url);
     const inLine = () => listAll(backend, { state: "pending" });
-    await expect.poll(async () => (await inLine()).length, { timeout: 10_000 }).toBe(55);
+    await expect.poll(async () => (await inLine()).length).toBe(55);
     const places = (await inLine()).filter(({ agentId }) => agentId === "waiter");
 
-    const begun = performance.now();
+    // Every TTL, of leases and of places in the queue, is far beyond this test: who is not handed over fails it.
     holder.process.kill("SIGTERM");
     const ended = await holder.ended();
     const waited = await waiter.ended();
-    // Every TTL, of leases and of places in line, is a minute.
-    expect(performance.now() - begun).toBeLessThan(10_000);
 
-    expect({ ...ended, ms: 0, errors: holder.errors() }).toEqual({
-      code: 0,
-      signal: null,
-      ms: 0,
-      errors: "",
-    });
+    expect({ ...ended, errors: holder.errors() }).toEqual({ code: 0, signal: null, errors: "" });
     expect(waited.code, waiter.errors()).toBe(0);
     expect(holder.lines.filter((line) => line === "in line: CLOSED")).toHaveLength(5);
     const phases = holder.lines.filter((line) => /^\w+ \d+$/.test(line));

@@ -8,17 +8,18 @@ const backend = await openBackend(url);
 const leases = createLeaseManager({
   backend,
   agentId: "holder",
-  defaults: { ttlMs: 60_000, waitTtlMs: 60_000 },
+  defaults: { ttlMs: 600_000, waitTtlMs: 600_000 },
 });
 const others = createLeaseManager({
   backend,
   agentId: "other",
-  defaults: { ttlMs: 60_000, waitTtlMs: 60_000 },
+  defaults: { ttlMs: 600_000, waitTtlMs: 600_000 },
 });
 
 gracefulShutdown({
   managers: [leases, others],
   drainMs: 200,
+  timeoutMs: 120_000,
   onPhase: ({ phase, held }) => console.log(`${phase} ${held}`),
 });
 await Promise.all(Array.from({ length: 100 }, (_, number) => leases.acquire(`r/${number}`)));

@@ -48,8 +48,8 @@ export interface Worker {
   readonly errors: () => string;
   /** Resolves when it has printed the line. */
   printed(line: string): Promise<void>;
-  /** Exit code, or the signal that ended it, and how long after this call. */
-  ended(): Promise<{ code: number | null; signal: NodeJS.Signals | null; ms: number }>;
+  /** Exit code, or the signal that ended it. */
+  ended(): Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
 /** Runs `NAME.worker.ts` on the built packages; killed, if need be, after the test. */
@@ -81,9 +81,8 @@ export function startWorker(name: string, ...args: readonly string[]): Worker {
         look();
       }),
     async ended() {
-      const begun = performance.now();
       const [code, signal] = await exit;
-      return { code, signal, ms: performance.now() - begun };
+      return { code, signal };
     },
   };
 }

@@ -8,7 +8,7 @@ const backend = await openBackend(url);
 const leases = createLeaseManager({
   backend,
   agentId: "waiter",
-  defaults: { ttlMs: 60_000, waitTtlMs: 60_000 },
+  defaults: { ttlMs: 600_000, waitTtlMs: 600_000 },
 });
 
 const requests = Array.from({ length: 50 }, async (_, number) => {
