@@ -7,14 +7,14 @@ export interface Clock {
   /** Milliseconds since the Unix epoch: for records, and to notice that the machine slept. */
   wallNow(): number;
   /**
-   * Milliseconds since some fixed moment on a clock that goes on while the machine sleeps and that nobody sets, in steps
+   * Milliseconds since some fixed moment on a clock that goes on while the machine sleeps and that cannot be set, in steps
    * of at most 10 ms. Left out where there is none: a sleep is then noticed by `wallNow()` alone, so not when the wall
    * clock is set back by as much.
    */
   bootNow?(): number;
   /**
    * Calls `run` once after `delayMs`, unless the returned function was called first. It may call a little early, and
-   * after 24 days of a longer delay: whoever waits for a moment looks at `now()` and schedules anew.
+   * after 24 days of a longer delay: a caller that waits for a moment looks at `now()` and schedules again.
    *
    * @param options - `background: true` when the timer alone should not keep the process alive
    */

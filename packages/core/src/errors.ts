@@ -4,7 +4,7 @@ import type { Mode, Refusal } from "./model/model.js";
 /** What each code means and, where it helps, what to do. The server's status codes and the docs come from here. */
 export const LEASE_ERROR_CODES = Object.freeze({
   INVALID_ARGUMENT: "An argument breaks a documented rule; nothing was written. Correct the named field.",
-  LEASE_UNAVAILABLE: "Somebody earlier stands in the way. The blockers say who, why and for how long.",
+  LEASE_UNAVAILABLE: "An earlier lease or request blocks it. The blockers say which, why and for how long.",
   LEASE_LOST: "The lease is no longer held: stop the work it protected.",
   FENCED: "A newer holder has already written: this token is stale. Stop the work; nothing was written.",
   LEASE_NOT_OWNER: "The lease belongs to another agent, or the token is not this lease's.",
@@ -16,7 +16,8 @@ export const LEASE_ERROR_CODES = Object.freeze({
   BACKEND_UNAVAILABLE: "The store did not answer or refused; surely nothing was applied. Try again.",
   OUTCOME_UNKNOWN: "The store may or may not have applied the call. Ask again with the same id.",
   BACKEND_FULL: "The store has no room for a new lease; what is held can still be renewed and released.",
-  BACKEND_CORRUPT: "The store's data is damaged or not ours; nothing was changed. Restore it or remove it.",
+  BACKEND_CORRUPT:
+    "The store's data is damaged or not Lease's; nothing was changed. Restore it or remove it.",
   BACKEND_INCOMPATIBLE: "This store, file or runtime cannot be used as it is; trying again will not help.",
   CURSOR_EXPIRED:
     "The history no longer reaches back to this cursor, or it is another history's. Read again from the start.",
@@ -32,19 +33,19 @@ export type LossCause =
   | "deadline"
   /** The backend said that its TTL ran out. */
   | "expired"
-  /** Somebody ended it by force. */
+  /** It was ended by force. */
   | "revoked"
   /** The machine slept past the deadline; no renewal has confirmed the lease since, so it must not be relied on. */
   | "suspect"
   /** The `maxHoldMs` that was asked for is over. */
   | "max-hold"
-  /** The backend does not know the lease: its data was lost, or somebody used the id. */
+  /** The backend does not know the lease: its data was lost, or another request used the id. */
   | "not-found"
   /** Its agent had given the id back before; an id has one life. */
   | "released"
   | "cancelled";
 
-/** One step of a deadlock: a pending request, and the lease that stands in its way. */
+/** One step of a deadlock: a pending request, and the lease that blocks it. */
 export interface DeadlockStep {
   /** The pending request that waits. */
   readonly waitingId: string;
@@ -55,7 +56,7 @@ export interface DeadlockStep {
   readonly blockedById: string;
   readonly blockedByAgentId: string;
   readonly blockedByResource: string;
-  /** `pending`: it is itself in line, and holds back whatever it overlaps until it is served. */
+  /** `pending`: it is queued itself, and holds back what it overlaps until it is served. */
   readonly blockedByState: "pending" | "active";
 }
 
@@ -74,7 +75,7 @@ interface Details {
     readonly thing: string;
     readonly token: number;
     readonly mode: Mode;
-    /** The token that stands in the way: what this one had to reach. */
+    /** The newer token: what this one had to reach. */
     readonly bar: number;
   };
   LEASE_NOT_OWNER: { readonly leaseId: string };

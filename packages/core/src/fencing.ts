@@ -3,16 +3,16 @@
  * cut off) from writing over the work of the next one.
  *
  * No lease can do that alone: between the holder's last look at the clock and the arrival of its write, any time may
- * pass. So the holder sends its token along with each write, and **who stores the thing** refuses a token that is
+ * pass. So the holder sends its token along with each write, and **the receiver that stores the thing** refuses a token that is
  * older than what it has already taken. Check and write must be **one atomic step** on the receiver: one
  * transaction, one script, one turn of the event loop. Check first and write after, and a newer holder's write fits
  * in between: then the guard guards nothing.
  *
  * Two bars are kept for each *thing written*, not for each claim: a lease on `src/**` and one on `src/a.ts` write
  * the same file, and meet at its bars. Readers that share a lease may write side by side (say, each its own row of
- * one table), so a shared token does not stand in the way of another shared one; between all others order decides.
+ * one table), so a shared token does not bar another shared one; between all others order decides.
  *
- * **Who reads, changes and writes back raises the bar at the read too**: ask the receiver for the text with the token,
+ * **A holder that reads, changes and writes back raises the bar at the read too**: ask the receiver for the text with the token,
  * and let it admit that like a write. With writes alone, a stale write can still be admitted between a successor's
  * read and its first write, and the successor then writes over it: an update that was acknowledged is lost.
  *
@@ -38,7 +38,7 @@ export interface FenceBars {
   readonly shared: number;
 }
 
-/** The bars of a thing that nobody has written yet. */
+/** The bars of a thing that was never written. */
 export const NO_BARS: FenceBars = Object.freeze({ exclusive: 0, shared: 0 });
 
 /** What becomes of one write. */

@@ -27,9 +27,9 @@ export interface HoldSettings {
   readonly mode?: Mode | undefined;
   /** How long the lease lives from its grant or last renewal, or a policy that says so for each request. Default 30 000. */
   readonly ttlMs?: number | TtlPolicy | undefined;
-  /** How long `acquire` stands in line; 0 asks once, `Infinity` waits for ever. Default 30 000. */
+  /** How long `acquire` waits in the queue; 0 asks once, `Infinity` waits for ever. Default 30 000. */
   readonly waitMs?: number | undefined;
-  /** How long a place in line outlives this process, should it die. Default 15 000. */
+  /** How long a place in the queue outlives this process if it dies. Default 15 000. */
   readonly waitTtlMs?: number | undefined;
   /** Renew at a third of the TTL for as long as the lease is held. Default `true`. */
   readonly autoRenew?: boolean | undefined;
@@ -41,7 +41,7 @@ export interface HoldSettings {
 
 /** One request. */
 export interface AcquireOptions extends HoldSettings {
-  /** Why: shown to whoever is refused because of this lease. */
+  /** Why: shown to requests that are refused because of this lease. */
   readonly reason?: string | undefined;
   /** Plain JSON kept with the lease. */
   readonly metadata?: Metadata | undefined;
@@ -50,15 +50,18 @@ export interface AcquireOptions extends HoldSettings {
    * `lease.acquire(…)` states its own.
    */
   readonly holding?: readonly (Pick<LeaseHandle, "id"> | string)[] | undefined;
-  /** Gives up waiting; the call rejects with the signal's reason and leaves no lease behind. */
+  /**
+   * Gives up waiting. The call rejects with the signal's reason once the store confirmed that nothing is left behind, at
+   * most a second later.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Whose leases, kept where. */
 export interface LeaseManagerOptions {
-  /** Where leases are kept. It stays the caller's: `close()` leaves it open unless told otherwise. */
+  /** Where leases are kept. It stays the caller's: `close()` leaves it open by default. */
   readonly backend: LeaseBackend;
-  /** Who claims: names this process, worker or AI agent to others. */
+  /** The agent that claims: names this process, worker or AI agent to others. */
   readonly agentId: string;
   /** What calls that say nothing else use, in place of the defaults of {@link HoldSettings}. */
   readonly defaults?: HoldSettings;
@@ -68,7 +71,7 @@ export interface LeaseManagerOptions {
    */
   readonly sequential?: boolean;
   /**
-   * Follow the backend's change feed while something is held for longer than a moment, so that a revoke is heard at once
+   * Follow the backend's change feed while something is held for longer than a moment, so that a revoke is noticed at once
    * instead of at the next renewal. Costs a follower per manager. Default: where the backend's `limits.mayEndEarly` says
    * that it may matter.
    */
@@ -85,7 +88,7 @@ export interface CloseOptions {
   readonly withinMs?: number;
 }
 
-/** What `tryAcquire` answers: the lease, or what stands in its way and what to do next. */
+/** What `tryAcquire` answers: the lease, or what blocks it and what to do next. */
 export type TryAcquireResult =
   | { readonly granted: true; readonly lease: LeaseHandle }
   | ({ readonly granted: false /** The refusal in words. */; readonly message: string } & Refusal);
@@ -98,11 +101,12 @@ export interface LeaseManager extends AsyncDisposable {
   readonly held: readonly LeaseHandle[];
 
   /**
-   * Acquires all the resources together, standing in line for up to `waitMs`.
+   * Acquires all the resources together, and waits in the queue for up to `waitMs`.
    *
    * @throws `LEASE_UNAVAILABLE` with the blockers when the time is over; `LEASE_DEADLOCK` when waiting could never
-   * end; `LEASE_LOST` when somebody revoked the request; `INVALID_ARGUMENT`; `CLOSED`; the backend's own errors; the
-   * reason of `options.signal`
+   * end; `LEASE_LOST` when the request was revoked; `INVALID_ARGUMENT`; `CLOSED`; the backend's own errors,
+   * `OUTCOME_UNKNOWN` also for a refusal while an attempt that went unanswered may still be granted; the reason of
+   * `options.signal`. It has left the queue by then, unless the store does not confirm that within a second.
    */
   acquire(resources: Resources, options?: AcquireOptions): Promise<LeaseHandle>;
 
@@ -126,7 +130,7 @@ export interface LeaseManager extends AsyncDisposable {
   ): Promise<T>;
 
   /**
-   * Tells `listener` of everything that happens to this manager's requests and leases, as it happens. What it throws
+   * Calls `listener` with everything that happens to this manager's requests and leases, as it happens. What it throws
    * is ignored.
    *
    * @returns a function that takes the listener away
@@ -134,21 +138,22 @@ export interface LeaseManager extends AsyncDisposable {
   observe(listener: ManagerListener): () => void;
 
   /**
-   * Grants nothing from here on and lets what is held come to its end: requests in line and new ones fail with
-   * `CLOSED`, also `lease.acquire`; leases go on and are renewed. Never rejects. `close()` releases what is left.
+   * Stops acquiring, and waits for held leases to end: queued requests and new ones fail with
+   * `CLOSED`, also `lease.acquire`; leases go on and are renewed. `close()` releases what is left.
    *
    * @returns when nothing is held any more, or when `options.signal` aborts
+   * @throws only `INVALID_ARGUMENT`, for a bad option
    */
   drain(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
 
   /**
-   * Ends all: requests in line fail with `CLOSED`, everything held is released (its `signal` aborts with `CLOSED`), and
+   * Ends all: queued requests fail with `CLOSED`, everything held is released (its `signal` aborts with `CLOSED`), and
    * what aborted requests may have left is given back. Safe to call twice.
    *
-   * @param options.backend - close the backend too, once all is released, where nobody else uses it. Default `false`
+   * @param options.backend - close the backend too, once all is released, where nothing else uses it. Default `false`
    * @param options.withinMs - what the backend has not confirmed by then is not tried again, and ends by its TTL. The
    * call under way is still awaited. Default 10 000
-   * @throws only what the backend throws when it is closed
+   * @throws `INVALID_ARGUMENT` for a bad option; what the backend throws when it is closed
    */
   close(options?: CloseOptions): Promise<void>;
 }
@@ -193,7 +198,7 @@ export interface LeaseHandle extends AsyncDisposable {
   readonly loss: LossError | null;
   /**
    * Whether the lease is surely still held, computed now. Ask right before an act that cannot be taken back, and
-   * fence that act with `token` all the same.
+   * fence that act with `token` anyway.
    */
   isHeld(): boolean;
   /**
@@ -205,7 +210,7 @@ export interface LeaseHandle extends AsyncDisposable {
   /** Milliseconds until the local deadline; 0 when it is not held. */
   remainingMs(): number;
   /**
-   * Renews now, besides or instead of the automatic renewal.
+   * Renews now, in addition to the automatic renewal or instead of it.
    *
    * @param options.ttlMs - time from now on; by default the lease's own TTL. It never shortens.
    * @throws `LEASE_LOST`, `LEASE_RENEWAL_LIMIT` (the lease lives on until its deadline), or the backend's error
@@ -220,9 +225,9 @@ export interface LeaseHandle extends AsyncDisposable {
    */
   acquire(resources: Resources, options?: AcquireOptions): Promise<LeaseHandle>;
   /**
-   * Calls `listener` once when somebody asks for the lease back with a grace (a soft revoke), at once if that has
+   * Calls `listener` once when the lease is asked back with a grace (a soft revoke), at once if that has
    * happened already. Finish, or save what can be saved, and release: once `revoking.graceInMs` is over the lease can no
-   * longer be renewed. It is heard at the next renewal, or at once with the manager's `followLosses`.
+   * longer be renewed. It is noticed at the next renewal, or at once with the manager's `followLosses`.
    *
    * @returns a function that takes the listener away
    */
@@ -257,7 +262,7 @@ export type ManagerEvent =
   | { readonly type: "renewed"; readonly lease: LeaseHandle; readonly lateMs: number }
   /** It is tried again until the lease's deadline. */
   | { readonly type: "renewal-failed"; readonly lease: LeaseHandle; readonly error: unknown }
-  /** Somebody asked for the lease back; it can be renewed until the grace is over. */
+  /** The lease was asked back; it can be renewed until the grace is over. */
   | { readonly type: "revoke-requested"; readonly lease: LeaseHandle; readonly revoking: Revoking }
   /** Released (`loss` is null) or lost. */
   | {
@@ -267,5 +272,5 @@ export type ManagerEvent =
       readonly loss: LossError | null;
     };
 
-/** Hears of what happens to a manager's requests and leases. */
+/** Called with what happens to a manager's requests and leases. */
 export type ManagerListener = (event: ManagerEvent) => void;

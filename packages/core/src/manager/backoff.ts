@@ -11,7 +11,7 @@ export function isTransient(error: unknown): boolean {
 }
 
 /**
- * Whether the call surely had no effect. Anything but an error of ours may have reached the store.
+ * Whether the call surely had no effect. Anything but a LeaseError may have reached the store.
  */
 export function surelyNotApplied(error: unknown): boolean {
   return isLeaseError(error) && error.code !== "OUTCOME_UNKNOWN" && error.code !== "CLOSED";

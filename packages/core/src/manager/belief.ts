@@ -93,7 +93,7 @@ export class Belief {
     return this.#until >= this.#capAt;
   }
 
-  /** By then the backend has surely ended the lease by itself: where the deadline errs early, this errs late. */
+  /** By then the backend has surely ended the lease: where the deadline errs early, this errs late. */
   get endsBy(): number {
     return this.#endsBy;
   }

@@ -10,8 +10,8 @@ export interface WaitContext {
   readonly backend: Pick<LeaseBackend, "acquire" | "turn" | "renew" | "release" | "list">;
   readonly clock: Clock;
   /**
-   * Makes the id of a request whose place ran out and that enters the line anew. `null` where the id is the caller's
-   * to choose: it is told instead (`LEASE_LOST`).
+   * Makes the id of a request whose place in the queue expired and that enters again. `null` where the caller chooses
+   * the id: it gets `LEASE_LOST` instead.
    */
   readonly createId: (() => string) | null;
   /** From 0 to below 1. */

@@ -43,17 +43,6 @@ export async function findDeadlocks(backend: Lister): Promise<DeadlockStep[][]> 
   return first.filter(([step]) => still.has(step?.waitingId));
 }
 
-/**
- * The cycle through `id` of which it is the youngest pending request, if there is one. Exported for the model and
- * for monitors; pure.
- */
-export function cycleThrough(id: string, leases: readonly Node[]): DeadlockStep[] | null {
-  const search = searchCycle(id, new WaitGraph(leases));
-  let step = search.next();
-  while (step.done !== true) step = search.next();
-  return step.value;
-}
-
 function* searchCycles(leases: readonly Node[]): Generator<undefined, DeadlockStep[][]> {
   const cycles: DeadlockStep[][] = [];
   for (const component of yield* new WaitGraph(leases).components()) {
@@ -68,8 +57,11 @@ function* searchCycles(leases: readonly Node[]): Generator<undefined, DeadlockSt
   return cycles;
 }
 
-/** Breadth first from the request, so that the cycle is a short one. Yields at each place that it looks at. */
-function* searchCycle(id: string, graph: WaitGraph): Generator<undefined, DeadlockStep[] | null> {
+/**
+ * The cycle through `id` of which it is the youngest pending request, if there is one. Pure; it yields at each place
+ * that it looks at. Breadth first, so that the cycle is a short one.
+ */
+export function* searchCycle(id: string, graph: WaitGraph): Generator<undefined, DeadlockStep[] | null> {
   const start = graph.requests.find((request) => request.id === id);
   if (start === undefined) return null;
   const cameFrom = new Map<Place, Place>();

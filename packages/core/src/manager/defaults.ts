@@ -2,9 +2,9 @@
 export const DEFAULTS = Object.freeze({
   /** How long a lease lives from its grant or last renewal. */
   ttlMs: 30_000,
-  /** How long `acquire` stands in line before it gives up. */
+  /** How long `acquire` waits in the queue before it gives up. */
   waitMs: 30_000,
-  /** How long a place in line outlives the last sign of its waiter: what a dead waiter costs those behind it. */
+  /** How long a place in the queue outlives the last sign of its waiter: what a dead waiter costs those behind it. */
   waitTtlMs: 15_000,
   /** A waiter asks again after this part of `waitTtlMs`: two more tries fit before its place is lost. */
   heartbeatPart: 1 / 3,

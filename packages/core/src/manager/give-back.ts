@@ -1,5 +1,5 @@
 /**
- * Giving a lease or a place in line back to a store that may be away.
+ * Giving a lease or a place in the queue back to a store that may be away.
  */
 import type { ReleaseRequest } from "../backend/backend.js";
 import type { ReleaseOutcome } from "./api.js";
@@ -7,7 +7,7 @@ import { isTransient, pause, retryDelayMs } from "./backoff.js";
 import type { WaitContext } from "./context.js";
 
 /**
- * Releases one lease, trying again while that may help and at the most until `until` on the caller's clock.
+ * Releases one lease, trying again while that may help, at most until `until` on the caller's clock.
  *
  * @returns what the backend said, or `unconfirmed` when it never did; never rejects
  */

@@ -7,7 +7,6 @@ import { checkTtl } from "../backend/check.js";
 import type { CancelTimer } from "../clock.js";
 import { invalidArgument, LeaseError, type LossCause, type LossError } from "../errors.js";
 import type { Claim, Lease, Revoking } from "../model/model.js";
-import { quoted } from "../text.js";
 import type {
   AcquireOptions,
   HandleState,
@@ -21,9 +20,11 @@ import { Belief } from "./belief.js";
 import type { Grant, Sent, WaitContext } from "./context.js";
 import { DEFAULTS } from "./defaults.js";
 import { giveBack } from "./give-back.js";
+import { InHand, type Kept } from "./in-hand.js";
 import { Listeners } from "./listeners.js";
 import { limitReached, lost } from "./losses.js";
 import { checkOptions } from "./options.js";
+import { type CountedAnswer, RenewalCount } from "./renewal-count.js";
 import type { Renewable, Renewer } from "./renewer.js";
 
 /** What a handle needs of its manager. */
@@ -52,9 +53,7 @@ export interface HoldOptions {
   readonly maxHoldMs: number;
 }
 
-type Renewed = Extract<RenewResult, { readonly lease: Lease }>;
-
-export class Handle implements LeaseHandle, Renewable {
+export class Handle implements Kept, Renewable {
   renewAt = Number.POSITIVE_INFINITY;
   renewing: Promise<void> | null = null;
 
@@ -64,15 +63,12 @@ export class Handle implements LeaseHandle, Renewable {
   readonly #belief: Belief;
   readonly #heldSince: number;
   readonly #revokeListeners = new Listeners<Revoking>();
+  readonly #inHand: InHand;
+  readonly #count: RenewalCount;
   /** An acquire of this id may still be under way, so the end must bury the id. */
   readonly #unanswered: boolean;
   #lease: Lease;
   #cancelTimer: CancelTimer = () => {};
-  #renewals: number;
-  /** The highest count of a renewal that went unanswered since the last answer. */
-  #unansweredRenewal = 0;
-  /** How many answers in a row showed renewals that were counted and not sent here, or sent and not counted. */
-  #strays = 0;
   #limitReached = false;
   #failures = 0;
   #lastFailure: unknown;
@@ -80,14 +76,13 @@ export class Handle implements LeaseHandle, Renewable {
   #ending: Promise<ReleaseOutcome> | null = null;
   /** Ends the waits of what is acquired under it. */
   #over: AbortController | null = null;
-  /** What the holder has in hand; weakly from the first renewal on. */
-  #inHand: LeaseHandle | WeakRef<LeaseHandle> | null = null;
 
   constructor(grant: Grant, options: HoldOptions, context: HandleContext) {
     this.#context = context;
     this.#options = options;
     this.#lease = grant.lease;
-    this.#renewals = grant.lease.renewals;
+    this.#inHand = new InHand(this, context);
+    this.#count = new RenewalCount(grant.lease.renewals);
     this.#unanswered = grant.unanswered;
     this.#heldSince = context.clock.now();
     this.#belief = new Belief(context.clock, grant, options.maxHoldMs);
@@ -95,14 +90,14 @@ export class Handle implements LeaseHandle, Renewable {
     if (options.autoRenew) context.renewer.add(this);
   }
 
-  /**
-   * What the holder has in hand. It leads here, and nothing here leads to it for long, so that the engine tells when it
-   * was dropped.
-   */
+  /** What its holder has in hand of it. */
   get inHand(): LeaseHandle {
-    this.#inHand ??= handedOut(this);
-    if (!(this.#inHand instanceof WeakRef)) return this.#inHand;
-    return this.#inHand.deref() ?? handedOut(this);
+    return this.#inHand.handle;
+  }
+
+  /** Neither lost nor released, as far as was noticed. */
+  get isKept(): boolean {
+    return this.#loss === null && this.#ending === null;
   }
 
   get id(): string {
@@ -138,8 +133,8 @@ export class Handle implements LeaseHandle, Renewable {
     if (this.#loss !== null) return "lost";
     if (this.#ending !== null) return "ended";
     if (this.#belief.certainty === "sure") return "held";
-    // Once: a renewal that failed is tried again on its own schedule, however often somebody asks, and one that was not
-    // agreed on is refused each time.
+    // Once: a renewal that failed is tried again on its own schedule, however often the state is read, and one beyond
+    // `maxRenewals` is refused each time.
     const mayRenew = this.#options.autoRenew && !this.#limitReached;
     if (mayRenew && this.#failures === 0) this.#context.renewer.hurry(this);
     return "suspect";
@@ -151,7 +146,7 @@ export class Handle implements LeaseHandle, Renewable {
 
   assertHeld(): void {
     const { state } = this;
-    if (state === "suspect") throw this.#lossError("suspect");
+    if (state === "suspect") throw this.#lost("suspect");
     if (state !== "held") this.#throwIfOver();
   }
 
@@ -168,7 +163,7 @@ export class Handle implements LeaseHandle, Renewable {
     this.#throwIfOver();
     if (await this.#renewOnce(options.ttlMs)) return;
     // A repeat of one whose answer was lost, or another count than ours: nothing was extended yet.
-    if (!(await this.#renewOnce(options.ttlMs)) && this.#strays > 0) throw this.#outOfOrder();
+    if (!(await this.#renewOnce(options.ttlMs)) && this.#count.strays > 0) throw this.#outOfOrder();
   }
 
   /** @returns whether it extended the lease */
@@ -212,7 +207,7 @@ export class Handle implements LeaseHandle, Renewable {
     if (this.#loss !== null) return Promise.resolve("gone");
     if (this.#ending !== null) return this.#ending;
     let answer: (outcome: ReleaseOutcome) => void = () => {};
-    // Set before anybody is told of the end, so that who is told and releases does not begin a second time.
+    // Set before listeners run, so that a listener that calls release() does not start a second release.
     this.#ending = new Promise((resolve) => {
       answer = resolve;
     });
@@ -228,7 +223,7 @@ export class Handle implements LeaseHandle, Renewable {
     return this.#ending;
   }
 
-  /** Releases because the manager closes: whoever still works under the lease is told. */
+  /** Releases because the manager closes: the signal of the work that goes on under the lease aborts. */
   releaseAtClose(): Promise<ReleaseOutcome> {
     const released = this.release();
     const message = `The lease manager was closed, and the lease ${this.id} released: stop the work it protected.`;
@@ -247,103 +242,88 @@ export class Handle implements LeaseHandle, Renewable {
   }
 
   renewRequest(ttlMs?: number): RenewRequest {
-    if (this.#inHand !== null && !(this.#inHand instanceof WeakRef)) {
-      drops.register(this.#inHand, this);
-      this.#inHand = new WeakRef(this.#inHand);
-    }
-    return { id: this.id, agentId: this.agentId, token: this.token, renewal: this.#renewals + 1, ttlMs };
+    this.#inHand.letGo();
+    return { id: this.id, agentId: this.agentId, token: this.token, renewal: this.#count.next, ttlMs };
   }
 
-  onRenewAnswer(result: RenewResult, { renewal }: RenewRequest, sent: Sent): void {
+  onRenewAnswer(result: RenewResult, request: RenewRequest, sent: Sent): void {
     if ("lease" in result) this.#belief.mayLiveFor(result.lease.expiresInMs);
-    if (this.#loss !== null || this.#ending !== null) return;
+    if (!this.isKept) return;
     this.#failures = 0;
     switch (result.status) {
       case "renewed":
       case "out-of-order":
-        this.#onRenewed(result, renewal, sent);
+        this.#onRenewed(result, request, sent);
         return;
       case "renewal-limit":
         this.#limitReached = true;
         this.renewAt = Number.POSITIVE_INFINITY;
         return;
       case "revoked":
-        this.#lose("revoked", result.by, result.reason);
-        return;
-      case "expired":
-        this.#lose("expired");
+        this.#lose(this.#lost("revoked", result.by, result.reason));
         return;
       default:
-        this.#lose("not-found");
+        this.#lose(this.#lost(result.status === "expired" ? "expired" : "not-found"));
     }
   }
 
-  onRenewFailure(error: unknown, { renewal = 0, ttlMs = 0 }: RenewRequest): void {
+  onRenewFailure(error: unknown, request: RenewRequest): void {
     if (!surelyNotApplied(error)) {
-      this.#belief.mayLiveFor(Math.max(ttlMs, this.#lease.ttlMs));
-      this.#unansweredRenewal = Math.max(this.#unansweredRenewal, renewal);
+      this.#belief.mayLiveFor(Math.max(request.ttlMs ?? 0, this.#lease.ttlMs));
+      this.#count.onUnanswered(request);
     }
-    if (this.#loss !== null || this.#ending !== null) return;
+    if (!this.isKept) return;
     this.#context.notify({ type: "renewal-failed", lease: this.inHand, error });
     this.#failures += 1;
     this.#lastFailure = error;
     this.renewAt = this.#context.clock.now() + retryDelayMs(this.#failures, this.#context.random);
   }
 
-  /** Somebody else saw the end of this lease, in the feed for instance. */
+  /** The feed showed the end of this lease. */
   onEndSeen(how: "expired" | "revoked", by: string | null, reason: string | null): void {
-    if (this.#loss === null && this.#ending === null) this.#lose(how, by, reason);
+    if (this.isKept) this.#lose(this.#lost(how, by, reason));
   }
 
-  /** It is not among the live leases any more: a renewal tells what became of it. */
+  /** It is not among the live leases any more: a renewal says what became of it. */
   onUnlisted(): void {
     this.renew().catch(() => undefined);
   }
 
-  /** The feed told that somebody asked for the lease back, sooner than a renewal would. */
+  /** The feed showed a soft revoke, sooner than a renewal would. */
   onRevokingSeen(revoking: Revoking): void {
-    if (this.#loss !== null || this.#ending !== null) return;
+    if (!this.isKept) return;
     const before = this.#lease;
     this.#lease = { ...before, revoking };
     this.#notifyIfRevoking(before);
   }
 
-  #onRenewed(result: Renewed, renewal = 0, sent: Sent): void {
+  #onRenewed(result: CountedAnswer, request: RenewRequest, sent: Sent): void {
     const lateMs = Math.max(0, sent.sentAt - this.renewAt);
     const before = this.#lease;
-    const { lease } = result;
-    // A repeat that counts less than was sent is a store without space: it says the same at the next try.
-    const isStray =
-      result.status === "out-of-order" ||
-      (result.repeated && renewal > this.#unansweredRenewal && renewal <= lease.renewals);
-    this.#unansweredRenewal = 0;
-    this.#strays = isStray ? this.#strays + 1 : 0;
-    this.#lease = lease;
-    this.#renewals = lease.renewals;
-    this.#belief.confirm(lease.expiresInMs, sent);
-    this.#planRenewal(lease, sent);
-    // The store lost a renewal, or another process sent one: once more at once with the right count, then by schedule.
-    if (this.#strays === 1) this.renewAt = Math.min(this.renewAt, this.#context.clock.now());
+    this.#lease = result.lease;
+    this.#count.onAnswer(result, request);
+    this.#belief.confirm(result.lease.expiresInMs, sent);
+    this.#planRenewal(result.lease, sent);
+    const { strays } = this.#count;
+    // Once more at once, with the right count; from the second stray answer on by schedule.
+    if (strays === 1) this.renewAt = Math.min(this.renewAt, this.#context.clock.now());
     // Notified last: a listener may ask whether it is held, or release it.
-    if (this.#strays > 1) {
+    if (strays === 0) this.#context.notify({ type: "renewed", lease: this.inHand, lateMs });
+    if (strays > 1)
       this.#context.notify({ type: "renewal-failed", lease: this.inHand, error: this.#outOfOrder() });
-    } else if (!isStray) {
-      this.#context.notify({ type: "renewed", lease: this.inHand, lateMs });
-    }
     this.#notifyIfRevoking(before);
   }
 
   #notifyIfRevoking(before: Lease): void {
     const { revoking } = this.#lease;
-    if (before.revoking !== null || revoking === null) return;
-    if (this.#loss !== null || this.#ending !== null) return;
+    if (before.revoking !== null || revoking === null || !this.isKept) return;
     this.#context.notify({ type: "revoke-requested", lease: this.inHand, revoking });
     this.#revokeListeners.notify(revoking);
   }
 
   /** Counted from the sending of the attempt that was answered, as the deadline is. */
   #planRenewal({ maxRenewals, expiresInMs }: Lease, { sentAt }: Sent): void {
-    this.#limitReached = maxRenewals !== null && this.#renewals >= maxRenewals;
+    this.#limitReached = maxRenewals !== null && this.#count.next > maxRenewals;
     const early = 1 - this.#context.random() * DEFAULTS.renewJitter;
     this.renewAt =
       this.#limitReached || this.#belief.isCapped
@@ -363,26 +343,21 @@ export class Handle implements LeaseHandle, Renewable {
   }
 
   #loseIfOver(): void {
-    if (this.#loss !== null || this.#ending !== null || !this.#belief.isOver) return;
-    if (this.#belief.isCapped) this.#lose("max-hold");
-    else if (this.#limitReached) this.#finishLoss(this.#limitError());
-    else this.#lose("deadline");
+    if (!this.isKept || !this.#belief.isOver) return;
+    if (this.#belief.isCapped) this.#lose(this.#lost("max-hold"));
+    else this.#lose(this.#limitReached ? this.#limitError() : this.#lost("deadline"));
   }
 
-  #lose(how: LossCause, by: string | null = null, reason: string | null = null): void {
-    this.#finishLoss(this.#lossError(how, by, reason));
-  }
-
-  #lossError(how: LossCause, by: string | null = null, reason: string | null = null): LossError {
+  #lost(how: LossCause, by: string | null = null, reason: string | null = null): LossError {
     return lost({ leaseId: this.id, how, by, reason, cause: this.#lastFailure });
   }
 
-  #finishLoss(loss: LossError): void {
+  #lose(loss: LossError): void {
     this.#loss = loss;
     this.#stop(loss);
-    // Whoever works under it first, so that what listeners stop at once is stopped before others can be granted it.
+    // The protected work first, so that what stops at once is stopped before others can be granted the lease.
     this.#controller.abort(loss);
-    // It may still stand in others' way, also by a renewal under way: best effort, for as long as that can be.
+    // It may still block others, also by a renewal under way: best effort, for as long as that can be.
     this.#belief.mayLiveFor(this.#lease.ttlMs);
     this.#context.onCleanup(this.#giveBack().then(() => undefined));
   }
@@ -393,23 +368,13 @@ export class Handle implements LeaseHandle, Renewable {
     return this.#giveBack();
   }
 
-  /** Goes on past the deadline, when the holder has its answer: until `endsBy` it may stand in others' way. */
+  /** Goes on past the deadline, when the holder has its answer: until `endsBy` it may block others. */
   #giveBack(): Promise<ReleaseOutcome> {
     const { id, agentId, token } = this;
     const request: ReleaseRequest = this.#unanswered
       ? { kind: "abandon", id, agentId }
       : { kind: "release", id, agentId, token };
     return giveBack(this.#context, request, this.#belief.endsBy);
-  }
-
-  /** Nobody can release it any more. It stays held: its work may go on, under the signal or the token alone. */
-  onDropped(): void {
-    if (this.#loss !== null || this.#ending !== null || warned.has(this.#context)) return;
-    warned.add(this.#context);
-    const resources = this.claims.map(({ resource }) => quoted(resource)).join(", ");
-    warn(
-      `The handle of the lease ${this.id} on ${resources} was dropped without release(): it is renewed until its manager closes. Release leases, or use withLease() or "await using". (Said once for a manager.)`,
-    );
   }
 
   #stop(loss: LossError | null): void {
@@ -432,8 +397,11 @@ export class Handle implements LeaseHandle, Renewable {
   }
 
   #outOfOrder(): LeaseError<"RENEWAL_OUT_OF_ORDER"> {
-    const message = `Another process renews the lease ${this.id}: the store counts ${this.#renewals} renewals, which are not those sent here. It is held until its deadline; let one process renew it.`;
-    return new LeaseError("RENEWAL_OUT_OF_ORDER", message, { leaseId: this.id, renewals: this.#renewals });
+    const message = `Another process renews the lease ${this.id}: the store counts ${this.#lease.renewals} renewals, which are not those sent here. It is held until its deadline; let one process renew it.`;
+    return new LeaseError("RENEWAL_OUT_OF_ORDER", message, {
+      leaseId: this.id,
+      renewals: this.#lease.renewals,
+    });
   }
 
   #released(): LeaseError<"CLOSED"> {
@@ -443,24 +411,4 @@ export class Handle implements LeaseHandle, Renewable {
   #limitError(): LeaseError<"LEASE_RENEWAL_LIMIT"> {
     return limitReached(this.id, this.#lease.maxRenewals);
   }
-}
-
-/** Managers of which the process was warned. */
-const warned = new WeakSet<HandleContext>();
-const drops = new FinalizationRegistry<Handle>((handle) => handle.onDropped());
-
-/** The handle by another object. */
-function handedOut(handle: Handle): LeaseHandle {
-  return new Proxy<LeaseHandle>(handle, {
-    get(target, key) {
-      const member: unknown = Reflect.get(target, key, target);
-      return typeof member === "function" ? member.bind(target) : member;
-    },
-  });
-}
-
-function warn(message: string): void {
-  const { process } = globalThis as { process?: Partial<NodeJS.Process> };
-  if (process?.emitWarning === undefined) console.warn(message);
-  else process.emitWarning(message, { code: "LEASE_DROPPED" });
 }

@@ -70,7 +70,7 @@ export class LossFeed {
     }
   }
 
-  /** Finds what was lost while nobody followed. Where to follow on from. */
+  /** Finds what was lost while nothing was followed. Returns where to follow on from. */
   async #catchUp(): Promise<string> {
     const unlisted = new Map(this.#handles);
     let page: LeasePage;

@@ -1,6 +1,6 @@
 /**
- * `createLeaseManager`: what an agent holds leases with. Asking, waiting, renewing on time, telling of losses and
- * giving back are here and in the files it uses; the backend only takes atomic steps.
+ * `createLeaseManager`: what an agent holds leases with. Requesting, waiting, renewing on time, reporting losses
+ * and giving back are here and in the files it uses; the backend only takes atomic steps.
  */
 
 import type { LeaseBackend } from "../backend/backend.js";
@@ -278,7 +278,7 @@ class Manager implements LeaseManager {
     const handle = new Handle(grant, { autoRenew, maxHoldMs }, this.#context);
     this.#held.add(handle);
     if (this.#grantsNoMore) {
-      // Drained or closed between the grant and this line: nobody else would release it.
+      // Drained or closed between the grant and this line: nothing else would release it.
       this.#track(handle.release().then(() => undefined));
       throw closed();
     }

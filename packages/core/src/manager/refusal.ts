@@ -6,7 +6,7 @@ import { LeaseError } from "../errors.js";
 import type { Blocker, Claim, Refusal } from "../model/model.js";
 import { agentName, humanDuration, quoted } from "../text.js";
 
-/** Whom a refusal is worded for. */
+/** For which caller and surface a refusal is worded. */
 export interface RefusalWording {
   /** The agent that asked: a blocker of its own is named as such. */
   readonly agentId?: string;

@@ -77,7 +77,7 @@ export class Renewer {
     if (this.#inFlight || at >= this.#armedFor) return;
     this.#cancelTimer();
     this.#armedFor = at;
-    // Alone it keeps no process alive: what nobody works under need not be held.
+    // Alone it keeps no process alive: a lease that no work goes on under need not be held.
     this.#cancelTimer = this.#clock.schedule(at - this.#clock.now(), () => void this.#renewDue(), {
       background: true,
     });
@@ -112,12 +112,12 @@ export class Renewer {
       if (handle.renewAt <= now + slack) due.push(handle);
     }
     if (due.length <= MAX_BATCH) return due;
-    // Who has the least time left cannot wait for the next call.
+    // Those with the least time left cannot wait for the next call.
     return due.sort((a, b) => a.deadline - b.deadline).slice(0, MAX_BATCH);
   }
 
   async #send(handles: readonly Renewable[], requests: readonly RenewRequest[]): Promise<RenewResult[]> {
-    // Read anew: it may be sent because the machine slept.
+    // Read again: it may be sent because the machine slept.
     const sent = sentNow(this.#clock, 0);
     let end = () => {};
     const renewing = new Promise<void>((resolve) => {

@@ -8,9 +8,9 @@ import type { Lease } from "../model/model.js";
 import { listAll } from "./deadlock.js";
 import { checkOptions } from "./options.js";
 
-/** By whom, why, and with how much grace. */
+/** In whose name, why, and with how much grace. */
 export interface RevokeOptions {
-  /** Who revokes: recorded in the history and told to the holder. */
+  /** The agent that revokes: recorded in the history and reported to the holder. */
   readonly by: string;
   readonly reason?: string | undefined;
   /** 0, the default, ends leases at once; more lets active ones be renewed for that long and then run out. */

@@ -53,9 +53,9 @@ export interface WaitersOptions {
 }
 
 /**
- * A load source that counts who stands in line for what the request asks for: with it `adaptiveTtl` shortens leases
+ * A load source that counts the requests that are queued for what the request asks for: with it `adaptiveTtl` shortens leases
  * where they are wanted, and leaves others alone. Costs a listing for each claim; a store that cannot be reached counts
- * as no load, since the request itself will tell.
+ * as no load, since the request itself will report it.
  */
 export function waitersInLine({ backend, full = 8 }: WaitersOptions): LoadSource {
   checkNumber(full, "full", 1);
@@ -79,12 +79,12 @@ export function waitersInLine({ backend, full = 8 }: WaitersOptions): LoadSource
 export interface ContentionTtlOptions extends WaitersOptions {
   /** The TTL once `full` others wait for what is asked for. */
   readonly minMs: number;
-  /** The TTL where nobody waits. */
+  /** The TTL where nothing is queued. */
   readonly maxMs: number;
 }
 
 /**
- * A TTL that falls in a straight line with the number of those who wait for what the request asks for: the more there
+ * A TTL that falls in a straight line with the number of requests queued for what the request asks for: the more there
  * are, the sooner they are served should the holder die. {@link adaptiveTtl} over {@link waitersInLine}, from the first
  * waiter on.
  *

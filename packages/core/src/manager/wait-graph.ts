@@ -1,5 +1,5 @@
 /**
- * Who waits for whom, of leases that were listed: pure.
+ * Which listed request waits for which lease: pure.
  *
  * A pending request waits for its blockers, the earlier live leases that conflict with it. A lease waits for the
  * pending requests of its own agent that state it in `holding`: it will not end before they are granted.

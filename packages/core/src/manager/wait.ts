@@ -125,7 +125,7 @@ class Waiting {
       }
 
       if (result.status === "ended") {
-        this.#startAnew(result);
+        this.#startAgain(result);
       } else if (result.status === "refused") {
         if (isLast) {
           const waitedMs = this.#queued ? sent.sentAt - this.#startedAt : 0;
@@ -214,7 +214,7 @@ class Waiting {
    * The id has ended. One that expired (this process was stopped for longer than its place lived) enters again at the
    * tail; of one that was revoked the caller learns.
    */
-  #startAnew(ended: AcquireResult & { status: "ended" }): void {
+  #startAgain(ended: AcquireResult & { status: "ended" }): void {
     const { createId, clock } = this.#context;
     if (ended.end === "revoked" || createId === null) throw endedBefore(this.#request.id, ended);
     this.#request = { ...this.#request, id: createId() };
@@ -254,7 +254,7 @@ class Waiting {
     if (this.#unanswered) request = { kind: "abandon", id, agentId };
     else if (this.#lease !== null) request = { kind: "release", id, agentId, token: this.#lease.token };
     else return "gone";
-    // Past its TTL it has ended by itself.
+    // Past its TTL it has expired.
     return giveBack(this.#context, request, clock.now() + Math.max(waitTtlMs, ttlMs));
   }
 }

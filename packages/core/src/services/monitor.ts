@@ -1,9 +1,9 @@
 /**
- * The monitor: finds leases held too long, requests that wait too long and circles of waits, anybody's, and reports
+ * The monitor: finds leases held too long, requests that wait too long and cycles of waits, of any agent, and reports
  * them or acts on them. A small service, safe to run in every process at once: acting twice does no harm.
  *
- * Ages are told by the store's own wall clock (an answer's `expiresAt` less its `expiresInMs` is the store's now), so
- * machines need not agree on the time; somebody who sets that clock moves the ages along.
+ * Ages are counted on the store's own wall clock (an answer's `expiresAt` less its `expiresInMs` is the store's now), so
+ * machines need not agree on the time; setting that clock moves the ages along.
  */
 import type { LeaseBackend, ReleaseRequest } from "../backend/backend.js";
 import { checkAgentId, checkNumber } from "../backend/check.js";
@@ -19,21 +19,21 @@ import { createRounds, type Rounds, SERVICE_OPTIONS } from "./rounds.js";
 export type Finding =
   | { readonly kind: "held-too-long"; readonly lease: Lease; readonly ageMs: number }
   | { readonly kind: "waits-too-long"; readonly lease: Lease; readonly ageMs: number }
-  /** `lease` is the youngest request of the circle: the one that would have to give way. */
+  /** `lease` is the youngest request of the cycle: the one that would have to give way. */
   | { readonly kind: "deadlock"; readonly lease: Lease; readonly cycle: readonly DeadlockStep[] };
 
 /**
  * What to do about a finding.
- * - `report`: tell, and leave it alone.
+ * - `report`: report it, and leave it alone.
  * - `revoke`: end the lease by force, an active one with the monitor's `graceMs`.
- * - `cancel`: the same for a request in line; a held lease is left alone.
+ * - `cancel`: the same for a queued request; a held lease is left alone.
  */
 export type MonitorAct = "report" | "revoke" | "cancel";
 
 /** An act, or a function that chooses one for each finding. */
 type MonitorPolicy = MonitorAct | ((finding: Finding) => MonitorAct | Promise<MonitorAct>);
 
-/** What the monitor does unless told otherwise. Milliseconds. */
+/** What the monitor does by default. Milliseconds. */
 export const MONITOR_DEFAULTS = Object.freeze({
   intervalMs: 15_000,
   maxHoldMs: 10 * 60_000,
@@ -50,7 +50,7 @@ export interface MonitorOptions {
   readonly intervalMs?: number;
   /** A lease held for longer is a finding. Default 10 minutes. */
   readonly maxHoldMs?: number;
-  /** A request in line for longer is a finding. Default 5 minutes. */
+  /** A request queued for longer is a finding. Default 5 minutes. */
   readonly maxWaitMs?: number;
   /** Default `report`, for each. */
   readonly onHeldTooLong?: MonitorPolicy;
@@ -58,11 +58,11 @@ export interface MonitorOptions {
   readonly onDeadlock?: MonitorPolicy;
   /** The grace of a revoke. Default 30 000. */
   readonly graceMs?: number;
-  /** Who is recorded as having revoked. Default `monitor`. */
+  /** The agent that is recorded as having revoked. Default `monitor`. */
   readonly by?: string;
-  /** Told of every finding once, with what was done about it. */
+  /** Called with every finding once, and with what was done about it. */
   readonly onFinding?: (finding: Finding, act: MonitorAct) => void;
-  /** Told of every round that failed; the next round comes all the same. */
+  /** Called after every round that failed; the next round comes anyway. */
   readonly onError?: (error: unknown) => void;
   readonly clock?: Clock;
   readonly random?: () => number;
@@ -71,7 +71,7 @@ export interface MonitorOptions {
 /** Looks for what goes on for too long, see {@link createMonitor}. */
 export interface Monitor extends Rounds {
   /**
-   * One round now: what there is to find, told or not.
+   * One round now: what there is to find, reported or not.
    *
    * @throws the first thing that the backend, a policy or `onFinding` throws, once the others are dealt with
    */
@@ -100,8 +100,8 @@ export function createMonitor(options: MonitorOptions): Monitor {
     const policy = options[on];
     if (policy !== undefined && typeof policy !== "function") checkAct(policy, on);
   }
-  /** What was told already, so that it is not told every round. */
-  const told = new Set<string>();
+  /** What was reported already, so that it is not reported every round. */
+  const reported = new Set<string>();
 
   async function check(): Promise<Finding[]> {
     const leases = await listAll(backend, {});
@@ -118,10 +118,10 @@ export function createMonitor(options: MonitorOptions): Monitor {
       if (lease !== undefined) findings.push({ kind: "deadlock", lease, cycle });
     }
     const failures: unknown[] = [];
-    // One that cannot be dealt with, or whose listener throws, keeps nobody from the others.
+    // One that cannot be dealt with, or whose listener throws, keeps none of the others from it.
     for (const finding of findings) await deal(finding).catch((error: unknown) => failures.push(error));
     const still = new Set(findings.map(keyOf));
-    for (const key of told) if (!still.has(key)) told.delete(key);
+    for (const key of reported) if (!still.has(key)) reported.delete(key);
     if (failures.length > 0) throw failures[0];
     return findings;
   }
@@ -133,8 +133,8 @@ export function createMonitor(options: MonitorOptions): Monitor {
     const request = requestFor(finding, act);
     if (request !== null) await backend.release([request]);
     const key = keyOf(finding);
-    if (told.has(key)) return;
-    told.add(key);
+    if (reported.has(key)) return;
+    reported.add(key);
     await settings.onFinding?.(finding, act);
   }
 
@@ -169,6 +169,6 @@ function keyOf({ kind, lease }: Finding): string {
 }
 
 function reasonOf(finding: Finding): string {
-  if (finding.kind === "deadlock") return `closes a circle of ${finding.cycle.length} waits`;
-  return `${finding.kind === "held-too-long" ? "held" : "in line"} for ${humanDuration(finding.ageMs)}`;
+  if (finding.kind === "deadlock") return `closes a cycle of ${finding.cycle.length} waits`;
+  return `${finding.kind === "held-too-long" ? "held" : "queued"} for ${humanDuration(finding.ageMs)}`;
 }

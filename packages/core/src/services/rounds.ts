@@ -16,7 +16,7 @@ export interface RoundsOptions {
   readonly intervalMs: number;
   /** One round. */
   readonly run: () => Promise<unknown>;
-  /** Told of every round that failed; the next one comes all the same. */
+  /** Called after every round that failed; the next one comes anyway. */
   readonly onError?: ((error: unknown) => void) | undefined;
   readonly clock: Clock;
   readonly random: () => number;

@@ -1,7 +1,6 @@
 import { type AcquireOptions, type Lease, type LeaseHandle, type LeaseManager, MAX } from "@lease/core";
 import { expect, test } from "vitest";
-import { cycleThrough } from "../../src/manager/deadlock.js";
-import { meddled, rejection, settled, world } from "./support.js";
+import { cycleThrough, meddled, rejection, settled, world } from "./support.js";
 
 /** Starts to wait and lets it take its place in line. */
 async function waitFor(

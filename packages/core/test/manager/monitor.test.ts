@@ -74,7 +74,7 @@ test("cancel sends a request in line away, and leaves a held lease alone", async
   await here.clock.advance(5_000);
   expect(await waiting).toMatchObject({
     code: "LEASE_LOST",
-    details: { how: "revoked", by: "monitor", reason: "in line for 2 s" },
+    details: { how: "revoked", by: "monitor", reason: "queued for 2 s" },
   });
   expect(await here.live()).toEqual(["bob active a"]);
 });
@@ -126,7 +126,7 @@ test("a circle that nobody refused is found, told with its youngest request, and
   expect((await history(here)).at(-1)).toMatchObject({
     type: "revoked",
     by: "monitor",
-    reason: "closes a circle of 2 waits",
+    reason: "closes a cycle of 2 waits",
   });
   expect(clock.timers).toBe(0);
 });

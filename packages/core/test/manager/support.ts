@@ -3,6 +3,7 @@
  */
 import {
   createLeaseManager,
+  type Lease,
   type LeaseBackend,
   type LeaseManagerOptions,
   listAll,
@@ -16,8 +17,19 @@ import {
   settled,
   simulatedClock,
 } from "../../../testing/src/simulated-clock.js";
+import type { DeadlockStep } from "../../src/errors.js";
+import { searchCycle } from "../../src/manager/deadlock.js";
+import { WaitGraph } from "../../src/manager/wait-graph.js";
 
 export { settled };
+
+/** The cycle of waits through `id` of which it is the youngest, found without a pause. */
+export function cycleThrough(id: string, leases: readonly Lease[]): DeadlockStep[] | null {
+  const search = searchCycle(id, new WaitGraph(leases));
+  let step = search.next();
+  while (step.done !== true) step = search.next();
+  return step.value;
+}
 
 export interface World {
   readonly clock: SimulatedClock;

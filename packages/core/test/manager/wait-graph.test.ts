@@ -1,9 +1,9 @@
 import type { Lease } from "@lease/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { cycleThrough, findDeadlock, findDeadlocks } from "../../src/manager/deadlock.js";
+import { findDeadlock, findDeadlocks } from "../../src/manager/deadlock.js";
 import { claims } from "../arbitraries.js";
-import { meddled, world } from "./support.js";
+import { cycleThrough, meddled, world } from "./support.js";
 
 const lease = (token: number, more: Partial<Lease>): Lease =>
   ({ id: `${token}`, token, agentId: `agent-${token}`, state: "pending", holding: [], ...more }) as Lease;
