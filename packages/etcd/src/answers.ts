@@ -1,4 +1,4 @@
-/** What an acquire answers, and to whom. */
+/** What an acquire answers. */
 import type { Lease } from "@lease/core";
 import {
   type AcquireRequest,
@@ -9,12 +9,12 @@ import {
   sameClaims,
 } from "@lease/core/backend";
 import { describe } from "./blockers.js";
+import { AGAIN, giveUp } from "./carriers.js";
 import type { Context } from "./context.js";
 import type { EtcdLease } from "./etcd-leases.js";
 import type { BlockerKey } from "./keys.js";
-import { AGAIN, giveUp } from "./lines.js";
-import { type Look, placeOf } from "./look.js";
 import { type FoundLease, type FoundMemory, recordOf, type StoredLease } from "./record.js";
+import { queuedOf, type Snapshot } from "./snapshot.js";
 import { graceLeftMs, holderLeftMs } from "./time.js";
 
 export type Tried = AcquireResult | typeof AGAIN;
@@ -26,13 +26,13 @@ export async function refuse(
   revision: number | null,
   pending: FoundLease | null,
 ): Promise<AcquireResult> {
-  const at = revision ?? context.known.place(request.id)?.revision ?? 0;
+  const at = revision ?? context.cache.queued(request.id)?.revision ?? 0;
   const refusal = await describe(context, request.claims, blockers, at);
   const lease = pending && shown(pending, pending.leftMs);
   return { status: "refused", lease, ...refusal };
 }
 
-/** A request left its place in line for this etcd lease. */
+/** A queued request was granted and moved to this etcd lease. */
 export function onPromoted(
   context: Context,
   lease: FoundLease,
@@ -40,7 +40,7 @@ export function onPromoted(
   active: EtcdLease,
 ): AcquireResult {
   giveUp(context, lease.etcdLease);
-  context.known.onGranted({ ...granted, token: lease.token, etcdLease: active });
+  context.cache.onGranted({ ...granted, token: lease.token, etcdLease: active });
   return {
     status: "granted",
     lease: shown({ ...granted, token: lease.token }, granted.ttlMs),
@@ -49,19 +49,23 @@ export function onPromoted(
 }
 
 /** The id is known already: as a lease, or by how it ended. */
-export async function onExisting(context: Context, request: AcquireRequest, look: Look): Promise<Tried> {
-  const { lease, memory } = look;
-  const { known } = context;
+export async function onExisting(
+  context: Context,
+  request: AcquireRequest,
+  snapshot: Snapshot,
+): Promise<Tried> {
+  const { lease, memory } = snapshot;
+  const { cache } = context;
   const owner = lease?.agentId ?? memory?.agentId;
   if (owner !== request.agentId) throw notOwner(request.id);
   if (lease === null) {
-    known.forget(request.id);
+    cache.forget(request.id);
     const { end, by = null, reason = null } = memory as FoundMemory;
     return { status: "ended", end: end ?? (by === null ? "expired" : "revoked"), by, reason };
   }
   checkSame(request, lease);
   if (lease.state === "pending") {
-    known.onPlaced(placeOf(lease, look));
+    cache.onQueued(queuedOf(lease, snapshot));
     return AGAIN;
   }
   const [leftMs, graceInMs] = await Promise.all([holderLeftMs(context, lease), graceLeftMs(context, lease)]);

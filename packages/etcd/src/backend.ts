@@ -2,8 +2,8 @@
  * `etcdBackend()`: leases in an etcd cluster, for any number of machines.
  *
  * Guarantees: everything that the contract says, for as long as most members of the cluster live and keep their data;
- * the loss of any minority, leader included, loses no lease and gives none twice. Claims end by etcd's own clock, with
- * nobody sweeping. Tokens are revisions of the whole cluster: they only grow.
+ * the loss of any minority, leader included, loses no lease and gives none twice. Claims end by etcd's own clock, without
+ * a sweep. Tokens are revisions of the whole cluster: they only grow.
  *
  * Does not guarantee: anything across a restored snapshot (revisions go back, so tokens do). Leases last longer than
  * promised, never shorter, after an election: each then has its whole TTL again. An etcd before 3.4.31 or 3.5.13 can end
@@ -16,7 +16,7 @@ import { acquire } from "./acquire.js";
 import { Calls } from "./calls.js";
 import { changes } from "./changes.js";
 import { Connection } from "./connection.js";
-import { type Context, Known } from "./context.js";
+import { type Context, LeaseCache } from "./context.js";
 import { tooSlowToRead } from "./errors.js";
 import { EtcdLeases } from "./etcd-leases.js";
 import { KeepAlives } from "./keep-alive.js";
@@ -62,7 +62,7 @@ export function etcdBackend(given: EtcdBackendOptions): LeaseBackend {
   const watches = new Watches(connection);
   const leases = new EtcdLeases(connection, keepAlives, limits.endMemoryMs);
   const keys = new Keys(options.namespace ?? DEFAULTS.namespace);
-  const context: Context = { connection, keys, leases, watches, known: new Known() };
+  const context: Context = { connection, keys, leases, watches, cache: new LeaseCache() };
 
   const calls = new Calls();
   const boundMs = 2 * timeoutMs;

@@ -1,4 +1,4 @@
-/** What stands in the way of a request: found by its keys, described for people. */
+/** What is in the way of a request: found by its keys, described for people. */
 import { type Claim, MAX, type Refusal } from "@lease/core";
 import { type Obstacle, refusalOf } from "@lease/core/backend";
 import type { IKeyValue, IRequestOp, IResponseOp } from "etcd3";
@@ -8,10 +8,10 @@ import { type BlockerKey, inTheWay, type Keys } from "./keys.js";
 import { get, getRange } from "./ops.js";
 import { decodeLease } from "./record.js";
 
-/** Each remaining time is a call: of a long line only the first are asked for, which are the same for all who stand in it. */
+/** Each remaining time is a call: in a long queue only the first are asked for, which are the same for all in it. */
 const MAX_LOOKUPS = 32;
 
-/** Reads for a transaction that answer who stands in the way of these claims. */
+/** Reads for a transaction that find what is in the way of these claims. */
 export function readBlockers(keys: Keys, claims: readonly Claim[]): IRequestOp[] {
   return (keys.conflicts(claims) ?? keys.trees).map(getRange);
 }

@@ -67,7 +67,7 @@ export async function* readOn(
   }
 }
 
-/** The history's name and how far it reaches. The name is made by whoever first asks for it. */
+/** The history's name and how far it reaches. The first reader makes the name. */
 export async function readBounds({ connection, keys }: Context): Promise<Bounds> {
   const newest = { sort_target: "Mod", sort_order: "Descend", limit: 1, keys_only: true } as const;
   const read = () =>
@@ -77,7 +77,7 @@ export async function readBounds({ connection, keys }: Context): Promise<Bounds>
   let answer = await read();
   if (answer.responses[0]?.response_range.kvs.length === 0) {
     const name = put(keys.meta, Buffer.from(randomUUID()), 0);
-    // Whoever is slower finds the name that the other one gave. Without space or the right to write, it has none yet.
+    // A slower reader finds the name that another one gave. Without space or the right to write, it has none yet.
     await connection
       .repeatable(({ client }, options) =>
         client.kv.txn({ compare: [isMissing(keys.meta)], success: [name] }, options),
@@ -105,8 +105,8 @@ export function epochOf(name: string, { cluster_id }: Pick<IResponseHeader, "clu
 }
 
 /**
- * Writes where a reading ends. Otherwise nobody could tell: etcd says when there is something, never that there was
- * nothing more, and an expiry leaves nothing behind to look for.
+ * Writes where a reading ends. Otherwise it could not be known: etcd says when there is something, never that there was
+ * nothing more, and an expiry leaves nothing behind to read.
  */
 async function markEnd({ connection, keys }: Context): Promise<number | "quiet"> {
   try {

@@ -26,7 +26,7 @@ interface Stream {
  * which then closes the connection that all other calls and streams of this member share.
  */
 export function endStream(stream: Stream): void {
-  // What it says after its end concerns nobody.
+  // Errors after its end do not matter.
   stream.on("error", () => {});
   stream.end();
   stream.cancel();

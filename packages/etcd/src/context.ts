@@ -11,7 +11,7 @@ export interface Context {
   readonly keys: Keys;
   readonly leases: EtcdLeases;
   readonly watches: Watches;
-  readonly known: Known;
+  readonly cache: LeaseCache;
 }
 
 /** What cannot change while a lease of this token lives. */
@@ -21,36 +21,36 @@ export interface Held {
   readonly token: number;
   readonly claims: readonly Claim[];
   readonly isBeside: boolean;
-  /** The etcd lease that this client put it on, back in the pool once nothing is on it. */
+  /** The etcd lease that this client put it on. It goes back to the pool once nothing is on it. */
   readonly etcdLease: EtcdLease;
   /** What remembers its id, if this client put it there. */
   readonly memory?: MemoryLease | undefined;
 }
 
-/** A request in line, as this client last saw it. */
-export interface Place {
+/** A queued request, as this client last saw it. */
+export interface QueuedRequest {
   readonly lease: FoundLease;
-  /** What stood in its way at `revision`. Nobody can come before it any more, so the list only gets shorter. */
+  /** What was in its way at `revision`. No later request can come before it, so the list only gets shorter. */
   readonly blockers: Map<string, BlockerKey>;
   readonly revision: number;
   readonly memory?: MemoryLease | undefined;
 }
 
-const LOOK_THROUGH_AT = 4096;
+const TIDY_AT = 4096;
 
-/** Leases of this client. Only a short cut: whatever is missing here is read from etcd. */
-export class Known {
+/** What this client knows of its own leases. What is missing here is read from etcd. */
+export class LeaseCache {
   readonly #held = new Map<string, Held>();
-  readonly #places = new Map<string, Place>();
+  readonly #queued = new Map<string, QueuedRequest>();
   readonly #etcdLeases = new Map<string, EtcdLease>();
-  #lookThroughAt = LOOK_THROUGH_AT;
+  #tidyAt = TIDY_AT;
 
   held(id: string): Held | undefined {
     return this.#held.get(id);
   }
 
-  place(id: string): Place | undefined {
-    return this.#places.get(id);
+  queued(id: string): QueuedRequest | undefined {
+    return this.#queued.get(id);
   }
 
   /** The etcd lease of this id, if this client made it. */
@@ -59,25 +59,25 @@ export class Known {
   }
 
   onGranted({ id, agentId, token, claims, isBeside, etcdLease, memory = this.memory(id) }: Held): void {
-    this.#places.delete(id);
+    this.#queued.delete(id);
     this.#held.set(id, { id, agentId, token, claims, isBeside, etcdLease, memory });
     this.use(etcdLease);
   }
 
-  onPlaced(place: Place): void {
-    const { id } = place.lease;
-    this.#places.set(id, { ...place, memory: place.memory ?? this.memory(id) });
+  onQueued(queued: QueuedRequest): void {
+    const { id } = queued.lease;
+    this.#queued.set(id, { ...queued, memory: queued.memory ?? this.memory(id) });
   }
 
   /** What remembers this id, if this client put it there. */
   memory(id: string): MemoryLease | undefined {
-    return this.#held.get(id)?.memory ?? this.#places.get(id)?.memory;
+    return this.#held.get(id)?.memory ?? this.#queued.get(id)?.memory;
   }
 
   /** The id is over, or not what this client thought. */
   forget(id: string): void {
     this.#held.delete(id);
-    this.#places.delete(id);
+    this.#queued.delete(id);
   }
 
   /** The etcd lease carries nothing any more. Gives it, if this client made it. */
@@ -87,21 +87,22 @@ export class Known {
     return lease;
   }
 
-  /** The etcd lease carries a lease or a place in line from now on. */
+  /** The etcd lease carries a lease or a queued request from now on. */
   use(lease: EtcdLease): void {
     this.#etcdLeases.set(lease.id, lease);
-    if (this.#etcdLeases.size > this.#lookThroughAt) this.#forgetDead();
+    if (this.#etcdLeases.size > this.#tidyAt) this.#forgetDead();
   }
 
-  /** Leases that others ended are never heard of here: what etcd has surely ended is forgotten now and then. */
+  /** Leases that other clients ended are not noticed here: what etcd has surely ended is forgotten now and then. */
   #forgetDead(): void {
     const now = performance.now();
     for (const [id, lease] of this.#etcdLeases) {
       if (now - lease.sentAt > (lease.termS + 60) * 1000) this.#etcdLeases.delete(id);
     }
     for (const [id, held] of this.#held) if (!this.#etcdLeases.has(held.etcdLease.id)) this.forget(id);
-    for (const [id, place] of this.#places) if (!this.#etcdLeases.has(place.lease.etcdLease)) this.forget(id);
-    this.#lookThroughAt = Math.max(LOOK_THROUGH_AT, this.#etcdLeases.size * 2);
+    for (const [id, queued] of this.#queued)
+      if (!this.#etcdLeases.has(queued.lease.etcdLease)) this.forget(id);
+    this.#tidyAt = Math.max(TIDY_AT, this.#etcdLeases.size * 2);
   }
 }
 

@@ -9,15 +9,15 @@ export type Ending =
   | { readonly end: "released" | "cancelled"; readonly isRemembered: boolean }
   | { readonly end: "revoked"; readonly by: string; readonly reason: string | null };
 
-/** With a revision it ends only what nobody wrote since. */
+/** With a revision it ends only what was not written since. */
 type Ended = Pick<StoredLease, "id" | "agentId" | "claims" | "isBeside"> & {
   readonly token: number;
   readonly revision?: number;
 };
 
 /**
- * Deletes record and claims, and says when and how. With a revision, which whoever read the record has, nobody needs to
- * be told what it was; without one, it is what this client itself granted.
+ * Deletes record and claims, and says when and how. With a revision it ends what was
+ * read at that revision; without one, what this client itself granted.
  *
  * @param on - the etcd lease for what is remembered
  */

@@ -1,4 +1,4 @@
-/** From what etcd and gRPC say to what a caller is told. */
+/** From errors of etcd and gRPC to those that a caller gets. */
 import { isLeaseError, LeaseError } from "@lease/core";
 import {
   ClientClosedError,
@@ -57,7 +57,7 @@ export function isCompacted(error: unknown): boolean {
   return error instanceof GRPCOutOfRangeError && /compacted/i.test(error.message);
 }
 
-/** What a caller is told. An error that is neither etcd's nor gRPC's, a bug for instance, stays as it is. */
+/** The error that a caller gets. One that is neither etcd's nor gRPC's, a bug for instance, stays as it is. */
 export function toLeaseError(error: unknown, failure: Failure): unknown {
   if (isLeaseError(error) || !isOfEtcd(error)) return error;
   const cause = { cause: error };

@@ -35,9 +35,9 @@ const DYING_MS = 500;
 /** etcd deletes the keys of an ended etcd lease in one step, which other writes wait for (docs/measured.md). */
 const MAX_KEYS = 500;
 /** A remaining time looked up is good for this long: a burst of refusals asks once. */
-const LOOK_AGAIN_MS = 250;
+const LOOKUP_MS = 250;
 /** With so many etcd leases made, those that are dead are forgotten; later again at twice what then was left. */
-const LOOK_THROUGH_AT = 2048;
+const TIDY_AT = 2048;
 
 export class EtcdLeases {
   readonly #connection: Connection;
@@ -48,9 +48,9 @@ export class EtcdLeases {
   readonly #made = new Map<string, number>();
   readonly #memories = new Map<number, MemoryLease>();
   readonly #nextMemories = new Map<number, Promise<MemoryLease>>();
-  #lookThroughAt = LOOK_THROUGH_AT;
+  #tidyAt = TIDY_AT;
   readonly #keptAlive = new Map<string, number>();
-  readonly #looked = new Map<string, { readonly at: number; readonly remaining: Promise<number> }>();
+  readonly #lookedUp = new Map<string, { readonly at: number; readonly remaining: Promise<number> }>();
 
   constructor(connection: Connection, keepAlives: KeepAlives, endMemoryMs: number) {
     this.#connection = connection;
@@ -58,7 +58,7 @@ export class EtcdLeases {
     this.#endMemoryS = Math.ceil(endMemoryMs / 1000);
   }
 
-  /** An etcd lease that nobody uses: an idle one, or a new one. */
+  /** An etcd lease that is not in use: an idle one, or a new one. */
   take(termS: number): EtcdLease | Promise<EtcdLease> {
     const idle = this.#idle.get(termS);
     for (let lease = idle?.pop(); lease !== undefined; lease = idle?.pop()) {
@@ -85,7 +85,7 @@ export class EtcdLeases {
   async keepAlive(lease: { readonly id: string; sentAt?: number }): Promise<number> {
     const sentAt = performance.now();
     const grantedS = await this.#keepAlives.send(lease.id);
-    this.#looked.delete(lease.id);
+    this.#lookedUp.delete(lease.id);
     if (grantedS <= 0) return 0;
     lease.sentAt = sentAt;
     if (this.#made.has(lease.id)) this.#made.set(lease.id, sentAt + grantedS * 1000);
@@ -95,18 +95,18 @@ export class EtcdLeases {
   /**
    * Whole seconds that are left of an etcd lease, rounded down; -1 when it is gone.
    *
-   * @param lookAgainMs - an answer that is not older will do
+   * @param maxAgeMs - an answer that is not older will do
    */
-  remaining(leaseId: string, lookAgainMs = LOOK_AGAIN_MS): Promise<number> {
+  remaining(leaseId: string, maxAgeMs = LOOKUP_MS): Promise<number> {
     const now = performance.now();
-    const looked = this.#looked.get(leaseId);
-    if (looked !== undefined && now - looked.at < lookAgainMs) return looked.remaining;
+    const known = this.#lookedUp.get(leaseId);
+    if (known !== undefined && now - known.at < maxAgeMs) return known.remaining;
     const remaining = this.#connection
       .repeatable(({ client }, options) => client.leaseClient.leaseTimeToLive({ ID: leaseId }, options))
       .then(({ TTL }) => Number(TTL));
-    if (this.#looked.size > 1000) this.#looked.clear();
-    this.#looked.set(leaseId, { at: now, remaining });
-    remaining.catch(() => this.#looked.delete(leaseId));
+    if (this.#lookedUp.size > 1000) this.#lookedUp.clear();
+    this.#lookedUp.set(leaseId, { at: now, remaining });
+    remaining.catch(() => this.#lookedUp.delete(leaseId));
     return remaining;
   }
 
@@ -163,7 +163,7 @@ export class EtcdLeases {
     return ID;
   }
 
-  /** Revokes what this client made and nobody's keys are on. What carries a lease stays. */
+  /** Revokes the etcd leases that this client made and that carry no keys. */
   async close(): Promise<void> {
     const now = performance.now();
     const alive = [...this.#made].filter(([, until]) => until > now).map(([id]) => id);
@@ -191,7 +191,7 @@ export class EtcdLeases {
     const { ID, TTL } = await this.#connection.repeatable(({ client }, options) =>
       client.leaseClient.leaseGrant({ TTL: seconds }, options),
     );
-    if (this.#made.size >= this.#lookThroughAt) this.#forgetDead();
+    if (this.#made.size >= this.#tidyAt) this.#forgetDead();
     this.#made.set(ID, sentAt + Number(TTL) * 1000);
     return { id: ID, termS: Number(TTL) - 1, askedS: seconds - 1, sentAt };
   }
@@ -204,7 +204,7 @@ export class EtcdLeases {
       if (alive.length > 0) this.#idle.set(termS, alive);
       else this.#idle.delete(termS);
     }
-    this.#lookThroughAt = Math.max(LOOK_THROUGH_AT, this.#made.size * 2);
+    this.#tidyAt = Math.max(TIDY_AT, this.#made.size * 2);
   }
 
   async #nextMemory(classS: number, known: MemoryLease | undefined): Promise<MemoryLease> {

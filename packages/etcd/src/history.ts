@@ -21,7 +21,7 @@ export interface Transition {
 /** A record was deleted, but what it said is compacted away. */
 export const LOST = Symbol("lost");
 
-/** What a stretch of revisions tells, oldest first. Events of one revision come together. */
+/** The transitions in a stretch of revisions, oldest first. Events of one revision come together. */
 export function transitionsIn(keys: Keys, events: readonly IEvent[]): (Transition | typeof LOST)[] {
   const revisions = new Map<number, IEvent[]>();
   for (const event of events) {
@@ -51,10 +51,10 @@ function transitionOf(
   const { id, event } = record;
   if (isPut(event)) {
     const lease = decodeLease(event.kv, id);
-    const { told, wall, revoking } = lease;
-    if (told === null) return null;
-    const act = told === "revoking" && revoking !== null ? revoking : NOBODY;
-    return { revision, type: told, wall, lease, by: act.by, reason: act.reason };
+    const { event: type, wall, revoking } = lease;
+    if (type === null) return null;
+    const act = type === "revoking" && revoking !== null ? revoking : OWN_ACT;
+    return { revision, type, wall, lease, by: act.by, reason: act.reason };
   }
   if (event.prev_kv === null || event.prev_kv.value.length === 0) return LOST;
   const lease = decodeLease(event.prev_kv, id);
@@ -77,11 +77,11 @@ function transitionOf(
   } = memory !== undefined && isPut(memory) ? decodeMemory(memory.kv) : {};
   if (end === "revoked") return { revision, type: "revoked", wall: endWall, lease, by, reason };
   const type = lease.state === "pending" ? "cancelled" : "released";
-  return { revision, type, wall: endWall, lease, ...NOBODY };
+  return { revision, type, wall: endWall, lease, ...OWN_ACT };
 }
 
 /**
- * @param earliestWall - for an end that nobody timed: it was not before this
+ * @param earliestWall - for an end whose time was not written down: it was not before this
  */
 export function eventOf(epoch: string, transition: Transition, earliestWall: number): LeaseEvent {
   const { revision, type, lease, by, reason } = transition;
@@ -114,4 +114,4 @@ function wallOf(kv: IKeyValue): number | null {
   return (JSON.parse(kv.value.toString("utf8")) as { at?: number }).at ?? null;
 }
 
-const NOBODY = Object.freeze({ by: null, reason: null });
+const OWN_ACT = Object.freeze({ by: null, reason: null });

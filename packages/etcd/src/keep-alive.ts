@@ -60,7 +60,7 @@ class KeepAliveStream {
   send(leaseId: string, withinMs: number): Promise<number> {
     clearTimeout(this.#idleTimer);
     return new Promise<number>((resolve, reject) => {
-      // An answer that is late means that the stream hangs, and everybody else's answer with it.
+      // An answer that is late means that the stream hangs, and all other answers with it.
       const timer = setTimeout(
         () => this.#fail(new GRPCDeadlineExceededError("A keep-alive was not answered in time.")),
         Math.max(1, withinMs),

@@ -1,5 +1,5 @@
 /**
- * Where what stands in etcd. All keys of a namespace begin with its name and a NUL, which no name contains:
+ * The key layout in etcd. All keys of a namespace begin with its name and a NUL, which no name contains:
  *
  * | key | value | on which etcd lease |
  * | --- | --- | --- |
@@ -9,7 +9,7 @@
  * | `e` | when the last end came; put beside the deletes of every release | none |
  * | `m`, `p` | the history's name, and how far it was pruned | none |
  *
- * A claim that has to stand beside others (one in line, a shared one) has its id behind the mark as well. The rest do
+ * A claim that has others beside it (a queued one, a shared one) has its id behind the mark as well. The rest do
  * without: until it is compacted, etcd looks through every key that a range ever had, also the deleted ones.
  *
  * When an etcd lease runs out, etcd deletes `i/` and the claims in one revision and `h/` stays: that is an expiry.
@@ -24,7 +24,7 @@ export interface KeyRange {
   readonly range_end: Buffer;
 }
 
-/** A claim as its key tells of it. */
+/** A claim as its key spells it. */
 export interface ClaimKey {
   readonly id: string;
   readonly claim: Claim;
@@ -73,7 +73,7 @@ export class Keys {
     return bytes(`${this.#prefix}h/${id}`);
   }
 
-  /** @param isBeside - whether other claims may stand on the same */
+  /** @param isBeside - whether there may be other claims on the same */
   claim({ resource, mode }: Claim, id: string, isBeside: boolean): Buffer {
     const base = subtreeBase(resource);
     const path = pathOf(base ?? resource);
@@ -124,7 +124,7 @@ export class Keys {
   }
 }
 
-/** Whether a claim stands in the way of any of these. */
+/** Whether a claim is in the way of any of these. */
 export function inTheWay(claims: readonly Claim[], other: Claim): boolean {
   return claims.some((claim) => conflicts(claim, other));
 }

@@ -1,4 +1,4 @@
-/** Live leases: every record that stands, for etcd deletes those whose time is over. */
+/** Live leases: every record that there is, for etcd deletes those whose time is over. */
 import { type Lease, MAX } from "@lease/core";
 import {
   DEFAULT_PAGE,
@@ -89,7 +89,7 @@ async function readAfter({ connection, keys }: Context, token: number): Promise<
 
 async function readIds({ connection, keys }: Context, ids: readonly string[], after: number): Promise<Page> {
   const unique = [...new Set(ids)];
-  // One even for no id at all: it tells where the history stands.
+  // One even for no id at all: it shows where the history ends.
   const parts = [unique.slice(0, READS)];
   for (let start = READS; start < unique.length; start += READS)
     parts.push(unique.slice(start, start + READS));

@@ -2,7 +2,7 @@
 import type { ICompare, IRangeRequest, IRequestOp, ITxnRequest } from "etcd3";
 import type { KeyRange } from "./keys.js";
 
-/** Nothing stands in this range. */
+/** There is no key in this range. */
 export function isEmpty({ key, range_end }: KeyRange): ICompare {
   return { key, range_end, target: "Create", result: "Equal", create_revision: 0 };
 }
@@ -21,7 +21,7 @@ export function isNotCreatedAt(key: Buffer, revision: number): ICompare {
   return { key, target: "Create", result: "NotEqual", create_revision: revision };
 }
 
-/** Nobody wrote the key since. */
+/** The key was not written since. */
 export function isWrittenAt(key: Buffer, revision: number): ICompare {
   return { key, target: "Mod", result: "Equal", mod_revision: revision };
 }

@@ -14,7 +14,7 @@ export interface EtcdBackendOptions {
   /** Members of the cluster: `"127.0.0.1:2379"`, or `"https://etcd-1:2379"` for TLS. */
   readonly hosts?: string | readonly string[] | undefined;
   /**
-   * A client of the `etcd3` package that somebody else made and closes. Its own fault handling applies: switch its
+   * A client of the `etcd3` package that the caller made and closes. Its own fault handling applies: switch its
    * retries off (`noop`), or a write may be sent twice.
    */
   readonly client?: Etcd3 | undefined;

@@ -1,4 +1,4 @@
-/** A lease as it stands in etcd, and what is remembered of an id. */
+/** A lease as it is stored in etcd, and what is remembered of an id. */
 import { type Claim, LeaseError, type Metadata } from "@lease/core";
 import type { LeaseRecord } from "@lease/core/backend";
 import type { IKeyValue } from "etcd3";
@@ -26,22 +26,22 @@ export interface StoredLease {
   readonly reason: string | null;
   readonly metadata: Metadata | null;
   readonly revoking: StoredRevoking | null;
-  /** Its claims were made to stand beside others, see {@link Keys.claim}. */
+  /** Its claims may have others beside them, see {@link Keys.claim}. */
   readonly isBeside: boolean;
   /** Seconds for which its etcd lease keeps it, one less than etcd was asked for. */
   readonly termS: number;
   /** The longest term that the memory of its id outlives. */
   readonly memoryS: number;
-  /** When this record was written, and how much time was left then; `told`: which event that was. */
+  /** When this record was written, and how much time was left then; `event`: which event wrote it, if one did. */
   readonly wall: number;
   readonly leftMs: number;
-  readonly told: "queued" | "acquired" | "revoking" | null;
+  readonly event: "queued" | "acquired" | "revoking" | null;
 }
 
 /** A record with what etcd says of its key. */
 export interface FoundLease extends StoredLease {
   readonly token: number;
-  /** The revision that wrote it last: whoever changes it compares that. */
+  /** The revision that wrote it last: every change compares it. */
   readonly revision: number;
   readonly etcdLease: string;
 }
@@ -80,7 +80,7 @@ export function encodeLease(lease: StoredLease): Buffer {
       lease.memoryS,
       lease.wall,
       lease.leftMs,
-      lease.told,
+      lease.event,
       lease.isBeside,
     ]),
   );
@@ -106,7 +106,7 @@ export function decodeLease(kv: IKeyValue, id: string): FoundLease {
       memoryS,
       wall,
       leftMs,
-      told,
+      event,
       isBeside,
     ] = JSON.parse(kv.value.toString("utf8"));
     const claims: Claim[] = [];
@@ -139,7 +139,7 @@ export function decodeLease(kv: IKeyValue, id: string): FoundLease {
       memoryS,
       wall,
       leftMs,
-      told,
+      event,
       isBeside,
       token: Number(kv.create_revision),
       revision: Number(kv.mod_revision),

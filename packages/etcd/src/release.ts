@@ -1,10 +1,10 @@
 /** Ending leases, for their own agent or for another one. One transaction each. */
 import { owns, type ReleaseRequest, type ReleaseResult, wholeBatch } from "@lease/core/backend";
+import { AGAIN, giveUp, writeOn } from "./carriers.js";
 import { type Context, type Held, seconds } from "./context.js";
 import { type Ending, endLease, endLeaseWithoutSpace } from "./end.js";
 import { isNoSpace } from "./errors.js";
 import type { MemoryLease } from "./etcd-leases.js";
-import { AGAIN, giveUp, writeOn } from "./lines.js";
 import { get, isMissing, isWrittenAt, put } from "./ops.js";
 import {
   decodeLease,
@@ -34,7 +34,7 @@ export function release(context: Context, requests: readonly ReleaseRequest[]): 
 
 async function releaseOne(context: Context, request: ReleaseRequest): Promise<ReleaseResult> {
   // What this client granted itself it need not read: who owns it, what it claims and its token never change.
-  const held = context.known.held(request.id);
+  const held = context.cache.held(request.id);
   if (request.kind !== "revoke" && held !== undefined && owns(request, held)) {
     const tried = await end(context, held, endingOf(request, "active"));
     if (tried !== AGAIN) return tried;
@@ -53,7 +53,7 @@ async function onFound(
   memory: FoundMemory | null,
 ): Promise<Tried> {
   if (lease === null) {
-    context.known.forget(request.id);
+    context.cache.forget(request.id);
     if (request.kind === "revoke") return { status: "not-found" };
     if (memory !== null && memory.agentId !== request.agentId) return { status: "not-owner" };
     if (request.kind === "abandon" && memory === null) return buryUnknown(context, request);
@@ -74,7 +74,7 @@ function endingOf({ kind }: ReleaseRequest, state: FoundLease["state"]): Ending 
 
 /** Ends what has this token, pending or active. */
 async function end(context: Context, lease: FoundLease | Held, ending: Ending): Promise<Tried> {
-  const { keys, leases, known } = context;
+  const { keys, leases, cache } = context;
   const isRemembered = ending.end === "revoked" || ending.isRemembered;
   let memory: MemoryLease | undefined;
   const answer = await (async () => {
@@ -85,8 +85,8 @@ async function end(context: Context, lease: FoundLease | Held, ending: Ending): 
     return writeOn(context, endLeaseWithoutSpace(keys, lease, ending));
   });
   if (answer === AGAIN) return AGAIN;
-  const before = known.memory(lease.id);
-  known.forget(lease.id);
+  const before = cache.memory(lease.id);
+  cache.forget(lease.id);
   if (!answer.succeeded) {
     if (memory !== undefined) leases.forget(memory);
     return AGAIN;
@@ -118,7 +118,7 @@ async function revokeSoftly(context: Context, request: Revoke, lease: FoundLease
   const { id, agentId, revoking } = lease;
   if (revoking !== null) {
     const left = await leases.remaining(revoking.graceLease, 0);
-    // Compared in whole seconds, which is all that etcd tells.
+    // Compared in whole seconds: etcd does not answer more exactly.
     if (left < 0 || request.graceMs >= left * 1000) return { status: "revoking" };
   }
   const [graceLease, left, memory] = await Promise.all([
@@ -132,7 +132,7 @@ async function revokeSoftly(context: Context, request: Revoke, lease: FoundLease
     revoking: { by, reason, graceMs, graceLease },
     wall: Date.now(),
     leftMs: Math.max(0, left - 1) * 1000,
-    told: "revoking" as const,
+    event: "revoking" as const,
   };
   const answer = await writeOn(context, {
     compare: [isWrittenAt(keys.record(id), lease.revision)],

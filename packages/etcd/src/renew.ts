@@ -6,9 +6,9 @@
  */
 import { isLeaseError, LeaseError } from "@lease/core";
 import { leaseOf, owns, type RenewRequest, type RenewResult, wholeBatch } from "@lease/core/backend";
+import { AGAIN, giveUp, writeOn } from "./carriers.js";
 import { type Context, seconds } from "./context.js";
 import { perhapsApplied } from "./errors.js";
-import { AGAIN, giveUp, writeOn } from "./lines.js";
 import { get, isWrittenAt, put } from "./ops.js";
 import {
   decodeLease,
@@ -131,7 +131,7 @@ async function act(context: Context, request: RenewRequest, { lease, memory }: F
 
   const termS = seconds(request.ttlMs ?? lease.ttlMs);
   if (!isCounted && termS === lease.termS) {
-    const own = context.known.etcdLease(lease.etcdLease);
+    const own = context.cache.etcdLease(lease.etcdLease);
     const keptS = await context.leases.keepAlive(own ?? { id: lease.etcdLease });
     return keptS <= 0 ? AGAIN : { lease, leftMs: lease.termS * 1000, graceInMs, count: "renewed" };
   }
@@ -156,7 +156,7 @@ async function count(
   graceInMs: number,
 ): Promise<Acted> {
   const { keys } = context;
-  const record = { ...lease, renewals, wall: Date.now(), leftMs, told: null };
+  const record = { ...lease, renewals, wall: Date.now(), leftMs, event: null };
   const key = keys.record(lease.id);
   const answer = await writeOn(context, {
     compare: [isWrittenAt(key, lease.revision)],
@@ -174,7 +174,7 @@ async function extend(
   termS: number,
   graceInMs: number,
 ): Promise<Acted> {
-  const { keys, leases, known } = context;
+  const { keys, leases, cache } = context;
   const next = await leases.take(termS);
   if (!(await leases.freshen(next))) return AGAIN;
   const memory = termS > lease.memoryS ? await leases.memory(termS) : undefined;
@@ -187,7 +187,7 @@ async function extend(
     memoryS: memory?.termS ?? lease.memoryS,
     wall: Date.now(),
     leftMs,
-    told: null,
+    event: null,
   };
   const remembers = memory === undefined ? [] : [put(keys.memory(lease.id), memoryOf(lease), memory.id)];
   const answer = await writeOn(context, {
@@ -200,10 +200,10 @@ async function extend(
     if (memory !== undefined) leases.forget(memory);
     return AGAIN;
   }
-  const before = known.memory(lease.id);
+  const before = cache.memory(lease.id);
   if (memory !== undefined && before !== undefined) leases.forget(before);
   giveUp(context, lease.etcdLease);
-  known.onGranted({ ...lease, etcdLease: next, memory });
+  cache.onGranted({ ...lease, etcdLease: next, memory });
   const found = { ...record, renewals, revision: Number(answer.header.revision), etcdLease: next.id };
   return renewed(found, leftMs, graceInMs);
 }

@@ -5,8 +5,8 @@ import type { Context } from "./context.js";
 import { isMissing, isWrittenAt, put } from "./ops.js";
 
 /**
- * History is never compacted here: that would be done to everybody in this etcd. A marker says how far it is forgotten,
- * and etcd's operator decides when the space is freed.
+ * History is never compacted here: that would affect every user of this etcd. A marker records how far it counts as
+ * pruned, and etcd's operator decides when the space is freed.
  */
 export async function sweep(context: Context, { historyRetentionMs }: SweepOptions): Promise<SweepResult> {
   if (historyRetentionMs === undefined) return { expired: [], pruned: 0, more: false };

@@ -1,6 +1,6 @@
 /**
  * Watches, all over one stream. The library's own watcher goes on from the wrong revision after a break and does not
- * tell what was compacted, so this speaks to the raw stream.
+ * say what was compacted, so this speaks to the raw stream.
  */
 import { isLeaseError } from "@lease/core";
 import { closed } from "@lease/core/backend";
@@ -13,7 +13,7 @@ export interface WatchRequest {
   readonly range_end?: Buffer;
   /** Where to begin, asked again whenever the watch must be made anew; `null` for now. */
   readonly from: () => number | null;
-  /** Events tell what was there before. */
+  /** Events carry the value before. */
   readonly withBefore: boolean;
   readonly deletesOnly?: boolean;
   /** It watches from now on; also after a break, in which something may have been missed if `from` said `null`. */
@@ -21,7 +21,7 @@ export interface WatchRequest {
   readonly onEvents: (events: readonly IEvent[]) => void;
   /** What it should begin with was compacted away. The watch is over. */
   readonly onCompacted?: (compactRevision: number) => void;
-  /** Everything up to this revision was told. */
+  /** Everything up to this revision was reported. */
   readonly onProgress?: (revision: number) => void;
   /** The backend was closed, or etcd refuses to let this client watch. The watch is over. */
   readonly onClosed: (error: Error) => void;
@@ -31,7 +31,7 @@ type Duplex = Awaited<ReturnType<Etcd3["watchClient"]["watch"]>>;
 type CallOptions = NonNullable<Parameters<Etcd3["watchClient"]["watch"]>[0]>;
 type Interceptor = NonNullable<CallOptions["interceptors"]>[number];
 
-/** A member that is cut off from the leader would keep a watch and tell nothing; asked like this, it ends it. */
+/** A member that is cut off from the leader would keep a watch and report nothing; asked like this, it ends it. */
 const requireLeader: Interceptor = (options, nextCall) => {
   const call = nextCall(options);
   const start = call.start.bind(call);
@@ -194,7 +194,7 @@ export class Watches {
     this.#refusals.set(id, refusals);
     const { key, range_end } = watch;
     // A stream keeps the token that it was opened with. Where that has run out, a read gets a new one for the next
-    // stream; where this client may not read either, it is told why.
+    // stream; where this client may not read either, it gets the reason.
     const read = { key, ...(range_end === undefined ? {} : { range_end }), limit: 1, keys_only: true };
     void this.#connection
       .range(read)

@@ -1,22 +1,26 @@
 /** What is put into etcd for a lease. */
 import type { AcquireRequest } from "@lease/core/backend";
 import type { IRequestOp } from "etcd3";
+import type { Carriers } from "./carriers.js";
 import type { EtcdLease, MemoryLease } from "./etcd-leases.js";
 import type { Keys } from "./keys.js";
-import type { Lines } from "./lines.js";
 import { move, put } from "./ops.js";
 import { encodeLease, encodeMemory, type FoundLease, type StoredLease } from "./record.js";
 
-export function newLease(request: AcquireRequest, state: "pending" | "active", lines: Lines): StoredLease {
+export function newLease(
+  request: AcquireRequest,
+  state: "pending" | "active",
+  carriers: Carriers,
+): StoredLease {
   const wall = Date.now();
   const active = state === "active";
-  const termS = (active ? lines.active : (lines.waiting as EtcdLease)).termS;
+  const termS = (active ? carriers.active : (carriers.waiting as EtcdLease)).termS;
   return {
     id: request.id,
     agentId: request.agentId,
     claims: request.claims,
     state,
-    ttlMs: lines.active.termS * 1000,
+    ttlMs: carriers.active.termS * 1000,
     requestedWall: wall,
     acquiredWall: active ? wall : null,
     renewals: 0,
@@ -26,10 +30,10 @@ export function newLease(request: AcquireRequest, state: "pending" | "active", l
     metadata: request.metadata,
     revoking: null,
     termS,
-    memoryS: lines.memory.termS,
+    memoryS: carriers.memory.termS,
     wall,
     leftMs: termS * 1000,
-    told: active ? "acquired" : "queued",
+    event: active ? "acquired" : "queued",
     isBeside: !active,
   };
 }
@@ -45,7 +49,7 @@ export function grantOf(lease: FoundLease, active: EtcdLease): StoredLease {
     termS: active.termS,
     wall,
     leftMs: ttlMs,
-    told: "acquired",
+    event: "acquired",
   };
 }
 

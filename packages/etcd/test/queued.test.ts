@@ -1,4 +1,4 @@
-/** Requests that stand in line while something is wrong around them. */
+/** Queued requests while something is wrong around them. */
 import { GRPCUnavailableError } from "etcd3";
 import { expect, test } from "vitest";
 import { etcdBackend } from "../src/index.js";

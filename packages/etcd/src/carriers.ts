@@ -1,4 +1,4 @@
-/** The etcd leases of a request: taken before a transaction puts keys on them, given back when nothing is on them. */
+/** The etcd leases that carry a request: taken before a transaction puts keys on them, given back when none are. */
 import { LeaseError } from "@lease/core";
 import type { AcquireRequest } from "@lease/core/backend";
 import type { ITxnRequest, ITxnResponse } from "etcd3";
@@ -6,18 +6,18 @@ import { type Context, seconds } from "./context.js";
 import { isLeaseGone } from "./errors.js";
 import { type EtcdLease, isFresh, type MemoryLease } from "./etcd-leases.js";
 
-/** The etcd leases that a request may be put on. */
-export interface Lines {
+/** The etcd leases that the keys of a request may be put on. */
+export interface Carriers {
   readonly active: EtcdLease;
-  /** For its place in line: the same one where both terms are the same, for it is granted or queued. */
+  /** While it is queued: the same one where both terms are the same, for it is either granted or queued. */
   readonly waiting: EtcdLease | null;
   readonly memory: MemoryLease;
 }
 
-/** Nothing was applied because of what others did in between: look again. */
+/** Nothing was applied because of what other calls did in between: read again. */
 export const AGAIN = Symbol("again");
 
-export async function takeLines({ leases }: Context, request: AcquireRequest): Promise<Lines> {
+export async function takeCarriers({ leases }: Context, request: AcquireRequest): Promise<Carriers> {
   const termS = seconds(request.ttlMs);
   const waitS = seconds(request.waitTtlMs);
   const active = await leases.take(termS);
@@ -27,16 +27,16 @@ export async function takeLines({ leases }: Context, request: AcquireRequest): P
 }
 
 /** What of these etcd leases carries nothing goes back. */
-export function giveBack({ leases }: Context, lines: Lines, used: EtcdLease | null): void {
-  for (const lease of new Set([lines.active, lines.waiting])) {
+export function giveBack({ leases }: Context, carriers: Carriers, used: EtcdLease | null): void {
+  for (const lease of new Set([carriers.active, carriers.waiting])) {
     if (lease !== null && lease !== used) leases.give(lease);
   }
-  if (used === null) leases.forget(lines.memory);
+  if (used === null) leases.forget(carriers.memory);
 }
 
 /** What a lease stood on before it was moved: this client may use it again, if it made it. */
-export function giveUp({ leases, known }: Context, leaseId: string): void {
-  const lease = known.unused(leaseId);
+export function giveUp({ leases, cache }: Context, leaseId: string): void {
+  const lease = cache.unused(leaseId);
   if (lease !== undefined) leases.give(lease);
 }
 
@@ -81,7 +81,7 @@ export async function sendOn(
   try {
     if (await freshened) return answer;
   } catch {
-    // Granted, but for how long is not known. Asked again with this id, etcd tells.
+    // Granted, but for how long is not known. An acquire with the same id finds out.
   }
   throw new LeaseError(
     "OUTCOME_UNKNOWN",

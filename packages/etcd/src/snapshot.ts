@@ -1,20 +1,24 @@
-/** Reading an id together with what stands in its way: one consistent picture. */
+/** An id and what is in its way, as of one revision. */
 import type { Claim } from "@lease/core";
 import { blockersIn, readBlockers } from "./blockers.js";
-import type { Context, Place } from "./context.js";
+import type { Context, QueuedRequest } from "./context.js";
 import type { BlockerKey } from "./keys.js";
 import { get } from "./ops.js";
 import { decodeLease, decodeMemory, type FoundLease, type FoundMemory } from "./record.js";
 
-/** What is known of an id, and what stands in its way. */
-export interface Look {
+/** What etcd holds of an id and in its way at one revision. */
+export interface Snapshot {
   readonly lease: FoundLease | null;
   readonly memory: FoundMemory | null;
   readonly blockers: BlockerKey[];
   readonly revision: number;
 }
 
-export async function lookAt(context: Context, id: string, claims: readonly Claim[]): Promise<Look> {
+export async function readSnapshot(
+  context: Context,
+  id: string,
+  claims: readonly Claim[],
+): Promise<Snapshot> {
   const { connection, keys } = context;
   const { header, responses } = await connection.read({
     success: [get(keys.memory(id)), get(keys.record(id)), ...readBlockers(keys, claims)],
@@ -31,13 +35,13 @@ export async function lookAt(context: Context, id: string, claims: readonly Clai
   };
 }
 
-export function isKnown({ lease, memory }: Pick<Look, "lease" | "memory">): boolean {
+export function isKnown({ lease, memory }: Pick<Snapshot, "lease" | "memory">): boolean {
   return lease !== null || memory !== null;
 }
 
-export function placeOf(
+export function queuedOf(
   lease: FoundLease,
-  { blockers, revision }: Pick<Look, "blockers" | "revision">,
-): Place {
+  { blockers, revision }: Pick<Snapshot, "blockers" | "revision">,
+): QueuedRequest {
   return { lease, blockers: new Map(blockers.map((blocker) => [blocker.id, blocker])), revision };
 }

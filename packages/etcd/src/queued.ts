@@ -1,48 +1,52 @@
-/** A request that stands in line asks again: whether its turn has come, or to keep its place, or for the last time. */
+/** A queued request asks again: whether its turn has come, to stay queued, or for the last time. */
 import type { AcquireRequest } from "@lease/core/backend";
 import type { ITxnRequest, ITxnResponse } from "etcd3";
 import { checkSame, isSame, onExisting, onPromoted, refuse, type Tried } from "./answers.js";
 import { blockersIn, readBlockers } from "./blockers.js";
-import { type Context, type Place, seconds } from "./context.js";
+import { AGAIN, giveUp, sendOn } from "./carriers.js";
+import { type Context, type QueuedRequest, seconds } from "./context.js";
 import { endLease } from "./end.js";
 import type { BlockerKey } from "./keys.js";
-import { AGAIN, giveUp, sendOn } from "./lines.js";
-import { isKnown, lookAt, placeOf } from "./look.js";
 import { isNotCreatedAt, isWrittenAt, nested } from "./ops.js";
 import type { FoundLease, StoredLease } from "./record.js";
+import { isKnown, queuedOf, readSnapshot } from "./snapshot.js";
 import { grantOf, movedTo } from "./writing.js";
 
 /** More blockers than this are not compared in one transaction. */
 const MAX_COMPARED = 60;
 
-export async function askAgain(context: Context, request: AcquireRequest, place: Place): Promise<Tried> {
-  const { known } = context;
-  let { lease } = place;
+export async function acquireQueued(
+  context: Context,
+  request: AcquireRequest,
+  queued: QueuedRequest,
+): Promise<Tried> {
+  const { cache } = context;
+  let { lease } = queued;
   let memoryLease: string | undefined;
-  let blockers = [...place.blockers.values()];
-  // When all that stood before it has ended, it need not look again.
+  let blockers = [...queued.blockers.values()];
+  // When all its blockers have ended, nothing needs to be read.
   if (blockers.length > 0 || !isSame(request, lease)) {
-    const look = await lookAt(context, request.id, request.claims);
-    if (!isKnown(look)) {
+    const snapshot = await readSnapshot(context, request.id, request.claims);
+    if (!isKnown(snapshot)) {
       // Released or cancelled elsewhere: an id that is forgotten can be asked for anew.
-      known.forget(request.id);
+      cache.forget(request.id);
       return AGAIN;
     }
-    if (look.lease?.state !== "pending") return onExisting(context, request, look);
-    checkSame(request, look.lease);
-    lease = look.lease;
-    blockers = look.blockers;
-    memoryLease = look.memory?.etcdLease;
-    known.onPlaced(placeOf(lease, look));
+    if (snapshot.lease?.state !== "pending") return onExisting(context, request, snapshot);
+    checkSame(request, snapshot.lease);
+    lease = snapshot.lease;
+    blockers = snapshot.blockers;
+    memoryLease = snapshot.memory?.etcdLease;
+    cache.onQueued(queuedOf(lease, snapshot));
   }
   if (blockers.length === 0) return promote(context, lease);
   if (request.wait === "no") return leave(context, request, lease, blockers);
   return heartbeat(context, request, lease, blockers, memoryLease);
 }
 
-/** Turns a request in line into a grant. Nobody can come before it, so that it has not changed is all to compare. */
+/** Grants a queued request. No later one can come before it, so only its own record is compared. */
 async function promote(context: Context, lease: FoundLease): Promise<Tried> {
-  const { keys, known, leases } = context;
+  const { keys, cache, leases } = context;
   const active = await leases.take(seconds(lease.ttlMs));
   const granted = grantOf(lease, active);
   const answer = await sendOn(context, active, () => leases.give(active), {
@@ -52,12 +56,12 @@ async function promote(context: Context, lease: FoundLease): Promise<Tried> {
   if (answer !== AGAIN && answer.succeeded) return onPromoted(context, lease, granted, active);
   if (answer !== AGAIN) {
     leases.give(active);
-    known.forget(lease.id);
+    cache.forget(lease.id);
   }
   return AGAIN;
 }
 
-/** Stays in line for another `waitTtlMs`. */
+/** Stays queued for another `waitTtlMs`. */
 async function heartbeat(
   context: Context,
   request: AcquireRequest,
@@ -65,12 +69,12 @@ async function heartbeat(
   blockers: readonly BlockerKey[],
   memoryLease: string | undefined,
 ): Promise<Tried> {
-  const { leases, known } = context;
+  const { leases, cache } = context;
   const termS = seconds(request.waitTtlMs);
-  const waiting = known.etcdLease(lease.etcdLease);
+  const waiting = cache.etcdLease(lease.etcdLease);
   if (lease.termS !== termS && waiting?.askedS !== termS) return stayFor(context, request, lease, blockers);
   if ((await leases.keepAlive(waiting ?? { id: lease.etcdLease })) <= 0) {
-    known.forget(lease.id);
+    cache.forget(lease.id);
     return AGAIN;
   }
   if (memoryLease !== undefined) await leases.keepMemory(memoryLease);
@@ -84,35 +88,35 @@ async function stayFor(
   lease: FoundLease,
   blockers: readonly BlockerKey[],
 ): Promise<Tried> {
-  const { keys, leases, known } = context;
+  const { keys, leases, cache } = context;
   const moved = await leases.take(seconds(request.waitTtlMs));
   const { termS } = moved;
-  const record: StoredLease = { ...lease, termS, wall: Date.now(), leftMs: termS * 1000, told: null };
+  const record: StoredLease = { ...lease, termS, wall: Date.now(), leftMs: termS * 1000, event: null };
   const answer = await sendOn(context, moved, () => leases.give(moved), {
     compare: [isWrittenAt(keys.record(lease.id), lease.revision)],
     success: movedTo(keys, record, moved),
   });
   if (answer === AGAIN || !answer.succeeded) {
     if (answer !== AGAIN) leases.give(moved);
-    known.forget(lease.id);
+    cache.forget(lease.id);
     return AGAIN;
   }
   giveUp(context, lease.etcdLease);
   const revision = Number(answer.header.revision);
   const found: FoundLease = { ...record, token: lease.token, revision, etcdLease: moved.id };
-  known.use(moved);
-  known.onPlaced({ lease: found, blockers: new Map(blockers.map((one) => [one.id, one])), revision });
+  cache.use(moved);
+  cache.onQueued({ lease: found, blockers: new Map(blockers.map((one) => [one.id, one])), revision });
   return refuse(context, request, blockers, null, found);
 }
 
-/** The last question of a waiter: it is granted, or out of the line, in one step. */
+/** The last question of a waiter: it is granted, or leaves the queue, in one step. */
 async function leave(
   context: Context,
   request: AcquireRequest,
   lease: FoundLease,
   blockers: readonly BlockerKey[],
 ): Promise<Tried> {
-  const { keys, known, leases } = context;
+  const { keys, cache, leases } = context;
   const active = await leases.take(seconds(lease.ttlMs));
   const granted = grantOf(lease, active);
   const unchanged = isWrittenAt(keys.record(lease.id), lease.revision);
@@ -131,8 +135,8 @@ async function leave(
   if (answer === AGAIN) return AGAIN;
   if (canCompare && answer.succeeded) return onPromoted(context, lease, granted, active);
   leases.give(active);
-  const memory = known.memory(lease.id);
-  known.forget(lease.id);
+  const memory = cache.memory(lease.id);
+  cache.forget(lease.id);
   const inner = canCompare ? (answer.responses[0]?.response_txn as ITxnResponse) : answer;
   if (!inner.succeeded) return AGAIN;
   giveUp(context, lease.etcdLease);
