@@ -102,11 +102,13 @@ class Waiting {
     for (let failures = 0; ; ) {
       this.#signal?.throwIfAborted();
       const sent = sentNow(clock);
-      // The last attempt leaves the queue in the same step in which it is refused.
       const isLast = sent.sentAt >= this.#waitUntil;
+      // The last attempt leaves the queue in the same step in which it is refused; where another one may still be under
+      // way, it stays until the id is buried.
+      const wait = isLast && !this.#unanswered ? "no" : "hand-off";
       let result: AcquireResult;
       try {
-        this.#attempt = backend.acquire({ ...this.#request, wait: isLast ? "no" : "hand-off" });
+        this.#attempt = backend.acquire({ ...this.#request, wait });
         result = await this.#unlessAborted(this.#attempt);
         this.#answered(result);
         if (result.status === "granted") {

@@ -2,6 +2,8 @@ import { getEventListeners } from "node:events";
 import { createLeaseId, type LeaseBackend, LeaseError, waitForLease } from "@lease/core";
 import type { AcquireRequest } from "@lease/core/backend";
 import { describe, expect, test } from "vitest";
+// By path: as a dependency of core, @lease/testing would close a circle of packages.
+import { FeedAudit } from "../../../testing/src/audit.js";
 import { meddled, rejection, settled, type World, world } from "./support.js";
 
 test("an aborted waiter is answered at once, with the signal's reason, and leaves the line", async () => {
@@ -195,6 +197,23 @@ describe("an id whose caller was refused has no second life", () => {
     expect((await refused).code).toBe("LEASE_UNAVAILABLE");
     expect(await copy).toMatchObject({ status: "ended" });
     expect(await live()).toEqual([]);
+  });
+
+  test("where a late copy arrives between the refusal and the abandon", async () => {
+    const all = world();
+    const { manager, backend, clock, live } = all;
+    const held = await manager({ agentId: "bob" }).acquire("a");
+    const { network, late } = lateFirst(all, async (requests) => {
+      await held.release();
+      await backend.acquire(late[0] as AcquireRequest);
+      return backend.release(requests);
+    });
+    const refused = rejection(manager({ backend: network }).acquire("a", { waitMs: 1_000 }));
+    await clock.advance(2_000);
+    expect((await refused).code).toBe("LEASE_UNAVAILABLE");
+    expect(await live()).toEqual([]);
+    const audit = new FeedAudit();
+    for await (const event of backend.changes({})) audit.add(event);
   });
 
   test("and where the store does not confirm that, the caller is not told that it was refused", async () => {
