@@ -170,10 +170,9 @@ test("etcd gone and back, with everything under way, under --unhandled-rejection
     const seen: LeaseEvent[] = [];
     const abort = new AbortController();
     const following = (async () => {
-      for await (const event of backend.changes({ after: "end", follow: true, signal: abort.signal }))
-        seen.push(event);
+      for await (const event of backend.changes({ follow: true, signal: abort.signal })) seen.push(event);
     })();
-    await pause(300);
+    await until(() => (seen.length === 2 ? true : undefined));
     await doomed.members[0]?.kill();
     const calls = [hold(backend, "x"), renew(backend, held), release(backend, held), backend.list({})];
     for (const { reason } of (await Promise.allSettled(calls)) as PromiseRejectedResult[]) {
@@ -186,8 +185,8 @@ test("etcd gone and back, with everything under way, under --unhandled-rejection
     expect(await release(backend, held)).toBe("released");
     await turn;
     expect((await untilGranted(backend, asked)).lease.id).toBe(asked.id);
-    await until(() => (seen.length >= 2 ? true : undefined));
-    expect(seen.map(({ type }) => type)).toEqual(["released", "acquired"]);
+    await until(() => (seen.length >= 4 ? true : undefined));
+    expect(seen.map(({ type }) => type)).toEqual(["acquired", "queued", "released", "acquired"]);
     abort.abort();
     await following;
     await backend.close();

@@ -39,9 +39,9 @@ test("who follows through a FLUSHALL is told that the history is another", async
   const server = await start(false);
   const backend = open({ url: server.url });
   await hold(backend, "r");
-  const following = history(backend.changes({ follow: true, after: "end" }));
-  const outcome = expect(following).rejects.toMatchObject({ code: "CURSOR_EXPIRED" });
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  const feed = backend.changes({ follow: true })[Symbol.asyncIterator]();
+  expect((await feed.next()).value).toMatchObject({ type: "acquired" });
+  const outcome = expect(feed.next()).rejects.toMatchObject({ code: "CURSOR_EXPIRED" });
   await server.command("FLUSHALL");
   await hold(backend, "s");
   await outcome;

@@ -114,7 +114,7 @@ test("a file that stays locked: BACKEND_UNAVAILABLE after busyTimeoutMs, and the
   await expectError(backend.acquire(request("b.ts")), "BACKEND_UNAVAILABLE", /stayed locked/);
   expect(performance.now() - begun).toBeGreaterThanOrEqual(149);
   clearInterval(counting);
-  expect(turns).toBeGreaterThan(10);
+  expect(turns).toBeGreaterThan(2);
   const releasing = release(backend, lease);
   // Reading needs no lock, also when asked for together with what does.
   expect(await held(backend)).toEqual(["src/app.ts"]);

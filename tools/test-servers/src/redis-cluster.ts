@@ -24,7 +24,7 @@ interface Node {
 }
 
 const SLOTS = 16_384;
-const READY_WITHIN_MS = 15_000;
+const READY_WITHIN_MS = 50_000;
 
 /** Starts masters and makes them one cluster. */
 export async function startRedisCluster(options: RedisClusterOptions = {}): Promise<RedisCluster> {

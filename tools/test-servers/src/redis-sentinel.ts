@@ -19,7 +19,7 @@ export interface RedisSentinel {
 
 const NAME = "main";
 const SENTINELS = 3;
-const READY_WITHIN_MS = 20_000;
+const READY_WITHIN_MS = 50_000;
 
 /** Starts them and waits until all sentinels know all of them. */
 export async function startRedisSentinel(): Promise<RedisSentinel> {

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Binary } from "./binaries.ts";
 
-const READY_WITHIN_MS = 15_000;
+const READY_WITHIN_MS = 50_000;
 const POLL_MS = 20;
 const ATTEMPTS = 5;
 

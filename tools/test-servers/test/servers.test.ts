@@ -64,7 +64,7 @@ describe("Redis", () => {
     await master.command("SET", "k", "v");
     await expect.poll(() => replica.command("GET", "k")).toBe("v");
     await master.kill();
-    await expect.poll(() => sentinel.master().catch(() => null), { timeout: 15_000 }).toBe(replica);
+    await expect.poll(() => sentinel.master().catch(() => null)).toBe(replica);
     await expect.poll(async () => (await replica.command("ROLE")) as unknown[]).toContain("master");
     expect(await replica.command("GET", "k")).toBe("v");
     await sentinel.stop();
@@ -107,8 +107,8 @@ describe("Redis", () => {
     const [pid, [, folder]] = JSON.parse(String(line)) as [number, [string, string]];
     expect(isAlive(pid)).toBe(true);
     child.kill("SIGKILL");
-    await expect.poll(() => isAlive(pid), { timeout: 5000 }).toBe(false);
-    await expect.poll(() => existsSync(folder), { timeout: 5000 }).toBe(false);
+    await expect.poll(() => isAlive(pid)).toBe(false);
+    await expect.poll(() => existsSync(folder)).toBe(false);
   });
 });
 
