@@ -6,7 +6,7 @@ import { hold, ownEtcd, pause, plainClient, release, request, until, watchers } 
 
 const { etcd, client } = await ownEtcd();
 
-test("put in line, but not told so: the outcome is unknown, not that nothing was applied", async () => {
+test("queued, but not answered so: the outcome is unknown, not that nothing was applied", async () => {
   const own = plainClient(etcd.endpoints);
   const backend = etcdBackend({ client: own, namespace: "unseen" });
   await hold(backend, "r");
@@ -42,7 +42,7 @@ test("a record in the way that cannot be read, and then is gone: whoever waits b
   await backend.close();
 });
 
-test("a request over many paths gets through between others who never stop, by way of the line", async () => {
+test("a request over many paths gets through between others that never stop, by way of the queue", async () => {
   const own = plainClient(etcd.endpoints);
   const backend = etcdBackend({ client: own, namespace: "wide" });
   const other = etcdBackend({ hosts: etcd.endpoints, namespace: "wide" });

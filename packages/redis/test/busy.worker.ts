@@ -1,6 +1,6 @@
 /**
  * A process that does everything at once on the Redis of its first argument (`WorkerOptions` as JSON), until its input
- * ends: holds and renews, stands in line, follows the feed, asks and gives back. It tells how many grants it got,
+ * ends: holds and renews, waits, follows the feed, asks and gives back. It tells how many grants it got,
  * catches what its own calls throw, and nothing else; then it closes, and must end by itself.
  */
 import { createJanitor, createLeaseManager } from "@lease/core";
@@ -31,7 +31,7 @@ const works = [
   }),
   ...Array.from({ length: 4 }, () =>
     untilTheEnd(async () => {
-      const lease = await leases.acquire(["shared/line", "src/**"], {
+      const lease = await leases.acquire(["shared/queue", "src/**"], {
         ttlMs: 1_000,
         waitMs: 3_000,
         signal: ending.signal,

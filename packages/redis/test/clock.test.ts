@@ -52,7 +52,7 @@ describe.runIf(process.platform === "linux")("the server's clock", () => {
     await hold(backend, "r", { agentId: "bob" });
   });
 
-  test("back and forth while somebody waits: in line and in order all the same", async () => {
+  test("back and forth while somebody waits: in the queue and in order all the same", async () => {
     const server = await start();
     const backend = open({ url: server.url });
     const held = await hold(backend, "r");

@@ -1,4 +1,4 @@
-/** The step that frees a resource grants it to the next in line, where its client listens and takes that. */
+/** The step that frees a resource grants it to the next in the queue, where its client listens and takes that. */
 import {
   createLeaseManager,
   type Lease,
@@ -25,7 +25,7 @@ import { startProxy } from "./proxy.js";
 const server = useServer();
 const LONG_MS = 30_000;
 
-/** A request in line that takes a hand-off, and whose client listens. */
+/** A queued request that takes a hand-off, and whose client listens. */
 async function waiter(backend: LeaseBackend, over = {}): Promise<{ lease: Lease; turn: Promise<void> }> {
   const lease = await queue(backend, "r", { agentId: "bob", wait: "hand-off", ...over });
   const turn = backend.turn({ id: lease.id, timeoutMs: LONG_MS });
@@ -42,7 +42,7 @@ async function history(backend: LeaseBackend): Promise<LeaseEvent[]> {
   return events;
 }
 
-test("a release hands the lease to the next in line: one command for both", async () => {
+test("a release hands the lease to the next in the queue: one command for both", async () => {
   const [backend, other] = [1, 2].map(() => open({ url: server().url, namespace: "two" })) as [
     LeaseBackend,
     LeaseBackend,

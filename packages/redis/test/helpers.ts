@@ -55,7 +55,7 @@ export async function hold(
   return result.lease;
 }
 
-/** Asks and must be kept in line. */
+/** Asks and must be queued. */
 export async function queue(
   backend: LeaseBackend,
   resource: string,
@@ -67,7 +67,7 @@ export async function queue(
   return result.lease;
 }
 
-/** Asks again for what stands in line. */
+/** Asks again for a queued request. */
 export function again(lease: Lease, over: Partial<AcquireRequest> = {}): AcquireRequest {
   const { id, agentId, claims, ttlMs } = lease;
   return request("", { id, agentId, claims, ttlMs, wait: "queue", ...over });

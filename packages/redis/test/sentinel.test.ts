@@ -144,7 +144,7 @@ test("the master hangs: waiters get their turn from the new one, and the old one
         ),
       )
       .toBe(2);
-    // Still in line; and its subscription is at a server that says nothing any more.
+    // Still queued; and its subscription is at a server that says nothing any more.
     expect(woken).toBe(false);
     expect(await release(other, held)).toBe("released");
     await turn;

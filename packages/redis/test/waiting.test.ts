@@ -1,4 +1,4 @@
-/** Waiting in line when connections break: nobody's turn is lost, and nobody asks more often than needed. */
+/** Waiting when connections break: no turn is lost, and no waiter asks more often than needed. */
 import { createLeaseManager, type LeaseBackend } from "@lease/core";
 import { expect, test } from "vitest";
 import {
@@ -102,7 +102,7 @@ test("a place that runs out while its client is subscribed ends the wait", async
   await subscribed(server(), 1);
   await release(backend, held);
   await warm;
-  // What was asked for in vain does not count as standing in line.
+  // What was asked for in vain does not count as queued.
   const stolen = { id: first.id, agentId: "mallory", wait: "queue" as const };
   await expect(backend.acquire(request("r", stolen))).rejects.toMatchObject({ code: "LEASE_NOT_OWNER" });
   await backend.turn({ id: first.id, timeoutMs: NEVER_MS });
@@ -133,14 +133,14 @@ test("a wake that comes before the answer 'queued' is not lost", async () => {
   }
 });
 
-test("a line of 16 costs at most 3.2 commands a grant, and is served in order", async () => {
+test("a queue of 16 costs at most 3.2 commands a grant, and is served in order", async () => {
   const waiters = 16;
   const rounds = 5;
-  const holders = open({ url: server().url, namespace: "line" });
-  const backend = open({ url: server().url, namespace: "line" });
+  const holders = open({ url: server().url, namespace: "queue" });
+  const backend = open({ url: server().url, namespace: "queue" });
   const leases = closing(createLeaseManager({ backend, agentId: "agent-1" }));
   const served: number[] = [];
-  const line = async () => {
+  const serve = async () => {
     const held = await hold(holders, "r", PATIENT);
     const asked: number[] = [];
     const all = Array.from({ length: waiters }, async (_, index) => {
@@ -159,10 +159,10 @@ test("a line of 16 costs at most 3.2 commands a grant, and is served in order", 
     asked.push(calls.get("evalsha") ?? 0);
     return asked[0] as number;
   };
-  await line();
+  await serve();
   served.length = 0;
   let commands = 0;
-  for (let round = 0; round < rounds; round += 1) commands += await line();
+  for (let round = 0; round < rounds; round += 1) commands += await serve();
   expect(served).toEqual(Array.from({ length: waiters * rounds }, (_, index) => index % waiters));
   // After the entry, which is joined for all, a grant is one question and one release.
   expect(commands / (waiters * rounds)).toBeLessThanOrEqual(2.2);

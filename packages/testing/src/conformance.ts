@@ -13,9 +13,9 @@ import { changesCases } from "./conformance/changes.js";
 import { closeCases } from "./conformance/close.js";
 import { CaseContext, type Cases, type ConformanceCase } from "./conformance/context.js";
 import { limitCases } from "./conformance/limits.js";
-import { lineCases } from "./conformance/line.js";
 import { listCases } from "./conformance/list.js";
 import { listAndFollowCases } from "./conformance/list-and-follow.js";
+import { queueCases } from "./conformance/queue.js";
 import { releaseCases } from "./conformance/release.js";
 import { renewCases } from "./conformance/renew.js";
 import { resourceCases } from "./conformance/resources.js";
@@ -32,7 +32,7 @@ import type { StoreFactory } from "./store.js";
 const THEMES: Readonly<Record<string, Cases>> = Object.freeze({
   acquire: acquireCases,
   rule: ruleCases,
-  line: lineCases,
+  queue: queueCases,
   turn: turnCases,
   renew: renewCases,
   release: releaseCases,

@@ -133,7 +133,7 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'if (!this.#ledger.isOver(rival)) return rival.token < token && this.#ledger.read(rival).state === "active";',
   },
   {
-    name: "looks only at active leases and forgets its own place in line",
+    name: "looks only at active leases and forgets that it is queued itself",
     exploredIn: "two waiters",
     from: "existing?.token ?? Number.POSITIVE_INFINITY",
     to: "Number.POSITIVE_INFINITY",
@@ -157,7 +157,7 @@ export const MUTANTS: readonly Mutant[] = [
     to: "",
   },
   {
-    name: "renews a request in line",
+    name: "renews a queued request",
     exploredIn: null,
     from: 'if (lease.state === "pending") return { status: "pending" };',
     to: "",

@@ -49,7 +49,7 @@ export const closeCases: Cases = {
     await client.close();
     await rejects(c.time.settles(turn, "the turn ends"), "CLOSED", "the turn");
     await rejects(c.time.settles(follower, "the follower ends"), "CLOSED", "the follower");
-    equal((await c.find(pending.id))?.state, "pending", "the waiter is still in line");
+    equal((await c.find(pending.id))?.state, "pending", "the waiter is still in the queue");
   },
 
   async "calls under way at close end: with an answer or with CLOSED"(c) {

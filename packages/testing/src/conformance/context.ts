@@ -95,7 +95,7 @@ export class CaseContext {
     return await this.granted(this.request(wanted, over), over.on);
   }
 
-  /** Asks and must be told to wait in line. */
+  /** Asks and must be queued. */
   async queue(wanted: Wanted, over: Over = {}): Promise<Lease> {
     const { lease } = await this.refused(this.request(wanted, { wait: "queue", ...over }), over.on);
     check(lease !== null, "a request that waits is answered with its pending lease");
@@ -203,7 +203,7 @@ export class CaseContext {
     );
   }
 
-  /** Waits in line as a client should: for the hint, then asks; counts how often it asked. */
+  /** Waits as a client should: for the hint, then asks; counts how often it asked. */
   waitFor(pending: Lease, over: Over = {}): Promise<{ lease: Lease; asked: number }> {
     return background(this.#waitFor(pending, over));
   }

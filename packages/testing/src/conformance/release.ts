@@ -97,7 +97,7 @@ export const releaseCases: Cases = {
     equal(await c.story(held), ["acquired", "released"], "the history");
   },
 
-  async "abandon takes a waiter out of the line, and its id stays ended"(c) {
+  async "abandon takes a waiter out of the queue, and its id stays ended"(c) {
     await c.hold("r");
     const pending = await c.queue("r", { agentId: "bob" });
     equal(await c.abandon(pending, c.other), "cancelled", "the answer");

@@ -221,7 +221,7 @@ export const renewCases: Cases = {
     }
   },
 
-  async "renewing does not move anybody in line"(c) {
+  async "renewing does not move anybody in the queue"(c) {
     const held = await c.hold("r");
     const pending = await c.queue("r", { agentId: "bob" });
     await c.renewed(held);

@@ -36,7 +36,7 @@ export const revokeCases: Cases = {
     equal((await c.renew(silent)) as unknown, { status: "revoked", by: "ops", reason: null }, "its renewal");
   },
 
-  async "a waiter can be revoked, with a grace or without: it leaves the line at once"(c) {
+  async "a waiter can be revoked, with a grace or without: it leaves the queue at once"(c) {
     await c.hold("r");
     for (const graceMs of [0, c.time.longMs]) {
       const pending = await c.queue("r", { agentId: "bob" });

@@ -22,7 +22,7 @@ export const ruleCases: Cases = {
     }
   },
 
-  async "a request in line blocks later ones by the same rule"(c) {
+  async "a queued request blocks later ones by the same rule"(c) {
     for (const waiting of CLAIMS) {
       const held = await c.hold([waiting]);
       const pending = await c.queue([{ ...waiting, mode: "exclusive" }], { agentId: "bob" });
@@ -50,7 +50,7 @@ export const ruleCases: Cases = {
     equal((await c.again(writer)).status, "granted", "the writer, alone");
   },
 
-  async "a writer in line is not starved: readers that come after it wait behind it"(c) {
+  async "a queued writer is not starved: readers that come after it wait behind it"(c) {
     const reader = await c.hold(shared("r"), { agentId: "r1" });
     const writer = await c.queue("r", { agentId: "w" });
     const late = await c.queue(shared("r"), { agentId: "r2", on: c.other });

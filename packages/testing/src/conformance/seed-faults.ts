@@ -35,7 +35,7 @@ export const seedFaultCases: Cases = {
     equal(await c.list(), [], "what is live");
   },
 
-  async "an orphaned pending row blocked for ever: here a dead waiter leaves the line"(c) {
+  async "an orphaned pending row blocked for ever: here a dead waiter leaves the queue"(c) {
     const held = await c.hold("r");
     const orphan = await c.queue("r", { agentId: "bob", waitTtlMs: c.time.shortMs });
     await c.release(held);

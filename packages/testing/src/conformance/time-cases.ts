@@ -13,7 +13,7 @@ export const timeCases: Cases = {
     });
   },
 
-  async "a waiter stands in line for waitTtlMs from its last question, and no longer"(c) {
+  async "a waiter stays queued for waitTtlMs from its last question, and no longer"(c) {
     await c.hold(shared("r"));
     const pending = await c.queue("r", { agentId: "bob" });
     const asked = c.time.now();

@@ -2,7 +2,7 @@ import { check, equal } from "../assert.js";
 import { type Cases, shared } from "./context.js";
 
 export const tokenCases: Cases = {
-  async "tokens grow with every request that enters the line, whoever asks and for whatever"(c) {
+  async "tokens grow with every request that enters the queue, whoever asks and for whatever"(c) {
     const tokens: number[] = [];
     for (let index = 0; index < 30; index += 1) {
       const on = index % 2 ? c.backend : c.other;
@@ -45,7 +45,7 @@ export const tokenCases: Cases = {
     await c.release(cancelled);
     await c.release(held);
     const next = await c.hold("r", { agentId: "carol" });
-    check(next.token > cancelled.token, "the next token is greater than the one that left the line");
+    check(next.token > cancelled.token, "the next token is greater than the one that left the queue");
   },
 
   async "of many at the same time no two get the same token"(c) {

@@ -52,7 +52,7 @@ export const traceCases: Cases = {
     equal(await c.story(held), ["acquired", "expired"], "one life");
   },
 
-  async "a revoked waiter's heartbeat does not bring it back into the line"(c) {
+  async "a revoked waiter's heartbeat does not bring it back into the queue"(c) {
     await c.hold("r");
     const pending = await c.queue("r", { agentId: "bob" });
     await c.revoke(pending, 0, { by: "ops", reason: "no" });
@@ -102,7 +102,7 @@ export const traceCases: Cases = {
     equal((await c.again(pending)).status, "granted", "its question");
   },
 
-  async "a cancelled waiter in the middle of the line lets those behind it pass"(c) {
+  async "a cancelled waiter in the middle of the queue lets those behind it pass"(c) {
     const reader = await c.hold(shared("r"));
     const writer = await c.queue("r", { agentId: "bob" });
     const behind = await c.queue(shared("r"), { agentId: "carol", on: c.other });

@@ -3,34 +3,34 @@ import { check, equal } from "../assert.js";
 import { background, type CaseContext, type Cases, exclusive, shared } from "./context.js";
 
 export const turnCases: Cases = {
-  async "a release by another client wakes the next in line"(c) {
+  async "a release by another client wakes the next in the queue"(c) {
     const held = await c.hold("r");
     await wokenBy(c, () => c.release(held));
   },
 
-  async "a release by the same client wakes the next in line"(c) {
+  async "a release by the same client wakes the next in the queue"(c) {
     const held = await c.hold("r", { on: c.other });
     await wokenBy(c, () => c.release(held, c.other));
   },
 
-  async "a revoke wakes the next in line"(c) {
+  async "a revoke wakes the next in the queue"(c) {
     const held = await c.hold("r");
     await wokenBy(c, () => c.revoke(held));
   },
 
-  async "a waiter before it that leaves the line wakes the next"(c) {
+  async "a waiter before it that leaves the queue wakes the next"(c) {
     const blocker = await c.hold(shared("r"));
     const writer = await c.queue("r", { agentId: "dave" });
     await wokenBy(c, () => c.release(writer), shared("r"));
     await c.release(blocker);
   },
 
-  async "an expiry wakes the next in line, with nobody sweeping"(c) {
+  async "an expiry wakes the next in the queue, with nobody sweeping"(c) {
     await c.hold("r", { ttlMs: c.time.shortMs });
     await wakes(c, async () => {});
   },
 
-  async "a pending request that dies in front wakes the next in line"(c) {
+  async "a pending request that dies in front wakes the next in the queue"(c) {
     await c.hold(shared("r"));
     await c.queue("r", { agentId: "dave", waitTtlMs: c.time.shortMs });
     await wakes(c, async () => {}, shared("r"));
@@ -98,7 +98,7 @@ export const turnCases: Cases = {
     equal(asked, [1, 1, 1], "how often each had to ask");
   },
 
-  async "only those who can be granted wake: the others in line sleep on"(c) {
+  async "only those who can be granted wake: the others in the queue sleep on"(c) {
     const held = await c.hold("r");
     const first = await c.queue("r", { agentId: "bob" });
     const second = await c.queue("r", { agentId: "carol", on: c.other });
@@ -141,7 +141,7 @@ export const turnCases: Cases = {
     const free = await c.hold("s", { wait: "hand-off" });
     equal((await c.again(free, { wait: "hand-off" })).status, "granted", "what was granted, asked again");
     const pending = await c.queue("r", { agentId: "bob", wait: "hand-off" });
-    equal((await c.again(pending, { wait: "hand-off" })).status, "refused", "asking again in line");
+    equal((await c.again(pending, { wait: "hand-off" })).status, "refused", "asking again while queued");
     equal((await c.again(pending, { wait: "no" })).status, "refused", "the last question");
     equal(await c.find(pending.id), undefined, "its place");
     equal(await c.release(held), "released", "the holder");
@@ -169,14 +169,14 @@ async function wokenBy(c: CaseContext, end: () => Promise<unknown>, claims = exc
 async function longLine(c: CaseContext, wait: "queue" | "hand-off"): Promise<void> {
   const WAITERS = 200;
   let holder: Lease = await c.hold("r");
-  const line: { lease: Lease; on: LeaseBackend }[] = [];
+  const queue: { lease: Lease; on: LeaseBackend }[] = [];
   for (let index = 0; index < WAITERS; index += 1) {
     const on = index % 2 ? c.backend : c.other;
-    line.push({ lease: await c.queue("r", { agentId: `agent-${index}`, wait, on }), on });
+    queue.push({ lease: await c.queue("r", { agentId: `agent-${index}`, wait, on }), on });
   }
   const served: string[] = [];
   let asked = 0;
-  const everybody = line.map(async ({ lease, on }) => {
+  const everybody = queue.map(async ({ lease, on }) => {
     const turn = await c.waitFor(lease, { wait, on });
     served.push(lease.agentId);
     asked += turn.asked;
@@ -187,7 +187,7 @@ async function longLine(c: CaseContext, wait: "queue" | "hand-off"): Promise<voi
   await c.time.settles(done, "everybody is served", 20_000);
   equal(
     served,
-    line.map(({ lease }) => lease.agentId),
+    queue.map(({ lease }) => lease.agentId),
     "the order",
   );
   // One release by the first holder and one by each waiter but the last let somebody in.

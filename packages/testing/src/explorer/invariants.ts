@@ -107,7 +107,7 @@ function brokenRule(world: World): string | null {
   return null;
 }
 
-/** The head of the line is granted when it asks, and is told that it may. */
+/** The head of the queue is granted when it asks, and is told that it may. */
 function brokenWait(world: World): string | null {
   const live = world.live();
   for (const lease of live) {

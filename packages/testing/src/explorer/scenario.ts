@@ -7,7 +7,7 @@ export interface ClientPlan {
   readonly claims: readonly Claim[];
   /** TTL of its lease, in ticks. */
   readonly ttl: number;
-  /** Life of its request in line, in ticks; `null`: it does not wait. */
+  /** Life of its queued request, in ticks; `null`: it does not wait. */
   readonly waitTtl: number | null;
   readonly maxRenewals: number | null;
   /** TTLs that its renewals may name. Empty: it never renews. */
@@ -133,7 +133,7 @@ export const SCENARIOS: readonly Scenario[] = Object.freeze([
   },
   {
     ...calm,
-    name: "three in line",
+    name: "three in the queue",
     clients: [
       { ...client, claims: shared("a/b") },
       { ...client, claims: exclusive("a/**"), sends: 1 },

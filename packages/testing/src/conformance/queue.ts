@@ -2,7 +2,7 @@ import type { Lease } from "@lease/core";
 import { check, equal, within } from "../assert.js";
 import { type Cases, exclusive } from "./context.js";
 
-export const lineCases: Cases = {
+export const queueCases: Cases = {
   async "a refused request that waits is a pending lease: it has its token, is listed, recorded and owned"(
     c,
   ) {
@@ -22,32 +22,32 @@ export const lineCases: Cases = {
     equal(await c.release({ ...lease, agentId: "mallory" }), "not-owner", "releasing it as somebody else");
   },
 
-  async "first come, first served: the place in line is the token"(c) {
+  async "first come, first served: the order of the queue is that of the tokens"(c) {
     const held = await c.hold("r");
-    const line: Lease[] = [];
+    const queue: Lease[] = [];
     for (const [index, agentId] of ["b", "c", "d", "e"].entries()) {
       const on = index % 2 ? c.backend : c.other;
       const refused = await c.refused(c.request("r", { agentId, wait: "queue" }), on);
       equal(refused.position, index + 2, `position of ${agentId}`);
-      line.push(refused.lease as Lease);
+      queue.push(refused.lease as Lease);
     }
     let holder = held;
-    for (const [index, next] of line.entries()) {
+    for (const [index, next] of queue.entries()) {
       await c.release(holder);
-      for (const behind of line.slice(index + 1).reverse()) {
+      for (const behind of queue.slice(index + 1).reverse()) {
         equal((await c.again(behind)).status, "refused", `${behind.agentId}, before ${next.agentId}`);
       }
       const result = await c.again(next, { on: c.other });
       equal(result.status === "granted" && !result.repeated, true, `${next.agentId}, whose turn it is`);
       if (result.status !== "granted") return;
-      equal(result.lease.token, next.token, "its token is the one from the line");
+      equal(result.lease.token, next.token, "its token is the one that it was queued with");
       within(result.lease.expiresInMs, c.time.longMs / 2, c.time.longMs + c.limits.ttlStepMs, "a whole TTL");
       holder = result.lease;
       equal(await c.story(holder), ["queued", "acquired"], "the history");
     }
   },
 
-  async "asking again keeps the place, and tells how far the line moved"(c) {
+  async "asking again keeps the place, and shows how far the queue moved"(c) {
     const held = await c.hold("r");
     const first = await c.queue("r", { agentId: "bob" });
     const second = await c.queue("r", { agentId: "carol", on: c.other });
@@ -61,7 +61,7 @@ export const lineCases: Cases = {
     equal(await c.story(second), ["queued"], "a heartbeat is no event");
   },
 
-  async "a waiter that asks without waiting leaves the line"(c) {
+  async "a waiter that asks without waiting leaves the queue"(c) {
     await c.hold("r");
     const pending = await c.queue("r", { agentId: "bob" });
     const result = await c.again(pending, { wait: "no" });
