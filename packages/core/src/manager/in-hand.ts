@@ -17,13 +17,13 @@ export class InHand {
   constructor(handle: Kept, manager: object) {
     this.#handle = handle;
     this.#manager = manager;
-    this.#given = another(handle);
+    this.#given = new Proxy(handle, LEADS_ON);
   }
 
   /** The same object for as long as its holder has it. */
   get handle(): LeaseHandle {
     if (!(this.#given instanceof WeakRef)) return this.#given;
-    return this.#given.deref() ?? another(this.#handle);
+    return this.#given.deref() ?? new Proxy(this.#handle, LEADS_ON);
   }
 
   /** From now on its holder alone keeps it. Called at the first renewal, so that short leases pay nothing for it. */
@@ -48,11 +48,9 @@ export class InHand {
 const warned = new WeakSet<object>();
 const drops = new FinalizationRegistry<InHand>((inHand) => inHand.onDropped());
 
-function another(handle: Kept): Kept {
-  return new Proxy(handle, {
-    get(target, key) {
-      const member: unknown = Reflect.get(target, key, target);
-      return typeof member === "function" ? member.bind(target) : member;
-    },
-  });
-}
+const LEADS_ON: ProxyHandler<Kept> = {
+  get(target, key) {
+    const member: unknown = Reflect.get(target, key, target);
+    return typeof member === "function" ? member.bind(target) : member;
+  },
+};
