@@ -82,15 +82,15 @@ export const PLANTED: readonly Planted[] = [
     changes: [
       [
         "manager/handle",
-        "this.#belief.confirm(lease.expiresInMs, sent);",
-        "this.#belief.confirm(lease.ttlMs, sent);",
+        "this.#belief.confirm(result.lease.expiresInMs, sent);",
+        "this.#belief.confirm(result.lease.ttlMs, sent);",
       ],
     ],
   },
   {
     name: "a count of renewals that is not adopted",
     foundBy: ["renewals"],
-    changes: [["manager/handle", "this.#renewals = lease.renewals;\n    this.#belief", "this.#belief"]],
+    changes: [["manager/renewal-count", "    this.#counted = renewals;\n", ""]],
   },
   {
     name: "renewals that come too late",
