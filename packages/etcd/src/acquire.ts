@@ -21,6 +21,8 @@ import { newLease, puts } from "./writing.js";
 const MAX_TRIES = 30;
 /** After so many a wide request that may wait is queued first: then no later one comes before it. */
 const MAX_WIDE_TRIES = 3;
+/** Its caller did not learn that it is queued: a caller that gives up must release it. */
+const QUEUED_UNSEEN = "The request is queued, but etcd did not say behind whom: ask again with the same id.";
 
 export async function acquire(context: Context, request: AcquireRequest): Promise<AcquireResult> {
   const { cache } = context;
@@ -35,7 +37,7 @@ export async function acquire(context: Context, request: AcquireRequest): Promis
     }
   } catch (error) {
     // A caller whose request was queued before this call knows that it is; this one does not know.
-    throw wasQueued || cache.queued(request.id) === undefined ? error : queuedUnseen(error);
+    throw wasQueued || cache.queued(request.id) === undefined ? error : perhapsApplied(error, QUEUED_UNSEEN);
   }
   throw new LeaseError(
     cache.queued(request.id) === undefined ? "BACKEND_UNAVAILABLE" : "OUTCOME_UNKNOWN",
@@ -125,7 +127,7 @@ async function onRefused(
   giveBack(context, carriers, token === null ? null : carriers.waiting);
   if (token !== null) {
     return onQueued(context, request, carriers, token).catch((error: unknown) => {
-      throw queuedUnseen(error);
+      throw perhapsApplied(error, QUEUED_UNSEEN);
     });
   }
   const snapshot = await readSnapshot(context, request.id, request.claims);
@@ -151,12 +153,4 @@ async function onQueued(
   cache.onQueued({ ...queuedOf(snapshot.lease, snapshot), memory: carriers.memory });
   if (snapshot.blockers.length === 0) return AGAIN;
   return refuse(context, request, snapshot.blockers, snapshot.revision, snapshot.lease);
-}
-
-/** It is queued, but its caller did not learn so: a caller that gives up must release it. */
-function queuedUnseen(error: unknown): unknown {
-  return perhapsApplied(
-    error,
-    "The request is queued, but etcd did not say behind whom: ask again with the same id.",
-  );
 }

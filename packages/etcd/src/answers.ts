@@ -49,12 +49,8 @@ export function onPromoted(
 }
 
 /** The id is known already: as a lease, or by how it ended. */
-export async function onExisting(
-  context: Context,
-  request: AcquireRequest,
-  snapshot: Snapshot,
-): Promise<Tried> {
-  const { lease, memory } = snapshot;
+export async function onExisting(context: Context, request: AcquireRequest, found: Snapshot): Promise<Tried> {
+  const { lease, memory } = found;
   const { cache } = context;
   const owner = lease?.agentId ?? memory?.agentId;
   if (owner !== request.agentId) throw notOwner(request.id);
@@ -65,7 +61,7 @@ export async function onExisting(
   }
   checkSame(request, lease);
   if (lease.state === "pending") {
-    cache.onQueued(queuedOf(lease, snapshot));
+    cache.onQueued(queuedOf(lease, found));
     return AGAIN;
   }
   const [leftMs, graceInMs] = await Promise.all([holderLeftMs(context, lease), graceLeftMs(context, lease)]);

@@ -96,7 +96,6 @@ export class Connection {
   }
 
   close(): void {
-    if (this.#closed) return;
     this.#closed = true;
     if (this.#ownsClients) for (const { client } of this.#endpoints) client.close();
   }

@@ -86,15 +86,14 @@ async function attempt(
   return results;
 }
 
-/** Kept alive for so long; whether it was still there is yet to be seen. */
+/** A lease that lives for so long, if it is still there: that is to be confirmed. */
 interface Kept {
   readonly lease: FoundLease;
   readonly leftMs: number;
   readonly graceInMs: number;
-  readonly count: Count;
+  /** What became of the count of the renewal. */
+  readonly count: "renewed" | "repeated" | "out-of-order";
 }
-/** What became of the count of a renewal. */
-type Count = "renewed" | "repeated" | "out-of-order";
 type Acted = RenewResult | Kept | typeof AGAIN;
 
 /**
@@ -135,46 +134,31 @@ async function act(context: Context, request: RenewRequest, { lease, memory }: F
     const keptS = await context.leases.keepAlive(own ?? { id: lease.etcdLease });
     return keptS <= 0 ? AGAIN : { lease, leftMs: lease.termS * 1000, graceInMs, count: "renewed" };
   }
-  if (termS < lease.termS) {
-    const leftMs = await holderLeftMs(context, lease);
-    if (leftMs === null) return AGAIN;
-    // Longer already than asked for: a renewal never shortens.
-    if (leftMs >= termS * 1000)
-      return isCounted
-        ? count(context, lease, renewal, leftMs, graceInMs)
-        : { lease, leftMs, graceInMs, count: "renewed" };
-  }
-  return extend(context, lease, renewal, termS, graceInMs);
+  const leftMs = termS < lease.termS ? await holderLeftMs(context, lease) : 0;
+  if (leftMs === null) return AGAIN;
+  const kept = { lease, leftMs, graceInMs, count: "renewed" } as const;
+  // Where more is left already than was asked for, nothing is extended: a renewal never shortens.
+  if (leftMs < termS * 1000) return extend(context, kept, renewal, termS);
+  return isCounted ? writeCount(context, kept, renewal) : kept;
 }
 
 /** Writes the count alone. */
-async function count(
-  context: Context,
-  lease: FoundLease,
-  renewals: number,
-  leftMs: number,
-  graceInMs: number,
-): Promise<Acted> {
-  const { keys } = context;
+async function writeCount(context: Context, kept: Kept, renewals: number): Promise<Acted> {
+  const { lease, leftMs } = kept;
   const record = { ...lease, renewals, wall: Date.now(), leftMs, event: null };
-  const key = keys.record(lease.id);
+  const key = context.keys.record(lease.id);
   const answer = await writeOn(context, {
     compare: [isWrittenAt(key, lease.revision)],
     success: [put(key, encodeLease(record), lease.etcdLease)],
   });
   if (answer === AGAIN || !answer.succeeded) return AGAIN;
-  return renewed({ ...record, revision: Number(answer.header.revision) }, leftMs, graceInMs);
+  return renewed({ ...kept, lease: { ...record, revision: Number(answer.header.revision) } });
 }
 
 /** Moves the lease to an etcd lease that has the whole term, in one step with its count. */
-async function extend(
-  context: Context,
-  lease: FoundLease,
-  renewals: number,
-  termS: number,
-  graceInMs: number,
-): Promise<Acted> {
+async function extend(context: Context, kept: Kept, renewals: number, termS: number): Promise<Acted> {
   const { keys, leases, cache } = context;
+  const { lease } = kept;
   const next = await leases.take(termS);
   if (!(await leases.freshen(next))) return AGAIN;
   const memory = termS > lease.memoryS ? await leases.memory(termS) : undefined;
@@ -205,7 +189,7 @@ async function extend(
   giveUp(context, lease.etcdLease);
   cache.onGranted({ ...lease, etcdLease: next, memory });
   const found = { ...record, renewals, revision: Number(answer.header.revision), etcdLease: next.id };
-  return renewed(found, leftMs, graceInMs);
+  return renewed({ ...kept, lease: found, leftMs });
 }
 
 async function remember(context: Context, lease: FoundLease): Promise<boolean> {
@@ -225,20 +209,16 @@ function memoryOf({ agentId, revoking }: FoundLease): Buffer {
 }
 
 /** The answer holds only if the lease was still there, on the same etcd lease and with as many renewals counted. */
-function confirmed(request: RenewRequest, { lease, leftMs, graceInMs, count }: Kept, now: FoundLease | null) {
+function confirmed(request: RenewRequest, kept: Kept, now: FoundLease | null) {
+  const { lease } = kept;
   if (now === null || now.token !== lease.token || now.etcdLease !== lease.etcdLease) return AGAIN;
   if (now.renewals !== lease.renewals) return AGAIN;
   if (now.revoking?.graceLease !== lease.revoking?.graceLease) return AGAIN;
   const renewals = now.maxRenewals === null ? renewalOf(request, now) : now.renewals;
-  return renewed({ ...now, renewals }, leftMs, graceInMs, count);
+  return renewed({ ...kept, lease: { ...now, renewals } });
 }
 
-function renewed(
-  lease: FoundLease,
-  leftMs: number,
-  graceInMs: number,
-  count: Count = "renewed",
-): RenewResult {
+function renewed({ lease, leftMs, graceInMs, count }: Kept): RenewResult {
   const shown = leaseOf(recordOf(lease, graceInMs), leftMs, { now: 0, wallNow: Date.now() });
   if (count === "out-of-order") return { status: count, lease: shown };
   return { status: "renewed", lease: shown, repeated: count === "repeated" };

@@ -7,20 +7,16 @@ import type { Keys } from "./keys.js";
 import { move, put } from "./ops.js";
 import { encodeLease, encodeMemory, type FoundLease, type StoredLease } from "./record.js";
 
-export function newLease(
-  request: AcquireRequest,
-  state: "pending" | "active",
-  carriers: Carriers,
-): StoredLease {
+export function newLease(request: AcquireRequest, state: "pending" | "active", on: Carriers): StoredLease {
   const wall = Date.now();
   const active = state === "active";
-  const termS = (active ? carriers.active : (carriers.waiting as EtcdLease)).termS;
+  const termS = (active ? on.active : (on.waiting as EtcdLease)).termS;
   return {
     id: request.id,
     agentId: request.agentId,
     claims: request.claims,
     state,
-    ttlMs: carriers.active.termS * 1000,
+    ttlMs: on.active.termS * 1000,
     requestedWall: wall,
     acquiredWall: active ? wall : null,
     renewals: 0,
@@ -30,7 +26,7 @@ export function newLease(
     metadata: request.metadata,
     revoking: null,
     termS,
-    memoryS: carriers.memory.termS,
+    memoryS: on.memory.termS,
     wall,
     leftMs: termS * 1000,
     event: active ? "acquired" : "queued",

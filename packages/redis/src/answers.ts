@@ -53,7 +53,7 @@ export function acquireResult(
 /** A lease granted at once is as it was asked for: `request` is the backend's own copy. */
 function newLease(request: AcquireRequest, token: number, now: number): Lease {
   const { id, agentId, claims, ttlMs, maxRenewals, holding, reason, metadata } = request;
-  const at = timestampOf(now);
+  const at = timestamp(now);
   return {
     id,
     agentId,
@@ -72,18 +72,6 @@ function newLease(request: AcquireRequest, token: number, now: number): Lease {
     metadata,
     revoking: null,
   };
-}
-
-let lastTime = Number.NaN;
-let lastTimestamp = "";
-
-/** Calls that were carried out together have the same time, and formatting it costs more than all else here. */
-function timestampOf(now: number): string {
-  if (now !== lastTime) {
-    lastTime = now;
-    lastTimestamp = timestamp(now);
-  }
-  return lastTimestamp;
 }
 
 function leaseIn(id: string, record: Buffer | undefined, now: number): Lease {

@@ -9,6 +9,7 @@ import {
   type ReleaseRequest,
   type RenewRequest,
   stateAfter,
+  timestamp,
 } from "@lease/core/backend";
 import { NO_LIMIT, RECORD } from "./scripts/layout.js";
 
@@ -240,7 +241,7 @@ export function decodeEvents(
       event: {
         cursor: formatCursor(epoch, sequence),
         type,
-        at: new Date(now).toISOString(),
+        at: timestamp(now),
         lease: shown(record, now),
         ...decodeAct(entry.toString("utf8", actAt, end)),
       },

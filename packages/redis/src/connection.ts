@@ -116,9 +116,8 @@ export class Connection {
     this.#onReplaced = listener;
   }
 
-  /** Waits a moment for what is under way, then gives the connection back. */
+  /** Waits a moment for what is under way, then gives the connection back; what is left ends with `CLOSED`. */
   async close(): Promise<void> {
-    if (this.#closed) return;
     this.#closed = true;
     this.#notify();
     const until = performance.now() + CLOSE_WITHIN_MS;
@@ -127,6 +126,7 @@ export class Connection {
     }
     clearTimeout(this.#watching);
     this.#client?.disconnect();
+    for (const call of this.#underWay) call.reject(undefined);
   }
 
   #send(client: Client, script: Script, args: readonly ScriptArgument[], call: Call): void {
