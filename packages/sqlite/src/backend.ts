@@ -5,7 +5,7 @@
  * killed at any moment loses nothing that was answered. A stepped wall clock neither ends nor extends a lease.
  * With `synchronous: "FULL"` an answered step also survives a power cut.
  *
- * Does not guarantee: anything on a network file system (refused where the system tells), across machines that see
+ * Does not guarantee: anything on a network file system (refused where the system can detect it), across machines that see
  * the file in another way, or for a file that is copied, edited or restored while it is open. With
  * `synchronous: "NORMAL"` the last steps before a power cut may be undone; tokens still grow, so a fenced receiver
  * stays safe. After a reboot every lease lives for its whole time again, so it may block longer than promised.
@@ -43,7 +43,7 @@ export interface SqliteBackendOptions {
   readonly busyTimeoutMs?: number;
   /** How long an id that ended by force or by time is remembered. Default 60 000 ms. */
   readonly endMemoryMs?: number;
-  /** Whether the history tells of renewals. Default true; without, a renewal writes less. */
+  /** Whether the history has renewals. Default true; without, a renewal writes less. */
   readonly recordRenewals?: boolean;
   /** Default: the machine's clocks. Another one is for simulated time, in one process. */
   readonly clock?: Clock;

@@ -37,7 +37,7 @@ export function storedClaim({ resource, mode }: Claim): StoredClaim {
   return { kind, key: base ?? resource, mode: modeNumber(mode) };
 }
 
-/** Whether none of many resources is claimed, as is usual: one look, where there are no claims on subtrees. */
+/** Whether none of many resources is claimed, as is usual: one statement, where there are no claims on subtrees. */
 function isAllFree(statements: Statements, claims: readonly Claim[]): boolean {
   const resources = claims.map(({ resource }) => resource);
   return resources.every((resource) => subtreeBase(resource) === null) && !statements.isAnyClaimed(resources);

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { LeaseError, type LeaseErrorCode } from "@lease/core";
 
-/** How far a call had come. After a failed commit nobody knows whether it was applied. */
+/** How far a call had come. After a failed commit it is unknown whether it was applied. */
 export type Phase = "before" | "commit";
 
 const BUSY = /^SQLITE_(?:BUSY|LOCKED|PROTOCOL)/;

@@ -19,8 +19,8 @@ export function statOf(path: string): Stats | undefined {
  */
 export const OWNER_ONLY = 0o600;
 
-/** What was looked at within this time need not be looked at again: a look costs as much as a step. */
-const LOOK_AGAIN_MS = 5;
+/** What was checked within this time need not be checked again: it costs as much as a step. */
+const CHECK_AGAIN_MS = 5;
 
 export class DatabaseFiles {
   /** As it was given; links in it are followed each time. */
@@ -31,8 +31,8 @@ export class DatabaseFiles {
   readonly #database: Stats;
   readonly #companions: readonly (readonly [path: string, opened: Stats | undefined])[];
   #trouble: (() => LeaseError) | null = null;
-  #lookedAt = Number.NEGATIVE_INFINITY;
-  #companionsLookedAt = Number.NEGATIVE_INFINITY;
+  #checkedAt = Number.NEGATIVE_INFINITY;
+  #companionsCheckedAt = Number.NEGATIVE_INFINITY;
 
   /**
    * @param database - what was found there before it was opened
@@ -52,16 +52,16 @@ export class DatabaseFiles {
    * database got a second name
    */
   check(): void {
-    // The look after each transaction does for the next, if that comes soon.
-    if (this.#trouble !== null || performance.now() - this.#lookedAt >= LOOK_AGAIN_MS) this.areInPlace();
+    // The check after each transaction does for the next, if that comes soon.
+    if (this.#trouble !== null || performance.now() - this.#checkedAt >= CHECK_AGAIN_MS) this.areInPlace();
     if (this.#trouble !== null) throw this.#trouble();
   }
 
   /** Whether all files are still those that were opened. */
   areInPlace(): boolean {
-    this.#lookedAt = performance.now();
+    this.#checkedAt = performance.now();
     try {
-      this.#trouble = this.#look(this.#lookedAt);
+      this.#trouble = this.#findTrouble(this.#checkedAt);
     } catch {
       // A folder on the way is out of reach.
       this.#trouble = this.#replaced;
@@ -69,12 +69,12 @@ export class DatabaseFiles {
     return this.#trouble !== this.#replaced;
   }
 
-  #look(now: number): (() => LeaseError) | null {
+  #findTrouble(now: number): (() => LeaseError) | null {
     const found = statOf(this.path);
     if (!isSame(found, this.#database)) return this.#replaced;
     if (found.nlink > 1) return () => linked(this.path);
-    if (this.#trouble === null && now - this.#companionsLookedAt < LOOK_AGAIN_MS) return null;
-    this.#companionsLookedAt = now;
+    if (this.#trouble === null && now - this.#companionsCheckedAt < CHECK_AGAIN_MS) return null;
+    this.#companionsCheckedAt = now;
     const areThere = this.#companions.every(([path, opened]) => isSame(statOf(path), opened));
     return areThere ? null : this.#replaced;
   }

@@ -36,7 +36,7 @@ type Result =
 
 /** Keeps a transaction short enough for other processes, and for the event loop. */
 const MAX_CALLS = 512;
-/** How often the length of the log is looked at, in transactions. */
+/** How often the length of the log is checked, in transactions. */
 const LOG_CHECK_EVERY = 256;
 /** Pauses while another connection writes: doubled from here to there, and a random half of that left out. */
 const FIRST_PAUSE_MS = 2;

@@ -44,7 +44,11 @@ export async function openDatabase(options: OpenOptions, seams: OpenSeams): Prom
   checkFolder(path, dirname(real), system);
   const found = statOf(path) ?? create(real);
   checkFile(path, real, found, system);
-  lookBeforeWriting(new Driver(real, { readonly: true, timeout: BLOCKING_WAIT_MS }), path, migrations.length);
+  checkBeforeWriting(
+    new Driver(real, { readonly: true, timeout: BLOCKING_WAIT_MS }),
+    path,
+    migrations.length,
+  );
   const db = new Driver(real, { timeout: BLOCKING_WAIT_MS });
   try {
     prepareFile(db, options, migrations);
@@ -82,7 +86,7 @@ function create(real: string) {
 }
 
 /** A connection that may write would, when it closes, also write into another program's database. */
-function lookBeforeWriting(reader: Connection, path: string, known: number): void {
+function checkBeforeWriting(reader: Connection, path: string, known: number): void {
   try {
     reader.exec("BEGIN");
     refuseForeign(reader, path, known);

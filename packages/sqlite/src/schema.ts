@@ -25,7 +25,7 @@ function create(db: Connection): void {
   db.exec(`
     CREATE TABLE meta (
       only_row       INTEGER PRIMARY KEY CHECK (only_row = 1),
-      epoch          TEXT NOT NULL,     -- of the history: made anew with the file
+      epoch          TEXT NOT NULL,     -- of the history: new with the file
       boot_id        TEXT NOT NULL,     -- in which expires and forget_at count
       schema_version INTEGER NOT NULL,  -- read in every step; a pragma would cost more
       pruned_through INTEGER NOT NULL   -- sequence of the newest history entry that was pruned

@@ -13,7 +13,7 @@ export interface Head {
   readonly pruned_through: number;
   /** Number of the newest history entry, which is also the last token; 0 before the first. */
   last: number;
-  /** Whether there is any claim on a subtree: mostly not, and then none need be looked for. */
+  /** Whether there is any claim on a subtree: mostly not, and then no step looks for one. */
   has_subtrees: number;
   /** Whether any ended id is remembered. */
   has_ended: number;

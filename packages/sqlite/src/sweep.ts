@@ -6,7 +6,7 @@ import type { SqliteLedger } from "./ledger.js";
 /** One step deletes at most this many history rows, so that no other call waits long for the write lock. */
 const MAX_PRUNED_ROWS = 10_000;
 
-/** Looks without the write lock whether there is anything to do. */
+/** Whether there is nothing to do; needs no write lock. */
 export function isClean(ledger: SqliteLedger, options: SweepOptions): boolean {
   const { at, statements } = ledger;
   return (

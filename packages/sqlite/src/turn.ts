@@ -43,7 +43,7 @@ export class TurnChecks {
     this.#waiters.delete(id);
   }
 
-  /** When the remembered blocker ends by itself, or else that of another; `undefined` when there is none. */
+  /** When the remembered blocker expires, or else another one; `undefined` when there is none. */
   #blockedUntil(waiter: Waiter, now: number): number | undefined {
     const remembered = this.#statements.expiresOf.get(waiter.blocker);
     if (remembered !== undefined && now < remembered) return remembered;

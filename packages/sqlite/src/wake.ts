@@ -4,8 +4,8 @@
  * A commit ends with a write to the log file, so those that follow the history watch that; but the event can come
  * before SQLite lets the commit be seen, mostly by microseconds, so it is followed by a few checks, some at once and some
  * later. Queued requests are called instead, after the commit of the step that ended a lease: writes that wake others
- * in the middle of a commit also make it last several times as long. A slow poll stands in for events that get lost, and
- * a fast one for a system that cannot watch. A check is `PRAGMA data_version`, which moves with other connections'
+ * in the middle of a commit also make it last several times as long. A slow poll makes up for lost events, and a fast one
+ * for a system that cannot watch. A check is `PRAGMA data_version`, which moves with other connections'
  * commits only.
  */
 import { type FSWatcher, statSync, utimesSync, watch } from "node:fs";
@@ -14,7 +14,7 @@ import { isBusy } from "./errors.js";
 /**
  * Which file gets a new time to call queued requests, once a commit can be seen: the database, which commits do not
  * write to, or else the log. On Linux a watch opens no file, elsewhere it would and must not open the database. And only
- * the owner may give a time, so nobody else may be able to write.
+ * the owner may set a time, so no other user may be able to write.
  */
 export function fileToCallWith(database: string, log: string): string {
   const othersMayWrite = (statSync(database).mode & 0o022) !== 0;

@@ -26,7 +26,7 @@ describe("a new boot", () => {
     await before.advance(4000);
     await first.close();
 
-    // The clock begins anew: without a new start every lease would live for another ten days.
+    // The clock begins again: without a new start every lease would live for another ten days.
     const after = simulatedClock({ now: 50, wallNow: Date.UTC(2026, 0, 2) });
     const second = createSqliteBackend({ path: folder.file(), clock: after }, { bootId: () => "boot 2" });
     const { leases } = await second.list({});

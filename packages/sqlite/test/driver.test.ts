@@ -1,4 +1,4 @@
-/** An old Node is told so in one sentence, and nothing native is loaded. */
+/** An old Node gets one sentence that says so, and nothing native is loaded. */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -118,7 +118,7 @@ describe("what is not ours", () => {
     expect(readFileSync(folder.file())).toEqual(before);
   });
 
-  test.each(["delete", "wal"])("somebody else's database (%s) stays as it is", async (mode) => {
+  test.each(["delete", "wal"])("another program's database (%s) stays as it is", async (mode) => {
     const other = new Database(folder.file());
     other.pragma(`journal_mode = ${mode}`);
     other.exec("CREATE TABLE recipes (name TEXT); INSERT INTO recipes VALUES ('soup')");
@@ -202,7 +202,7 @@ describe("damage", () => {
 });
 
 describe("read-only", () => {
-  // Root may write everything: it asks as somebody else then.
+  // Root may write everything: it asks as another user then.
   const asNobody = async (run: () => Promise<void>) => {
     if (process.getuid?.() !== 0) return run();
     process.seteuid?.(65_534);
@@ -289,7 +289,7 @@ describe("deleted or replaced while open", () => {
     await expectError(backend.acquire(request("docs/readme.md")), "BACKEND_UNAVAILABLE", /deleted/);
   });
 
-  test("in the very middle of a call: nobody knows whether it was applied", async () => {
+  test("in the middle of a call: it is unknown whether it was applied", async () => {
     const backend = open({}, { onOpen: (db) => db.function("move_away", () => void moveAway()) });
     const moveAway = () => renameSync(folder.file(), folder.file("aside"));
     await hold(backend, "src/app.ts");
@@ -299,7 +299,7 @@ describe("deleted or replaced while open", () => {
     await expectError(backend.acquire(request("docs/readme.md")), "OUTCOME_UNKNOWN", /during the call/);
   });
 
-  test("a follower is told, not left waiting", async () => {
+  test("a follower fails, and is not left waiting", async () => {
     const backend = open();
     await hold(backend, "src/app.ts");
     const following = backend.changes({ follow: true, after: "end" })[Symbol.asyncIterator]().next();
@@ -309,7 +309,7 @@ describe("deleted or replaced while open", () => {
   });
 });
 
-describe("a transaction that somebody never finished", () => {
+describe("a transaction that was never finished", () => {
   /** A database whose writer died in the middle, with the journal that tells how to undo it. */
   function interrupted(prepare: string): void {
     const path = folder.file("dying.db");
@@ -324,7 +324,7 @@ describe("a transaction that somebody never finished", () => {
     dying.close();
   }
 
-  test("in somebody else's database: left for them to undo", async () => {
+  test("in another program's database: left for that program to undo", async () => {
     interrupted("CREATE TABLE recipes (name TEXT)");
     const before = readFileSync(folder.file());
     await expectError(open().list({}), "BACKEND_UNAVAILABLE", /unfinished transaction/);
@@ -332,7 +332,7 @@ describe("a transaction that somebody never finished", () => {
     expect(existsSync(folder.file("leases.db-journal"))).toBe(true);
   });
 
-  test("in a file that was about to become a database: undone, and made anew", async () => {
+  test("in a file that was about to become a database: undone, and made again", async () => {
     interrupted("");
     truncateSync(folder.file(), 4096);
     await hold(open(), "src/app.ts");

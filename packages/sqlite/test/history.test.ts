@@ -47,7 +47,7 @@ test("a cursor from before a restore is refused, also when the restored file gre
   await restored.close();
 });
 
-test("a database made anew is another history", async () => {
+test("a new database is another history", async () => {
   const first = createSqliteBackend({ path: folder.file() });
   await hold(first, "a.ts");
   const cursor = (await events(first)).at(-1)?.cursor as string;

@@ -63,7 +63,7 @@ describe("one file, many writers", () => {
     const released = new Set<string>();
     let kills = 0;
 
-    /** Takes leases, gives some of them back, and remembers what it was told, until its process dies. */
+    /** Takes leases, gives some of them back, and remembers what was answered, until its process dies. */
     const work = async (backend: LeaseBackend, begun: () => void) => {
       for (;;) {
         const id = createLeaseId();
@@ -71,7 +71,7 @@ describe("one file, many writers", () => {
         held.set(id, lease);
         begun();
         if (Math.random() < 0.5) continue;
-        // From here on nobody knows, until the answer.
+        // From here on it is unknown, until the answer.
         held.delete(id);
         expect(await release(backend, lease)).toBe("released");
         released.add(id);
@@ -127,7 +127,7 @@ describe("one file, many writers", () => {
     db.close();
   });
 
-  test("a writer that is stopped in the middle of everything keeps nobody out for long", async () => {
+  test("a writer that is stopped in the middle of everything keeps no other process out for long", async () => {
     const { host, backend } = await writer();
     const here = sqliteBackend({ path: folder.file() });
     const working = (async () => {
@@ -146,7 +146,7 @@ describe("one file, many writers", () => {
     await here.close();
   });
 
-  test("the next in line in another process wakes up; so does a follower", async () => {
+  test("the next in the queue in another process wakes up; so does a follower", async () => {
     const { backend } = await writer();
     const here = sqliteBackend({ path: folder.file() });
     const events: LeaseEvent[] = [];

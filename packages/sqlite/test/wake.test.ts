@@ -1,4 +1,4 @@
-/** Looking for other processes' commits: only while somebody waits, and also when files cannot be watched. */
+/** Looking for other processes' commits: only while a call waits, and also when files cannot be watched. */
 import { EventEmitter } from "node:events";
 import { chmodSync, type FSWatcher, watch, writeFileSync } from "node:fs";
 import { simulatedClock } from "@lease/testing";
@@ -74,7 +74,7 @@ describe("a watch", () => {
     stop();
   });
 
-  test("nothing runs until somebody waits, nor after the last one stopped", () => {
+  test("nothing runs until a call waits, nor after the last one stopped", () => {
     const watched = wake();
     expect(vi.getTimerCount()).toBe(0);
     const stopFirst = watched.retain();
@@ -180,7 +180,7 @@ describe("a watch", () => {
   });
 });
 
-test("a process that waits for nobody keeps no watch, which would keep it from ending", async () => {
+test("a process that does not wait keeps no watch, which would keep it from ending", async () => {
   const folder = newFolder();
   const backend = sqliteBackend({ path: folder.file() });
   const watches = () => process.getActiveResourcesInfo().filter((name) => name === "FSEventWrap").length;
@@ -197,7 +197,7 @@ test("a process that waits for nobody keeps no watch, which would keep it from e
   folder.remove();
 });
 
-test("a waiter behind a lease that runs out wakes up, with nobody doing anything", async () => {
+test("a waiter behind a lease that runs out wakes up, with no process doing anything", async () => {
   const folder = newFolder();
   const clock = simulatedClock();
   const backend = sqliteBackend({ path: folder.file(), clock });
@@ -213,7 +213,7 @@ test("a waiter behind a lease that runs out wakes up, with nobody doing anything
   folder.remove();
 });
 
-test("whoever watches a file is called without a write", async () => {
+test("a process that watches a file is called without a write", async () => {
   const folder = newFolder();
   writeFileSync(folder.file(), "");
   const heard = vi.fn();
@@ -225,7 +225,7 @@ test("whoever watches a file is called without a write", async () => {
   folder.remove();
 });
 
-test("those in line are called with the database only where its owner alone writes, and a watch does not open it", () => {
+test("queued requests are called with the database only where its owner alone writes, and a watch does not open it", () => {
   const folder = newFolder();
   const [path, log] = [folder.file(), folder.file("leases.db-wal")];
   writeFileSync(path, "");
