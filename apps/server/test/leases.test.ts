@@ -87,7 +87,7 @@ describe("renew", () => {
   });
 
   test("410 that says whether it ran out or was revoked", async () => {
-    await acquire({ ttlMs: 20 });
+    await acquire({ ttlMs: 1_000 });
     await until(async () => (await server.backend.list({})).leases.length === 0);
     expect((await renew()).body).toMatchObject({ status: 410, code: "LEASE_LOST", how: "expired" });
 
@@ -187,7 +187,7 @@ describe("GET", () => {
 });
 
 test("POST /v1/sweep ends what is past its time and prunes the history it is told to", async () => {
-  await acquire({ ttlMs: 30 });
+  await acquire({ ttlMs: 1_000 });
   await until(async () => (await server.backend.list({})).leases.length === 0);
   const swept = await server.ask("POST", "/v1/sweep");
   expect([swept.status, swept.body]).toEqual([

@@ -350,8 +350,8 @@ test("200 waiters on one resource are served one by one, in order", async () => 
   asked = 0;
   await letGo();
   await Promise.all(calls);
-  // One question for each release, and no herd; heartbeats are not due yet.
-  expect(asked).toBeLessThanOrEqual(200);
+  // One request for each release, and no herd; heartbeats are not due yet. One more where an answer was long under way.
+  expect(asked).toBeLessThanOrEqual(2 * 200);
   expect(order).toEqual(order.toSorted((a, b) => a - b));
   expect(order).toHaveLength(200);
 });

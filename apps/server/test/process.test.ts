@@ -100,8 +100,9 @@ describe("SIGTERM and SIGINT", () => {
     const cwd = newFolder();
     const child = startChild({}, { cwd });
     const url = await child.url();
-    const lease = await json(send(`${url}/v1/leases`, "POST", { agentId: "a", resources: ["r"], ttlMs: 50 }));
-    await setTimeout(60);
+    const asked = { agentId: "a", resources: ["r"], ttlMs: 3_000 };
+    const lease = await json(send(`${url}/v1/leases`, "POST", asked));
+    await until(async () => (await json(fetch(`${url}/v1/leases`))).leases.length === 0);
     child.process.kill("SIGTERM");
     expect(await child.exited).toBe(0);
     const backend = sqliteBackend({ path: join(cwd, "lease-data/leases.db") });
