@@ -24,6 +24,7 @@ export { judge } from "./oracle/judge.js";
 export type { JudgeLimits, JudgeOptions } from "./oracle/limits.js";
 export type { CallOutcome, LoggedCall, LoggedCallOf, LoggedOperation } from "./oracle/log.js";
 export type { Verdict, Violation, ViolationKind } from "./oracle/verdict.js";
+export { type OracleTestOptions, oracleTest } from "./oracle-test.js";
 export { type ProcessHost, type ProcessHostOptions, processHost } from "./process/host.js";
 export { acquireRequest } from "./request.js";
 export { type SimulatedClock, type SimulatedClockOptions, simulatedClock } from "./simulated-clock.js";

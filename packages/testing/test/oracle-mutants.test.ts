@@ -1,8 +1,8 @@
 /** What the oracle finds alone, in the log of a store with one fault, with no other store to compare with. */
 import { describe, expect, test } from "vitest";
-import { judge } from "../src/index.js";
+import { judge, simulatedClock } from "../src/index.js";
+import { traffic } from "../src/oracle/traffic.js";
 import { MUTANTS, mutantBackend } from "./mutants.js";
-import { workload } from "./oracle-workload.js";
 
 /** Faults of the feed, which the oracle does not read: its audit and the suite find them. */
 const OF_THE_FEED: ReadonlySet<string> = new Set([
@@ -53,7 +53,10 @@ describe("the oracle finds a store that", () => {
       const open = await mutantBackend({ exploredIn: null, ...mutant });
       let kinds: string[] = [];
       for (let seed = 1; seed <= SEEDS && kinds.length === 0; seed += 1) {
-        const { log, backend } = await workload({ seed, open: (clock) => open({ clock }) });
+        const clock = simulatedClock();
+        const backend = open({ clock });
+        const backends = [backend, backend, backend, backend, backend];
+        const log = await traffic({ seed, clock, faults: 0.15, runMs: 24_000, backends });
         kinds = judge(log.calls, backend.limits).violations.map(({ kind }) => kind);
       }
       expect(kinds).not.toEqual([]);

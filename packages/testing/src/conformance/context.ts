@@ -12,6 +12,8 @@ import type {
 } from "@lease/core/backend";
 import { CheckFailed, check, equal } from "../assert.js";
 import { auditFeed } from "../audit.js";
+import { CallLog } from "../oracle/call-log.js";
+import { checkAllowed } from "../oracle/check-allowed.js";
 import { acquireRequest } from "../request.js";
 import type { ConformanceStore } from "../store.js";
 import { CaseTime } from "./time.js";
@@ -50,17 +52,18 @@ export class CaseContext {
   readonly limits: BackendLimits;
   readonly time: CaseTime;
   readonly #store: ConformanceStore;
-  readonly #opened: LeaseBackend[];
+  readonly #opened: LeaseBackend[] = [];
+  readonly #log: CallLog;
   /** A case that prunes history turns this off: only a whole history can be audited. */
   auditable = true;
 
   private constructor(store: ConformanceStore, backend: LeaseBackend, other: LeaseBackend) {
     this.#store = store;
-    this.#opened = [backend, other];
-    this.backend = backend;
-    this.other = other;
     this.limits = backend.limits;
     this.time = new CaseTime(store.clock, backend.limits);
+    this.#log = new CallLog(this.time);
+    this.backend = this.#recorded(backend);
+    this.other = this.#recorded(other);
   }
 
   static async of(store: ConformanceStore): Promise<CaseContext> {
@@ -69,13 +72,18 @@ export class CaseContext {
 
   /** One more client. */
   async open(): Promise<LeaseBackend> {
-    const backend = await this.#store.open();
-    this.#opened.push(backend);
-    return backend;
+    return this.#recorded(await this.#store.open());
   }
 
-  /** Audits what the feed says of the case: whatever it was about, nobody may have held beside another. */
+  #recorded(backend: LeaseBackend): LeaseBackend {
+    const recorded = this.#log.recorded(backend, `client-${this.#opened.length}`);
+    this.#opened.push(recorded);
+    return recorded;
+  }
+
+  /** Whatever the case was about: the rule allows each answer of it, and its feed shows no two who hold at once. */
   async finish(): Promise<void> {
+    checkAllowed(this.#log.calls, this.limits, "the calls of the case");
     if (this.auditable) auditFeed(await this.events({}, await this.open()));
   }
 

@@ -1,9 +1,11 @@
 /** Runs a plan on a backend and on the specification side by side, and compares every answer. */
-import { type Lease, type LeaseBackend, LeaseError, type LeaseEvent, MAX } from "@lease/core";
+import { type Lease, type LeaseBackend, LeaseError, type LeaseEvent, MAX, systemClock } from "@lease/core";
 import { blockersOf, conflicts, MemoryStore, type Moment } from "@lease/core/backend";
 import { CheckFailed, check, equal } from "../assert.js";
 import { auditFeed } from "../audit.js";
 import { CaseTime } from "../conformance/time.js";
+import { CallLog } from "../oracle/call-log.js";
+import { checkAllowed } from "../oracle/check-allowed.js";
 import type { ConformanceStore } from "../store.js";
 import { Comparison } from "./compare.js";
 import { Listings } from "./listings.js";
@@ -45,8 +47,11 @@ export class ModelRun {
 
   static async run(plan: Plan, store: ConformanceStore): Promise<void> {
     const clients: LeaseBackend[] = [];
+    const log = new CallLog(store.clock ?? systemClock);
     try {
-      for (let index = 0; index < CLIENTS; index += 1) clients.push(await store.open());
+      for (let index = 0; index < CLIENTS; index += 1) {
+        clients.push(log.recorded(await store.open(), `client-${index}`));
+      }
       const run = new ModelRun(plan, store, clients);
       for (const [index, action] of plan.actions.entries()) {
         await run.#step(action, client(clients, action.client), `action ${index} (${action.do})`);
@@ -57,6 +62,7 @@ export class ModelRun {
         );
       }
       await run.#checkHistory(client(clients, 0));
+      checkAllowed(log.calls, client(clients, 0).limits, "the whole plan");
     } finally {
       for (const each of clients) await each.close();
       await store.close();

@@ -34,7 +34,8 @@ export class CallLog {
       run: () => Promise<Answer[]>,
     ): Promise<Answer[]> =>
       this.#through(
-        requests.map((request) => this.#sent(client, operation, request)),
+        // What is no list is the backend's to refuse.
+        Array.isArray(requests) ? requests.map((request) => this.#sent(client, operation, request)) : [],
         run,
         (answers) => answers,
       );
@@ -70,7 +71,7 @@ export class CallLog {
   #sent(client: string, operation: LoggedOperation, request: unknown): Mutable<LoggedCall> {
     const call = {
       operation,
-      request,
+      request: snapshot(request),
       client,
       sentAt: this.#now(),
       answeredAt: null,
@@ -88,7 +89,7 @@ export class CallLog {
     try {
       const answer = await run();
       const answers = answersOf(answer);
-      this.#answered(calls, (index) => ({ kind: "answer", answer: answers[index] }));
+      this.#answered(calls, (index) => ({ kind: "answer", answer: snapshot(answers[index]) }));
       return answer;
     } catch (error) {
       // What is no LeaseError says nothing of whether the call was applied.
@@ -104,4 +105,14 @@ export class CallLog {
       call.outcome = outcomeOf(index) as typeof call.outcome;
     }
   }
+}
+
+/** Deeper than any request or answer is, but for metadata; a request that contains itself has no end. */
+const DEPTH = 8;
+
+/** A copy, since callers may change what they sent and what they were given. */
+function snapshot(value: unknown, depth = DEPTH): unknown {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value) || depth === 0) return value;
+  if (Array.isArray(value)) return value.map((item) => snapshot(item, depth - 1));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, snapshot(item, depth - 1)]));
 }

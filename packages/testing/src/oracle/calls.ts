@@ -73,7 +73,9 @@ export function callsOf(log: Iterable<LoggedCall>, copies: boolean): Calls {
       add(to, outcome.answer);
       if (copies) add(Number.POSITIVE_INFINITY, null);
     } else if (outcome.kind === "error" && logged.operation === "acquire" && isDenial(outcome.code)) {
-      denials.push({ logged, request: logged.request, from, to, code: outcome.code });
+      if (isRequest(logged.request))
+        denials.push({ logged, request: logged.request, from, to, code: outcome.code });
+      else unanswered += 1;
     } else {
       unanswered += 1;
       if (outcome.kind === "none" || !isWithoutEffect(outcome.code)) add(Number.POSITIVE_INFINITY, null);
@@ -89,6 +91,11 @@ export function callsOf(log: Iterable<LoggedCall>, copies: boolean): Calls {
     denials,
     unanswered,
   };
+}
+
+/** A test may also send what is no request at all. */
+function isRequest(request: Partial<AcquireRequest> | null | undefined): request is AcquireRequest {
+  return typeof request?.id === "string" && Array.isArray(request.claims);
 }
 
 /** What the store answers about the request itself. */

@@ -1,4 +1,4 @@
-/** All that is known when the judging begins. */
+/** All that a log says, put in order before the judging begins. */
 import { type AcquireCall, type Calls, callsOf } from "./calls.js";
 import { Findings } from "./findings.js";
 import type { JudgeLimits, JudgeOptions } from "./limits.js";
@@ -6,63 +6,69 @@ import type { LoggedCall } from "./log.js";
 import { Neighbours } from "./neighbours.js";
 import { Reading } from "./reading.js";
 import { type RememberedEnd, rememberedEnds } from "./remembered.js";
-import { countBefore } from "./steps-in-time.js";
+import { countBefore } from "./sorted.js";
 import type { Life, Story } from "./story.js";
-import { LifeTimes } from "./times.js";
+import { LeaseTimes } from "./times.js";
 
 export class Evidence {
   readonly calls: Calls;
   readonly limits: JudgeLimits;
-  readonly options: JudgeOptions;
+  readonly endsEarly: boolean;
   readonly findings = new Findings();
-  readonly lives: readonly LifeTimes[];
+  /** Every lease that an answer shows. */
+  readonly leases: readonly LeaseTimes[];
   readonly neighbours: Neighbours;
   readonly #reading: Reading;
-  readonly #times = new Map<Life, LifeTimes>();
-  readonly #unheard: readonly AcquireCall[];
+  readonly #times = new Map<Life, LeaseTimes>();
   readonly #remembered = new Map<Story, RememberedEnd[]>();
+  readonly #unanswered: readonly AcquireCall[];
 
   constructor(log: Iterable<LoggedCall>, limits: JudgeLimits, options: JudgeOptions) {
     this.calls = callsOf(log, options.copies === true);
     this.limits = limits;
-    this.options = options;
-    this.#unheard = this.calls.acquires.filter(({ answer }) => answer === null);
+    this.endsEarly = options.endsEarly === true;
+    this.#unanswered = this.calls.acquires.filter(({ answer }) => answer === null);
     this.#reading = new Reading(this.calls);
     for (const story of this.stories) {
       let livedUntil = Number.NEGATIVE_INFINITY;
       for (const life of story.lives) {
-        const times = new LifeTimes(life, livedUntil, limits, options);
-        this.#times.set(life, times);
-        livedUntil = Math.max(livedUntil, times.provenUntil()?.value ?? livedUntil);
+        const lease = new LeaseTimes(life, livedUntil, limits, options);
+        this.#times.set(life, lease);
+        livedUntil = Math.max(livedUntil, lease.lived?.value ?? livedUntil);
       }
-      const ends = rememberedEnds(story, this.livesOf(story), limits, options.endsEarly === true);
-      this.#remembered.set(story, ends);
+      // A fault may also have ended it while its end was to be remembered.
+      if (this.endsEarly) continue;
+      this.#remembered.set(story, rememberedEnds(story, this.leasesOf(story), limits));
     }
-    this.lives = [...this.#times.values()];
-    this.neighbours = new Neighbours(this.lives);
+    this.leases = [...this.#times.values()];
+    this.neighbours = new Neighbours(this.leases);
   }
 
   get stories(): Iterable<Story> {
     return this.#reading.stories.values();
   }
 
-  readonly story = (id: string): Story => this.#reading.story(id);
-
-  /** By token, smallest first. */
-  readonly livesOf = (story: Story): LifeTimes[] =>
-    story.lives.map((life) => this.#times.get(life) as LifeTimes);
-
-  readonly life = (id: string, token: number): LifeTimes | undefined => {
-    const life = this.story(id).lives.find((one) => one.token === token);
-    return life && this.#times.get(life);
-  };
-
-  /** How many acquires that were sent by a moment can have entered without anybody having been shown it. */
-  unseen(by: number): number {
-    return countBefore(this.#unheard, by, ({ from }) => from, true);
+  story(id: string): Story {
+    return this.#reading.story(id);
   }
 
-  /** What is certainly remembered of an id throughout a span. */
-  readonly remembered = (id: string, from: number, to: number): RememberedEnd | undefined =>
-    this.#remembered.get(this.story(id))?.find((end) => from > end.from && to < end.until);
+  /** By token, smallest first. */
+  leasesOf({ lives }: Story): LeaseTimes[] {
+    return lives.map((life) => this.#times.get(life) as LeaseTimes);
+  }
+
+  lease(id: string, token: number): LeaseTimes | undefined {
+    const life = this.story(id).lives.find((one) => one.token === token);
+    return life && this.#times.get(life);
+  }
+
+  /** An end of the id that is certainly remembered from `from` to `to`. */
+  remembered(id: string, from: number, to: number): RememberedEnd | undefined {
+    return this.#remembered.get(this.story(id))?.find((end) => from > end.from && to < end.until);
+  }
+
+  /** How many acquires sent by a moment can have begun a lease that no answer shows. */
+  unseen(by: number): number {
+    return countBefore(this.#unanswered, by, ({ from }) => from, true);
+  }
 }

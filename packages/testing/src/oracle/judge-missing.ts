@@ -1,67 +1,53 @@
-/** Judges answers by which a lease is not there, or belongs to another: of `renew` and of `release`. */
+/** Judges the answers of `renew` and `release` by which a lease is not there, or belongs to another. */
 import type { ReleaseCall, RenewCall } from "./calls.js";
-import { couldHaveExpired } from "./ends.js";
+import { couldHaveExpired, livingOn } from "./ends.js";
 import type { Evidence } from "./evidence.js";
 import { at, named } from "./findings.js";
 
-/** @param status - `expired`, or `not-found` after any other end */
-export function judgeMissing(
-  evidence: Evidence,
-  call: RenewCall | ReleaseCall,
-  status: "expired" | "not-found",
-): void {
-  const { findings, story } = evidence;
+/** `expired`: its time was over. */
+export function judgeExpired(evidence: Evidence, call: RenewCall): void {
+  const { findings } = evidence;
+  const story = evidence.story(call.request.id);
+  if (judgeGone(evidence, call) || couldHaveExpired(evidence, story, call.to)) return;
+  const why = `It says that ${call.request.id} expired, and its time was not over.`;
+  findings.forbid("unexplained end", why, call.logged);
+}
+
+/** `not-found`: it ended otherwise, or so long ago that it is forgotten. */
+export function judgeNotFound(evidence: Evidence, call: RenewCall | ReleaseCall): void {
+  const { findings } = evidence;
   const { request, logged, from, to } = call;
-  const of = story(request.id);
-  for (const life of evidence.livesOf(of)) {
-    const proven = life.provenUntil(to);
-    if (proven === undefined || life.enteredBy >= from || proven.value <= to) continue;
-    const why = `It says "${status}" of ${named(life)}, which lives until ${at(proven.value)} at least.`;
-    findings.forbid("ended early", why, logged, proven.item.call);
-    return;
-  }
-  if (status === "expired") {
-    if (couldHaveExpired(evidence, of, to)) return;
-    findings.forbid(
-      "unexplained end",
-      `It says that ${request.id} expired, and its time was not over.`,
-      logged,
-    );
-    return;
-  }
+  if (judgeGone(evidence, call) || logged.operation !== "renew") return;
   const end = evidence.remembered(request.id, from, to);
-  if (end === undefined || end.end === "any" || !("renewal" in request || logged.operation === "renew"))
-    return;
-  const why = `It says "not-found" of ${request.id}, whose end (${end.end}) has to be remembered until ${at(end.until)}.`;
+  if (end === undefined || end.end === null) return;
+  const why = `It does not know ${request.id}, which ${end.end} and has to be remembered until ${at(end.until)}.`;
   findings.forbid("second life", why, logged, end.call);
 }
 
-/** It belongs to another agent, or the token given is none of its own. */
-export function judgeNotOwner(evidence: Evidence, call: RenewCall | ReleaseCall): void {
-  const { request, logged, to } = call;
-  const { findings, story } = evidence;
-  const of = story(request.id);
-  if (isRevoke(call)) {
-    findings.forbid(
-      "wrong owner",
-      `It says that ${request.id} is not its own, of which a revoke does not ask.`,
-      logged,
-    );
-    return;
-  }
-  const agentId = "agentId" in request ? request.agentId : "";
-  const token = "token" in request ? request.token : undefined;
-  const hasOtherAgent =
-    of.acquires.some((one) => one.request.agentId !== agentId && one.from <= to) ||
-    of.releases.some(
-      (one) => one.request.kind === "abandon" && one.request.agentId !== agentId && one.from <= to,
-    );
-  const isOtherToken = token !== undefined && (of.lives.length !== 1 || of.lives[0]?.token !== token);
-  if (hasOtherAgent || isOtherToken) return;
-  const why = `It says that ${request.id} does not belong to ${agentId}, and nobody else used it.`;
-  findings.forbid("wrong owner", why, logged, of.acquires[0]?.logged);
+/** Returns whether it is forbidden. */
+function judgeGone(evidence: Evidence, call: RenewCall | ReleaseCall): boolean {
+  const living = livingOn(evidence, evidence.story(call.request.id), call);
+  if (living === null) return false;
+  const { lease, proof } = living;
+  const why = `It says that ${named(lease)} is gone, which lives until ${at(proof.until)} at least.`;
+  evidence.findings.forbid("ended early", why, call.logged, proof.call);
+  return true;
 }
 
-function isRevoke(call: RenewCall | ReleaseCall): boolean {
-  return "kind" in call.request && call.request.kind === "revoke";
+/** `not-owner`: it is another agent's, or has another token. */
+export function judgeNotOwner(evidence: Evidence, call: RenewCall | ReleaseCall): void {
+  const { request, logged, to } = call;
+  const { acquires, releases, lives } = evidence.story(request.id);
+  // A revoke asks for no owner, and is never answered so.
+  const agentId = "agentId" in request ? request.agentId : null;
+  const isOthers =
+    acquires.some((other) => other.request.agentId !== agentId && other.from <= to) ||
+    releases.some(
+      (other) => other.request.kind === "abandon" && other.request.agentId !== agentId && other.from <= to,
+    );
+  const token = "token" in request ? request.token : undefined;
+  const mayHaveOtherToken = token !== undefined && (lives.length !== 1 || lives[0]?.token !== token);
+  if (isOthers || mayHaveOtherToken) return;
+  const why = `It says that ${request.id} does not belong to ${agentId}, and no other agent used it.`;
+  evidence.findings.forbid("wrong owner", why, logged, acquires[0]?.logged);
 }

@@ -3,85 +3,78 @@ import type { ReleaseCall } from "./calls.js";
 import { leaseMeant } from "./ends.js";
 import type { Evidence } from "./evidence.js";
 import { at, named } from "./findings.js";
-import { judgeMissing, judgeNotOwner } from "./judge-missing.js";
-import type { LifeTimes } from "./times.js";
+import { judgeNotFound, judgeNotOwner } from "./judge-missing.js";
 
-/** By what was asked, the answers that can come. */
-const ANSWERS = {
-  release: ["released", "cancelled", "not-owner", "not-found"],
-  abandon: ["released", "cancelled", "not-owner", "not-found"],
-  revoke: ["revoked", "revoking", "not-found"],
-};
+const OF_OWN = ["released", "cancelled", "not-owner", "not-found"];
+const OF_OTHERS = ["revoked", "revoking", "not-found"];
 
 export function judgeRelease(evidence: Evidence, call: ReleaseCall): void {
   const { request, answer, logged } = call;
   if (answer === null) return;
-  if (!ANSWERS[request.kind].includes(answer.status)) {
-    const why = `It answers a ${request.kind} with "${answer.status}".`;
-    evidence.findings.forbid("wrong status", why, logged);
-  } else if (answer.status === "not-owner") {
+  const { status } = answer;
+  if (!(request.kind === "revoke" ? OF_OTHERS : OF_OWN).includes(status)) {
+    evidence.findings.forbid("wrong status", `It answers a ${request.kind} with "${status}".`, logged);
+  } else if (status === "not-owner") {
     judgeNotOwner(evidence, call);
-  } else if (answer.status === "not-found") {
-    judgeMissing(evidence, call, "not-found");
+  } else if (status === "not-found") {
+    judgeNotFound(evidence, call);
   } else {
-    judgeEnded(evidence, call);
-    const life = leaseMeant(evidence, call);
-    if (life !== undefined) judgeManner(evidence, call, life, answer.status);
+    judgeEnd(evidence, call, status);
+    judgeManner(evidence, call, status);
   }
 }
 
-/** Whether a lease in its state ends in that way. */
-function judgeManner({ findings }: Evidence, call: ReleaseCall, life: LifeTimes, status: string): void {
-  const { request, logged, from } = call;
-  const isActive = life.activeBy < from;
-  const grantedBy = `${named(life)}, which was granted by ${at(life.activeBy)}`;
-  if (status === "cancelled" && isActive) {
-    const why = `It takes out of the queue ${grantedBy}.`;
-    findings.forbid("wrong status", why, logged, life.activeCall);
-  }
-  if (request.kind !== "revoke") return;
-  if (status === "revoking" && request.graceMs === 0) {
-    findings.forbid("wrong status", "It begins a soft revoke, and no grace was given.", logged);
-  }
-  if (status === "revoked" && request.graceMs > 0 && isActive) {
-    const why = `It ends at once, instead of after a grace of ${request.graceMs} ms, ${grantedBy}.`;
-    findings.forbid("ended early", why, logged, life.activeCall);
-  }
-}
-
-/** There must be a lease that it can have ended, of the agent that asks. */
-function judgeEnded(evidence: Evidence, call: ReleaseCall): void {
+/** There was a lease that it can have ended, of the agent that asked for its end. */
+function judgeEnd(evidence: Evidence, call: ReleaseCall, status: string): void {
   const { findings } = evidence;
   const { request, logged, from, to } = call;
   const story = evidence.story(request.id);
-  const does = `${request.kind === "revoke" ? request.by : request.agentId}'s ${request.kind} of ${request.id} is answered "${call.answer?.status}"`;
+  const says = `The ${request.kind} of ${request.id} is answered "${status}",`;
   const asked = story.acquires.filter(({ from: sentAt }) => sentAt <= to);
   if (asked.length === 0) {
-    findings.forbid("wrong picture", `${does}, and it was never asked for.`, logged);
+    findings.forbid("wrong picture", `${says} and that id was never asked for.`, logged);
     return;
   }
-  const isOwner = ({ agentId }: { readonly agentId: string }) =>
+  const isOwn = ({ agentId }: { readonly agentId: string }): boolean =>
     request.kind === "revoke" || request.agentId === agentId;
-  if (!asked.some((acquire) => isOwner(acquire.request))) {
-    findings.forbid("wrong owner", `${does}, and it is another agent's.`, logged, asked[0]?.logged);
+  const leases = evidence.leasesOf(story);
+  if (!asked.some((acquire) => isOwn(acquire.request)) || (leases.length > 0 && !leases.some(isOwn))) {
+    findings.forbid("wrong owner", `${says} and it is another agent's.`, logged, asked[0]?.logged);
     return;
   }
   const token = request.kind === "release" ? request.token : undefined;
-  const lives = evidence.livesOf(story).filter((life) => token === undefined || life.token === token);
-  const unseen = asked.some(({ answer, request: acquire }) => answer === null && isOwner(acquire));
-  if (lives.length === 0) {
-    if (!unseen)
-      findings.forbid("wrong token", `${does}, and no lease of it has the token ${token}.`, logged);
+  const meant = leases.filter((lease) => isOwn(lease) && (token === undefined || lease.token === token));
+  const mayBeUnseen = asked.some((acquire) => acquire.answer === null && isOwn(acquire.request));
+  if (meant.some((lease) => lease.overBy >= from && lease.enteredFrom <= to)) return;
+  if (mayBeUnseen && (token === undefined || meant.length === 0)) return;
+  const last = meant.at(-1);
+  if (last === undefined) {
+    findings.forbid("wrong token", `${says} and no lease of it has the token ${token}.`, logged);
     return;
   }
-  if (!lives.some(isOwner)) {
-    findings.forbid("wrong owner", `${does}, and it is another agent's.`, logged, lives[0]?.enteredCall);
-    return;
+  findings.forbid(
+    "revived",
+    `${says} and ${named(last)} was over by ${at(last.overBy)}.`,
+    logged,
+    last.goneCall,
+  );
+}
+
+/** A lease in its state ends in that way. */
+function judgeManner(evidence: Evidence, call: ReleaseCall, status: string): void {
+  const { findings } = evidence;
+  const { request, logged, from } = call;
+  if (status === "revoking" && request.kind === "revoke" && request.graceMs === 0) {
+    findings.forbid("wrong status", "It begins a soft revoke, and no grace was given.", logged);
   }
-  const possible = lives.filter((life) => isOwner(life) && life.latestEnd >= from && life.enteredFrom <= to);
-  if (possible.length === 0 && !(unseen && token === undefined)) {
-    const [life] = lives;
-    const why = `${does}, and ${life && named(life)} was over by ${at(life?.latestEnd ?? 0)}.`;
-    findings.forbid("revived", why, logged, life?.goneCall);
+  const lease = leaseMeant(evidence, call);
+  if (lease === undefined || lease.activeBy >= from) return;
+  const granted = `${named(lease)}, which was granted by ${at(lease.activeBy)}`;
+  if (status === "cancelled") {
+    findings.forbid("wrong status", `It takes out of the queue ${granted}.`, logged, lease.activeCall);
+  }
+  if (status === "revoked" && request.kind === "revoke" && request.graceMs > 0) {
+    const why = `It ends at once, and not after a grace of ${request.graceMs} ms, ${granted}.`;
+    findings.forbid("ended early", why, logged, lease.activeCall);
   }
 }

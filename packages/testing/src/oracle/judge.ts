@@ -1,71 +1,92 @@
 /**
- * The oracle: reads a log of overlapping calls of any backend and says of each answer whether the rule allows it. It is
- * written from `docs/design.md` alone. It knows no state of the store: only what was sent, what was answered, and that
- * whatever a call did lies between the two.
+ * The oracle: reads a log of overlapping calls of any backend, and says of each answer whether the rule allows it. It is
+ * written from `docs/design.md` and shares nothing with core's steps.
  *
- * An answer is forbidden when no order of the calls explains it: then something is broken, whatever the store is. An
- * answer that some order explains is allowed. So a race between two calls never counts as a fault, and a fault that a
- * race could explain is not seen.
+ * It does not know what the store held, only that each call had its effect between its sending and its answer. An answer
+ * is forbidden if no order of the calls explains it. What a race could explain is allowed, so a violation is always a
+ * fault, and a fault that hides behind a race is not seen.
  */
+import type { Call } from "./calls.js";
 import { Evidence } from "./evidence.js";
 import { judgeAcquire, judgeDenial } from "./judge-acquire.js";
-import { judgeSweep, ListJudge } from "./judge-list.js";
-import { judgeGrant, judgeLives, judgeTokens } from "./judge-lives.js";
+import { judgeGrant, judgeLives, judgeTokens } from "./judge-leases.js";
+import { ListJudge } from "./judge-list.js";
 import { judgeRelease } from "./judge-release.js";
 import { RenewalJudge } from "./judge-renewal.js";
+import { judgeSweep } from "./judge-sweep.js";
 import type { JudgeLimits, JudgeOptions } from "./limits.js";
 import type { LoggedCall } from "./log.js";
-import type { LifeTimes } from "./times.js";
+import type { LeaseTimes } from "./times.js";
 import type { Verdict } from "./verdict.js";
 
 /**
- * Judges every answer of a log. The log must hold all calls to one namespace from its first on, by whomever.
+ * Judges every answer of a log, which must hold all calls of all clients to one namespace, from its first on.
  *
- * @param log - in any order; see {@link CallLog} for a way to keep one
- * @param limits - what the store declares, `backend.limits`
+ * @param log - in any order; {@link CallLog} keeps one
+ * @param limits - what the store declares: `backend.limits`
  */
 export function judge(log: Iterable<LoggedCall>, limits: JudgeLimits, options: JudgeOptions = {}): Verdict {
   const evidence = new Evidence(log, limits, options);
   const { calls, findings } = evidence;
-  const granted = new Map<LoggedCall, LifeTimes[]>();
-  for (const life of evidence.lives) {
-    if (life.activeCall === undefined) continue;
-    granted.set(life.activeCall, [...(granted.get(life.activeCall) ?? []), life]);
-  }
-  const renewals = new RenewalJudge(evidence);
-  const lists = new ListJudge(evidence);
-  const acquireOf = new Map(calls.acquires.filter(isAnswered).map((call) => [call.logged, call]));
-  const renewalOf = new Map(calls.renewals.filter(isAnswered).map((call) => [call.logged, call]));
-  const releaseOf = new Map(calls.releases.filter(isAnswered).map((call) => [call.logged, call]));
-  const listOf = new Map(calls.lists.filter(isAnswered).map((call) => [call.logged, call]));
-  const sweepOf = new Map(calls.sweeps.filter(isAnswered).map((call) => [call.logged, call]));
-  const answered = [...acquireOf, ...renewalOf, ...releaseOf, ...listOf, ...sweepOf];
-  answered.sort(([a], [b]) => a.sentAt - b.sentAt);
+  const granted = grantedBy(evidence.leases);
   let judged = 0;
   let unjudged = 0;
-  const count = (isJudged: boolean): void => {
-    if (isJudged) judged += 1;
+  for (const { logged, isJudged } of answersOf(evidence)) {
+    for (const lease of granted.get(logged) ?? []) judgeGrant(evidence, lease, logged);
+    if (isJudged()) judged += 1;
     else unjudged += 1;
-  };
-  for (const [logged] of answered) {
-    for (const life of granted.get(logged) ?? []) judgeGrant(evidence, life, logged);
-    const acquire = acquireOf.get(logged);
-    const renewal = renewalOf.get(logged);
-    const release = releaseOf.get(logged);
-    const list = listOf.get(logged);
-    const sweep = sweepOf.get(logged);
-    if (acquire !== undefined) judgeAcquire(evidence, acquire);
-    if (release !== undefined) judgeRelease(evidence, release);
-    if (sweep !== undefined) judgeSweep(evidence, sweep);
-    if (renewal !== undefined) count(renewals.judge(renewal));
-    else count(list === undefined || lists.judge(list));
   }
-  for (const denial of calls.denials) count(judgeDenial(evidence, denial));
   judgeTokens(evidence);
   judgeLives(evidence);
-  return { violations: findings.violations, judged, unjudged, unanswered: calls.unanswered };
+  const { violations, races } = findings;
+  return { violations, judged, unjudged, races, unanswered: calls.unanswered };
+}
+
+interface Answer {
+  readonly logged: LoggedCall;
+  readonly from: number;
+  /** Judges it, and says whether there was something to go by. */
+  readonly isJudged: () => boolean;
+}
+
+/** In the order in which they were sent for. */
+function answersOf(evidence: Evidence): Answer[] {
+  const { acquires, renewals, releases, lists, sweeps, denials } = evidence.calls;
+  const renewalJudge = new RenewalJudge(evidence);
+  const listJudge = new ListJudge(evidence);
+  return [
+    ...answered(acquires.filter(isAnswered), (call) => judgeAcquire(evidence, call)),
+    ...answered(renewals.filter(isAnswered), (call) => renewalJudge.judge(call)),
+    ...answered(releases.filter(isAnswered), (call) => judgeRelease(evidence, call)),
+    ...answered(sweeps.filter(isAnswered), (call) => judgeSweep(evidence, call)),
+    ...lists.filter(isAnswered).map((call) => ({ ...call, isJudged: () => listJudge.judge(call) })),
+    ...denials.map((call) => ({ ...call, isJudged: () => judgeDenial(evidence, call) })),
+  ].sort((a, b) => a.from - b.from);
+}
+
+function answered<One extends Call<unknown, unknown>>(
+  calls: readonly One[],
+  judgeOne: (call: One) => void,
+): Answer[] {
+  return calls.map((call) => ({
+    ...call,
+    isJudged: () => {
+      judgeOne(call);
+      return true;
+    },
+  }));
 }
 
 function isAnswered({ answer }: { readonly answer: unknown }): boolean {
   return answer !== null;
+}
+
+/** The leases that each call is the first to show as granted. */
+function grantedBy(leases: readonly LeaseTimes[]): ReadonlyMap<LoggedCall, readonly LeaseTimes[]> {
+  const granted = new Map<LoggedCall, LeaseTimes[]>();
+  for (const lease of leases) {
+    if (lease.activeCall === undefined) continue;
+    granted.set(lease.activeCall, [...(granted.get(lease.activeCall) ?? []), lease]);
+  }
+  return granted;
 }

@@ -2,7 +2,7 @@
 import type { Claim, Mode } from "@lease/core";
 import { baseOf } from "./overlap.js";
 import { claimsOf } from "./story.js";
-import type { LifeTimes } from "./times.js";
+import type { LeaseTimes } from "./times.js";
 
 /** A span of time. */
 export interface Span {
@@ -15,20 +15,20 @@ export class Neighbours {
   readonly #places = new Map<string, Place>();
   readonly #all: Lane;
 
-  constructor(lives: readonly LifeTimes[]) {
+  constructor(lives: readonly LeaseTimes[]) {
     const sorted = [...lives].sort((a, b) => a.enteredFrom - b.enteredFrom);
     for (const times of sorted) for (const claim of claimsOf(times.life)) this.#add(times, claim);
     this.#all = new Lane(sorted);
   }
 
   /** All that can have lived at some moment of a span, whatever they claim. */
-  all(span: Span): readonly LifeTimes[] {
+  all(span: Span): readonly LeaseTimes[] {
     return this.#all.during(span);
   }
 
   /** Those with a claim that conflicts with one of these, each once. */
-  conflicting(claims: readonly Claim[], span: Span): ReadonlySet<LifeTimes> {
-    const found = new Set<LifeTimes>();
+  conflicting(claims: readonly Claim[], span: Span): ReadonlySet<LeaseTimes> {
+    const found = new Set<LeaseTimes>();
     for (const { resource, mode } of claims) {
       for (const place of this.#around(resource)) {
         for (const times of place.exclusive.during(span)) found.add(times);
@@ -39,7 +39,7 @@ export class Neighbours {
   }
 
   /** Those with a claim that overlaps a resource, each once. */
-  overlapping(resource: string, span: Span): ReadonlySet<LifeTimes> {
+  overlapping(resource: string, span: Span): ReadonlySet<LeaseTimes> {
     return this.conflicting([{ resource, mode: "exclusive" }], span);
   }
 
@@ -53,7 +53,7 @@ export class Neighbours {
   }
 
   /** At its own place, and among all that lies below each ancestor. */
-  #add(times: LifeTimes, { resource, mode }: Claim): void {
+  #add(times: LeaseTimes, { resource, mode }: Claim): void {
     const base = baseOf(resource);
     const at = base ?? resource;
     const keys = [`${base === null ? "one" : "tree"}:${at}`, `below:${at}`];
@@ -70,21 +70,21 @@ type Place = Readonly<Record<Mode, Lane>>;
 
 /** Leases in order of when they can have entered; those that are over drop out as time goes on. */
 class Lane {
-  readonly #sorted: LifeTimes[];
+  readonly #sorted: LeaseTimes[];
   #next = 0;
-  #current: LifeTimes[] = [];
+  #current: LeaseTimes[] = [];
 
-  constructor(sorted: readonly LifeTimes[]) {
+  constructor(sorted: readonly LeaseTimes[]) {
     this.#sorted = [...sorted];
   }
 
   /** The latest to enter comes last. A lease with two claims in one place is added once. */
-  add(times: LifeTimes): void {
+  add(times: LeaseTimes): void {
     if (this.#sorted.at(-1) !== times) this.#sorted.push(times);
   }
 
   /** @param span - `from` never before that of the last call */
-  during({ from, to }: Span): readonly LifeTimes[] {
+  during({ from, to }: Span): readonly LeaseTimes[] {
     for (
       let times = this.#sorted[this.#next];
       times !== undefined && times.enteredFrom <= to;

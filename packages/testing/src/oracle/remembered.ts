@@ -1,64 +1,54 @@
-/** For how long the end of an id is certainly remembered: an id has one life. */
+/** For how long the end of an id is certainly remembered, so that it has one life. */
 import type { JudgeLimits } from "./limits.js";
 import type { LoggedCall } from "./log.js";
 import { isQueueing, type Story } from "./story.js";
-import type { LifeTimes } from "./times.js";
+import type { LeaseTimes } from "./times.js";
 
 /** Between `from` and `until` every acquire of the id is answered `ended`, and nothing lives under it. */
 export interface RememberedEnd {
   readonly from: number;
   readonly until: number;
-  /** `"any"`: how it ended is not certain. */
-  readonly end: "expired" | "revoked" | "any";
-  readonly call: LoggedCall | undefined;
+  /** `null` where it is not certain how it ended. */
+  readonly end: "expired" | "revoked" | null;
+  readonly call: LoggedCall;
 }
 
-/** @param lives - the leases of the story, by token */
+/** @param leases - those of the story */
 export function rememberedEnds(
   story: Story,
-  lives: readonly LifeTimes[],
-  limits: JudgeLimits,
-  endsEarly: boolean,
+  leases: readonly LeaseTimes[],
+  { endMemoryMs }: JudgeLimits,
 ): RememberedEnd[] {
   const ends: RememberedEnd[] = [];
   for (const { request, answer, from, to, logged } of story.releases) {
-    if (answer === null || request.kind === "release") continue;
-    const isBuried = request.kind === "abandon" ? answer.status !== "not-owner" : answer.status === "revoked";
-    const end = request.kind === "abandon" ? "any" : "revoked";
-    if (isBuried) ends.push({ from: to, until: from + limits.endMemoryMs, end, call: logged });
+    if (answer?.status === "revoked") {
+      ends.push({ from: to, until: from + endMemoryMs, end: "revoked", call: logged });
+    } else if (request.kind === "abandon" && answer !== null && answer.status !== "not-owner") {
+      ends.push({ from: to, until: from + endMemoryMs, end: null, call: logged });
+    }
   }
-  for (const life of endsEarly ? [] : lives) {
-    const from = life.latestEnd;
-    const proven = life.provenUntil();
-    if (from === Number.POSITIVE_INFINITY || proven === undefined || mayBeForgotten(story, from)) continue;
+  for (const { overBy, lived } of leases) {
+    if (lived === undefined || overBy === Number.POSITIVE_INFINITY || mayBeForgotten(story, overBy)) continue;
     const isByTime = !story.releases.some(
-      ({ request, from: sentAt }) => request.kind !== "release" && sentAt <= from,
+      ({ request, from }) => request.kind !== "release" && from <= overBy,
     );
-    ends.push({
-      from,
-      until: proven.value + limits.endMemoryMs,
-      end: isByTime ? "expired" : "any",
-      call: proven.item.call,
-    });
+    const end = isByTime ? "expired" : null;
+    ends.push({ from: overBy, until: lived.value + endMemoryMs, end, call: lived.item.call });
   }
   return ends;
 }
 
-/** Whether a lease of the story that was over by a moment may have been released, or have left the queue. */
-export function mayBeForgotten(story: Story, overBy: number): boolean {
-  const released = story.releases.some(
+/** Whether a lease of the story that was over by a moment can have been released, or have left the queue. */
+export function mayBeForgotten({ releases, acquires }: Story, overBy: number): boolean {
+  const mayBeReleased = releases.some(
     ({ request, answer, from }) =>
-      request.kind === "release" && from <= overBy && (answer === null || isEnd(answer.status)),
+      request.kind === "release" &&
+      from <= overBy &&
+      (answer === null || answer.status === "released" || answer.status === "cancelled"),
   );
-  if (released) return true;
-  return story.acquires.some(
-    (call) =>
-      !isQueueing(call) &&
-      call.from <= overBy &&
-      (call.answer === null || (call.answer.status === "refused" && call.answer.lease === null)),
-  );
-}
-
-function isEnd(status: string): boolean {
-  return status === "released" || status === "cancelled";
+  const mayHaveLeft = (call: (typeof acquires)[number]): boolean => {
+    if (isQueueing(call) || call.from > overBy) return false;
+    return call.answer === null || (call.answer.status === "refused" && call.answer.lease === null);
+  };
+  return mayBeReleased || acquires.some(mayHaveLeft);
 }

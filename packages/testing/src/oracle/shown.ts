@@ -1,12 +1,15 @@
-/** Judges each lease that an answer shows, wherever it is shown. */
+/** Judges a lease that an answer shows, wherever it is shown. */
+
 import type { Blocker, Claim, Lease } from "@lease/core";
 import type { AcquireRequest } from "@lease/core/backend";
 import { sameData } from "../assert.js";
 import type { Call } from "./calls.js";
 import type { Evidence } from "./evidence.js";
 import { at, named } from "./findings.js";
+import { rounded } from "./latest-expiry.js";
 import type { JudgeLimits } from "./limits.js";
-import { GRAIN_MS, type LifeTimes, rounded } from "./times.js";
+import { GRAIN_MS } from "./proofs.js";
+import type { LeaseTimes } from "./times.js";
 
 type AnyCall = Call<unknown, unknown>;
 
@@ -14,36 +17,44 @@ type AnyCall = Call<unknown, unknown>;
  * It was asked for as it is shown, can live at a moment of the call, and has as much time left as it can have.
  *
  * @param isOwn - shown to the agent that it belongs to, whose remaining time is never rounded up
+ * @returns `null` if it is forbidden
  */
 export function judgeShown(
   evidence: Evidence,
   call: AnyCall,
   shown: Lease | Blocker,
   isOwn: boolean,
-): LifeTimes | null {
-  const times = evidence.life(shown.id, shown.token);
+): LeaseTimes | null {
+  const { findings } = evidence;
+  const times = evidence.lease(shown.id, shown.token);
   if (times === undefined || (shown.state !== "pending" && shown.state !== "active")) {
-    evidence.findings.forbid("wrong picture", `It shows ${named(shown)} as ${shown.state}.`, call.logged);
+    findings.forbid("wrong picture", `It shows ${named(shown)} as ${shown.state}.`, call.logged);
     return null;
   }
-  if (!wasAskedFor(evidence, call, shown) || !canLive(evidence, call, times, shown.state)) return null;
+  if (!wasAskedFor(evidence, call, shown, times)) return null;
+  if (!canLive(evidence, call, times, shown.state)) return null;
   judgeTimeLeft(evidence, call, shown, times, isOwn);
   return times;
 }
 
-function wasAskedFor({ story, limits, findings }: Evidence, call: AnyCall, shown: Lease | Blocker): boolean {
-  const { acquires } = story(shown.id);
-  const asked = acquires.find(({ request, from }) => request.agentId === shown.agentId && from <= call.to);
-  if (asked === undefined) {
-    findings.forbid("wrong picture", `It shows ${named(shown)}, which was never asked for.`, call.logged);
+function wasAskedFor(
+  { limits, findings }: Evidence,
+  call: AnyCall,
+  shown: Lease | Blocker,
+  times: LeaseTimes,
+): boolean {
+  if (times.enteredFrom > call.to) {
+    const why = `It shows ${named(shown)}, which no acquire can have begun by then.`;
+    findings.forbid("wrong picture", why, call.logged);
     return false;
   }
   if (!(Number.isSafeInteger(shown.token) && shown.token > 0)) {
     findings.forbid("wrong token", `It shows ${named(shown)}: no safe integer above 0.`, call.logged);
   }
+  const { acquires } = times.life.story;
   if ("claims" in shown && !acquires.some(({ request }) => isAsAsked(shown, request, limits))) {
     const why = `It shows ${named(shown)} otherwise than it was asked for.`;
-    findings.forbid("wrong picture", why, call.logged, asked.logged);
+    findings.forbid("wrong picture", why, call.logged, acquires[0]?.logged);
   }
   return true;
 }
@@ -72,13 +83,9 @@ function sameClaim(one: Claim, other: Claim): boolean {
   return one.resource === other.resource && one.mode === other.mode;
 }
 
-/** Whether it can live, and be in that state, at a moment of the call. */
-function canLive(
-  { findings, limits, remembered }: Evidence,
-  call: AnyCall,
-  times: LifeTimes,
-  state: "pending" | "active",
-): boolean {
+/** Whether it can live, in that state, at a moment of the call. */
+function canLive(evidence: Evidence, call: AnyCall, times: LeaseTimes, state: "pending" | "active"): boolean {
+  const { findings, limits } = evidence;
   const shows = `It shows ${named(times)} as ${state},`;
   if (times.goneBy < call.from) {
     findings.forbid(
@@ -89,9 +96,9 @@ function canLive(
     );
     return false;
   }
-  const end = remembered(times.id, call.from, call.to);
+  const end = evidence.remembered(times.id, call.from, call.to);
   if (end !== undefined) {
-    const why = `${shows} but the end of that id has to be remembered until ${at(end.until)}.`;
+    const why = `${shows} and the end of that id has to be remembered until ${at(end.until)}.`;
     findings.forbid("second life", why, call.logged, end.call);
     return false;
   }
@@ -100,13 +107,13 @@ function canLive(
     findings.forbid("wrong status", why, call.logged, times.activeCall);
     return false;
   }
-  // It is granted while its place in the queue still lives.
+  // A grant finds it in the queue, and there its place has to live.
   const phase = state === "pending" || isGrant(call) ? "pending" : "active";
   const latest = times.latestExpiry(phase, { before: call.from }) + limits.expirySlackMs;
   if (latest < call.from) {
     findings.forbid(
       "revived",
-      `${shows} whose time was over at ${at(latest)}.`,
+      `${shows} whose time was over by ${at(latest)}.`,
       call.logged,
       times.enteredCall,
     );
@@ -124,24 +131,33 @@ function judgeTimeLeft(
   { findings, limits }: Evidence,
   call: AnyCall,
   shown: Lease | Blocker,
-  times: LifeTimes,
+  times: LeaseTimes,
   isOwn: boolean,
 ): void {
   const state = shown.state === "active" ? "active" : "pending";
-  const roundedBy = limits.ttlStepMs > 1 ? limits.ttlStepMs : 0;
-  const slackMs = isOwn ? 0 : roundedBy + limits.expirySlackMs;
-  const most = times.latestExpiry(state, { upTo: call.to }) - call.from + GRAIN_MS + slackMs;
   const says = `It says that ${named(shown)} has ${shown.expiresInMs} ms left,`;
+  const slackMs = isOwn ? 0 : roundingOf(limits) + limits.expirySlackMs;
+  const most = times.latestExpiry(state, { upTo: call.to }) - call.from + GRAIN_MS + slackMs;
   if (shown.expiresInMs > most) {
     const why = `${says} and it cannot have more than ${at(most)}.`;
     findings.forbid("wrong time", why, call.logged, times.activeCall ?? times.enteredCall);
     return;
   }
-  const soonest = times.soonestExpiry(state, call.from);
-  if (soonest === undefined) return;
-  const least = soonest.value - call.to - GRAIN_MS - roundedBy;
+  const promise = times.soonestExpiry(state, call.from);
+  if (promise === undefined) return;
+  const least = promise.value - call.to - GRAIN_MS - roundingOf(limits);
   if (shown.expiresInMs < least) {
-    const why = `${says} and it was promised ${at(least)} at least.`;
-    findings.forbid("wrong time", why, call.logged, soonest.item.call);
+    const why = `${says} and at least ${at(least)} of what was promised are.`;
+    findings.forbid("wrong time", why, call.logged, promise.item.call);
   }
+}
+
+/** What must at least be left of a time that began during a call, when it is answered. */
+export function leastLeft(ttlMs: number, { from, to }: AnyCall, limits: JudgeLimits): number {
+  return ttlMs - (to - from) - GRAIN_MS - roundingOf(limits);
+}
+
+/** How far a remaining time may be off for being rounded. */
+export function roundingOf({ ttlStepMs }: JudgeLimits): number {
+  return ttlStepMs > 1 ? ttlStepMs : 0;
 }

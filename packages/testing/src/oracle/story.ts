@@ -46,13 +46,20 @@ export interface Story {
 }
 
 /** The claims of a lease: as shown, or as they were asked for. */
-export function claimsOf(life: Life): readonly Claim[] {
-  return life.lease?.claims ?? acquireOf(life)?.request.claims ?? [];
+export function claimsOf({ lease, story, agentId }: Life): readonly Claim[] {
+  if (lease !== null) return lease.claims;
+  return story.acquires.find(({ request }) => request.agentId === agentId)?.request.claims ?? [];
 }
 
-/** The first acquire that can have begun this lease. */
-export function acquireOf(life: Life): AcquireCall | undefined {
-  return life.story.acquires.find(({ request }) => request.agentId === life.agentId);
+/** The first acquire that can have begun a lease: it was answered with it, or not at all. */
+export function beginningOf({ story, agentId, token }: Life): AcquireCall | undefined {
+  return story.acquires.find(({ request, answer }) => {
+    if (request.agentId !== agentId) return false;
+    if (answer === null) return true;
+    return (
+      answer.status !== "ended" && answer.lease?.token === token && !("repeated" in answer && answer.repeated)
+    );
+  });
 }
 
 /** Whether a refused request stays queued. */
