@@ -16,7 +16,7 @@ export interface Sighting {
 }
 
 /** An answer by which no lease of an id lived at some moment from `from` to `to`. */
-export interface Absence {
+interface Absence {
   readonly call: LoggedCall;
   readonly from: number;
   readonly to: number;
