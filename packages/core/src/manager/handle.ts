@@ -70,6 +70,8 @@ export class Handle implements Kept, Renewable {
   #lease: Lease;
   #cancelTimer: CancelTimer = () => {};
   #limitReached = false;
+  /** What the last renewal that was sent asked for; 0: the lease's own TTL. */
+  #renewalTtlMs = 0;
   #failures = 0;
   #lastFailure: unknown;
   #loss: LossError | null = null;
@@ -243,6 +245,7 @@ export class Handle implements Kept, Renewable {
 
   renewRequest(ttlMs?: number): RenewRequest {
     this.#inHand.letGo();
+    this.#renewalTtlMs = ttlMs ?? 0;
     return { id: this.id, agentId: this.agentId, token: this.token, renewal: this.#count.next, ttlMs };
   }
 
@@ -358,7 +361,7 @@ export class Handle implements Kept, Renewable {
     // The protected work first, so that what stops at once is stopped before others can be granted the lease.
     this.#controller.abort(loss);
     // It may still block others, also by a renewal under way: best effort, for as long as that can be.
-    this.#belief.mayLiveFor(this.#lease.ttlMs);
+    this.#belief.mayLiveFor(Math.max(this.#renewalTtlMs, this.#lease.ttlMs));
     this.#context.onCleanup(this.#giveBack().then(() => undefined));
   }
 

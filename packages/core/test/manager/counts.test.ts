@@ -162,6 +162,28 @@ test("renew({ ttlMs }) whose answer was lost may keep the lease for the longer t
   expect(await all.live()).toEqual([]);
 });
 
+test("so may one that is still under way when the lease is lost", async () => {
+  const all = world();
+  let isAway = true;
+  const slow = meddled(all.backend, {
+    renew: async (requests) => {
+      await all.backend.renew(requests);
+      await new Promise<void>((resolve) => all.clock.schedule(30_000, resolve));
+      throw unknown();
+    },
+    release: (requests) => (isAway ? Promise.reject(unknown()) : all.backend.release(requests)),
+  });
+  const lease = await all.manager({ backend: slow }).acquire("a", { ttlMs: 5_000, autoRenew: false });
+  const renewing = rejection(lease.renew({ ttlMs: 600_000 }));
+  await all.clock.advance(20_000);
+  expect(lease.loss).toMatchObject({ details: { how: "deadline" } });
+  expect(await all.live()).toEqual(["alice active a"]);
+  isAway = false;
+  await all.clock.advance(10_000);
+  await renewing;
+  expect(await all.live()).toEqual([]);
+});
+
 function withCount(result: RenewResult, renewals: number): RenewResult {
   return result.status === "renewed" ? { ...result, lease: { ...result.lease, renewals } } : result;
 }
