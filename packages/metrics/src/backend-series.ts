@@ -75,15 +75,14 @@ export function backendSeries(registry: MetricsRegistry, backend: string) {
     ) as Record<Operation, Readonly<Record<string, Counter>>>,
     acquires: counter(
       "lease_acquires_total",
-      "Answers to acquire: granted, repeated (an earlier grant), queued (enters the line), waiting (asks again in line), refused, ended, failed.",
+      "Answers to acquire: granted, repeated (an earlier grant), queued (enters the queue), waiting (asks again while queued), refused, ended, failed.",
     ).by(ACQUIRE_RESULTS, (result) => ({ backend, result })),
-    conflicts: counter(
-      "lease_conflicts_total",
-      "Requests that found somebody in their way, each counted once.",
-    ).series({ backend }),
+    conflicts: counter("lease_conflicts_total", "Requests that found a blocker, each counted once.").series({
+      backend,
+    }),
     waitTime: histogram(
       "lease_wait_duration_seconds",
-      "Time between entering the line and the grant, by the store's own record; 0 for a grant at once.",
+      "Time between entering the queue and the grant, by the store's own record; 0 for a grant at once.",
       LIFE_BUCKETS,
     ).series({ backend }),
     renewals: counter("lease_renewals_total", "Answers to renewals.").by(RENEW_RESULTS, (result) => ({
@@ -117,11 +116,11 @@ export function liveFamilies(registry: MetricsRegistry) {
   return {
     leases: gauge(
       "lease_live_leases",
-      "Live leases of the whole store, when it was last counted, by state (pending: in line) and mode of the claims.",
+      "Live leases of the whole store, when it was last counted, by state (pending: queued) and mode of the claims.",
     ),
     longestQueue: gauge(
       "lease_longest_queue_requests",
-      "Requests in line for the resource that most of them name, when the store was last counted.",
+      "Requests queued for the resource that most of them name, when the store was last counted.",
     ),
     countedAt: gauge(
       "lease_live_counted_timestamp_seconds",

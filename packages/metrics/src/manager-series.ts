@@ -64,7 +64,7 @@ export function managerSeries(registry: MetricsRegistry, backend: string) {
     ).series({ backend }),
     revokeRequests: counter(
       "lease_manager_revoke_requests_total",
-      "Leases of this process that somebody asked back with a grace.",
+      "Leases of this process that were asked back with a grace.",
     ).series({ backend }),
   };
 }
