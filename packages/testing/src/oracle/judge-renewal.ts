@@ -9,7 +9,7 @@ import { judgeExpired, judgeNotFound, judgeNotOwner } from "./judge-missing.js";
 import { countsRenewals, rounded } from "./latest-expiry.js";
 import { GRAIN_MS } from "./proofs.js";
 import { RenewalCounts } from "./renewal-counts.js";
-import { judgeShown, leastLeft } from "./shown.js";
+import { judgeShown, leastLeft, roundingOf } from "./shown.js";
 import type { LeaseTimes } from "./times.js";
 
 type Renewed = Extract<RenewResult, { status: "renewed" }>;
@@ -76,12 +76,14 @@ export class RenewalJudge {
 
   /** A soft revoke is shown to the holder, and refuses renewals once its grace is over. */
   #judgeRevoking({ logged, from, to }: RenewCall, lease: Lease): void {
-    const { findings } = this.#evidence;
+    const { findings, limits } = this.#evidence;
     const revokes = revokesOf(this.#evidence.story(lease.id), to);
     const begun = revokes.filter(
       ({ answer, to: answeredAt }) => answer?.status === "revoking" && answeredAt < from,
     );
-    const over = begun.find((revoke) => revoke.to + revoke.request.graceMs + GRAIN_MS < from);
+    // A store keeps a grace as it keeps a lease: rounded up, and perhaps a little longer.
+    const slackMs = roundingOf(limits) + limits.expirySlackMs + GRAIN_MS;
+    const over = begun.find((revoke) => revoke.to + revoke.request.graceMs + slackMs < from);
     if (over !== undefined) {
       const why = `It renews ${named(lease)}, and the grace of its revoke was over by ${at(over.to + over.request.graceMs)}.`;
       findings.forbid("revived", why, logged, over.logged);
