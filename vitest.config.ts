@@ -19,7 +19,15 @@ const project = (name: string, folder: string) => ({
   test: { name, root: `${root}${folder}`, include: ["test/**/*.test.ts"], exclude: leftOut },
 });
 
+/** `.sql` files are texts, as in the build (`tsup.preset.ts`). */
+const texts = {
+  name: "texts",
+  transform: (code: string, id: string) =>
+    id.endsWith(".sql") ? { code: `export default ${JSON.stringify(code)};`, map: null } : undefined,
+};
+
 export default defineConfig({
+  plugins: [texts],
   resolve: {
     // Tests run against the sources: nothing to rebuild while developing. Only the processes that tests
     // spawn run the built dist, which `npm test` has made before it comes here.

@@ -47,6 +47,13 @@ const ETCD: Program = {
   debianPath: "usr/bin/etcd",
 };
 
+const POSTGRES: Program = {
+  variable: "POSTGRES_BIN",
+  command: "postgres",
+  debianPackage: "postgresql-15",
+  debianPath: "usr/lib/postgresql/15/bin/postgres",
+};
+
 const OPENSSL: Program = {
   variable: "OPENSSL_BIN",
   command: "openssl",
@@ -66,6 +73,7 @@ const found = new Map<Program, Promise<Binary>>();
 
 export const findRedis = () => find(REDIS);
 export const findEtcd = () => find(ETCD);
+export const findPostgres = () => find(POSTGRES);
 export const findOpenssl = () => find(OPENSSL);
 /** A library to preload into a server, so that its wall clock is ours to set. */
 export const findFaketime = () => find(FAKETIME);
@@ -102,7 +110,8 @@ async function search(program: Program): Promise<Binary> {
 function installedAt({ command, debianPath, isLibrary }: Program): string[] {
   if (isLibrary) return [`/${debianPath}`];
   const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
-  return folders.map((folder) => join(folder, command));
+  // Some packages keep their programs off the PATH.
+  return [...folders.map((folder) => join(folder, command)), `/${debianPath}`];
 }
 
 async function unpacked(program: Program): Promise<Binary> {

@@ -4,6 +4,7 @@
  * is ever used or touched.
  */
 export { type EtcdCluster, type EtcdMember, startEtcd } from "./etcd.ts";
+export { type PostgresOptions, type PostgresServer, startPostgres } from "./postgres.ts";
 export {
   type RedisOptions,
   type RedisServer,

@@ -17,7 +17,10 @@ export interface ServerPlan {
   readonly prepare?: (folder: string) => Promise<void>;
   readonly args: (folder: string) => readonly string[];
   /** Whether the server answers, and is the process `pid`, not a stranger on the same port. */
-  readonly isReady: (pid: number) => Promise<boolean>;
+  readonly isReady: (pid: number, folder: string) => Promise<boolean>;
+  /** Who runs it, where that is not who runs the tests. */
+  readonly uid?: number;
+  readonly gid?: number;
 }
 
 export class ServerProcess {
@@ -59,12 +62,14 @@ export class ServerProcess {
 
   /** Starts it, again or for the first time, on the same ports and with the data that its folder has. */
   async start(): Promise<void> {
-    const { binary, args, isReady } = this.#plan;
+    const { binary, args, isReady, uid, gid } = this.#plan;
     this.#output = "";
     const child = spawn(binary.path, args(this.folder), {
       cwd: this.folder,
       env: { ...process.env, ...binary.env },
       stdio: ["ignore", "pipe", "pipe"],
+      ...(uid === undefined ? {} : { uid }),
+      ...(gid === undefined ? {} : { gid }),
     });
     this.#child = child;
     child.on("error", (error) => {
@@ -81,7 +86,7 @@ export class ServerProcess {
     }
     this.#watchdog = guard(child.pid, this.folder);
     const until = performance.now() + READY_WITHIN_MS;
-    while (!(await isReady(child.pid).catch(() => false))) {
+    while (!(await isReady(child.pid, this.folder).catch(() => false))) {
       if (child.exitCode !== null || child.signalCode !== null) {
         throw new Error(`${binary.path} ended at its start:\n${this.#output}`);
       }

@@ -1,0 +1,7 @@
+/**
+ * `@lease/postgres`: leases in Postgres.
+ *
+ * @packageDocumentation
+ */
+export { postgresBackend } from "./backend.js";
+export type { PostgresBackendOptions } from "./options.js";
