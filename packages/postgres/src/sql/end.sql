@@ -5,19 +5,17 @@ DECLARE
   met record;
   waiter lease.live;
 BEGIN
-  FOR claim IN 1 .. cardinality(gone.bases) LOOP
+  FOR i IN 1 .. cardinality(gone.bases) LOOP
     FOR met IN
-      SELECT c.token, c.exclusive, c.id, c.subtree OR NOT gone.subtree[claim] AS covers FROM lease.claim c
-        WHERE c.space = s.space AND c.base = gone.bases[claim]
+      SELECT c.token, c.exclusive, c.id, c.subtree OR NOT gone.subtree[i] AS covers FROM lease.claim c
+        WHERE c.space = s.space AND c.base = gone.bases[i]
       UNION ALL
-      SELECT c.token, c.exclusive, c.id, true FROM lease.above_v1(gone.bases[claim]) AS above
-        JOIN lease.claim c ON c.space = s.space AND c.base = above AND c.subtree
-        WHERE s.subtrees > 0
+      SELECT c.token, c.exclusive, c.id, true FROM lease.above_v1(gone.bases[i]) AS above
+        CROSS JOIN LATERAL (SELECT * FROM lease.claim c WHERE c.space = s.space AND c.base = above OFFSET 0) c
+        WHERE s.subtrees > 0 AND c.subtree
       UNION ALL
-      SELECT c.token, c.exclusive, c.id, false FROM lease.claim c
-        WHERE gone.subtree[claim] AND c.space = s.space
-          AND c.base >= CASE gone.bases[claim] WHEN '' THEN '' ELSE gone.bases[claim] || '/' END
-          AND (gone.bases[claim] = '' OR c.base < gone.bases[claim] || '0')
+      SELECT c.token, c.exclusive, c.id, false FROM lease.below_v1(s.space, gone.bases[i]) c
+        WHERE gone.subtree[i]
       ORDER BY token
     LOOP
       SELECT * INTO waiter FROM lease.live WHERE space = s.space AND id = met.id;
@@ -31,15 +29,19 @@ BEGIN
 END $$;
 
 -- Remembers how an id ended, so that it has one life.
-CREATE FUNCTION lease.bury_v1(s lease.step, gone uuid, agent text, how text, actor text, why text) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION lease.bury_v1(s lease.step, gone uuid, agent text, how text, actor text, why text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
   INSERT INTO lease.ended VALUES (s.space, gone, agent, how, actor, why, s.now + s.end_memory)
-  ON CONFLICT (space, id) DO UPDATE SET how = excluded.how, actor = excluded.actor, why = excluded.why, forget_at = excluded.forget_at
-$$;
+  ON CONFLICT ON CONSTRAINT ended_pkey DO UPDATE
+    SET how = excluded.how, actor = excluded.actor, why = excluded.why, forget_at = excluded.forget_at;
+END $$;
 
 -- Ends a lease.
 CREATE FUNCTION lease.end_v1(INOUT s lease.step, l lease.live, how text, actor text, why text) LANGUAGE plpgsql AS $$
 BEGIN
-  DELETE FROM lease.claim WHERE space = s.space AND base = ANY (l.bases) AND token = l.token;
+  FOR i IN 1 .. cardinality(l.bases) LOOP
+    DELETE FROM lease.claim WHERE space = s.space AND base = l.bases[i] AND token = l.token;
+  END LOOP;
   DELETE FROM lease.live WHERE space = s.space AND id = l.id;
   IF NOT l.active THEN
     s.queued := s.queued - 1;

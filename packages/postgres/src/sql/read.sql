@@ -14,11 +14,10 @@ RETURNS text LANGUAGE sql STABLE AS $$
       AND (base IS NULL OR l.id IN (
         SELECT c.id FROM lease.claim c WHERE c.space = n.id AND c.base = list_v1.base
         UNION ALL
-        SELECT c.id FROM lease.above_v1(list_v1.base) AS above JOIN lease.claim c ON c.space = n.id AND c.base = above AND c.subtree
+        SELECT c.id FROM lease.claim c
+          WHERE c.space = n.id AND c.subtree AND c.base = ANY (ARRAY(SELECT lease.above_v1(list_v1.base)))
         UNION ALL
-        SELECT c.id FROM lease.claim c WHERE is_subtree AND c.space = n.id
-          AND c.base >= CASE list_v1.base WHEN '' THEN '' ELSE list_v1.base || '/' END
-          AND (list_v1.base = '' OR c.base < list_v1.base || '0')))
+        SELECT c.id FROM lease.below_v1(n.id, list_v1.base) c WHERE is_subtree))
     ORDER BY l.token LIMIT most
   )
   SELECT '[' || concat_ws(',', n.now, to_json(n.epoch), n.last, (SELECT string_agg(record, ',' ORDER BY token) FROM found)) || ']' FROM n

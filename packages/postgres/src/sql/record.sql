@@ -1,9 +1,10 @@
 -- A lease as the client reads it, as JSON.
-CREATE FUNCTION lease.record_v1(l lease.live) RETURNS text LANGUAGE sql STABLE AS $$
-  SELECT json_build_array(l.id, l.token, l.agent, l.active, l.bases, l.subtree, l.exclusive, l.expires, l.ttl,
+CREATE FUNCTION lease.record_v1(l lease.live) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN json_build_array(l.id, l.token, l.agent, l.active, l.bases, l.subtree, l.exclusive, l.expires, l.ttl,
     l.requested, l.acquired, l.renewals, l.max_renewals, l.reason, l.facts,
-    l.refused_from, l.revoked_by, l.revoked_why)::text
-$$;
+    l.refused_from, l.revoked_by, l.revoked_why)::text;
+END $$;
 
 -- Adds an entry to the history. The entry that brings a new token has that token for its number.
 CREATE FUNCTION lease.record_entry_v1(INOUT s lease.step, l lease.live, type text, actor text, why text) LANGUAGE plpgsql AS $$
