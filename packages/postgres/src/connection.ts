@@ -90,8 +90,10 @@ export class Connection {
   }
 
   async #link(until: number): Promise<Link> {
-    const idle = this.#idle.pop();
-    if (idle !== undefined) return idle;
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      if (!idle.broken) return idle;
+      idle.destroy();
+    }
     let link: Link | undefined;
     try {
       link = await this.#options.open(until - performance.now());

@@ -7,6 +7,8 @@ import type { Address } from "./url.js";
 /** A connection that one call at a time uses. */
 export interface Link {
   readonly client: ClientBase;
+  /** The server or the way to it ended the connection. */
+  readonly broken: boolean;
   /** Gives it back for the next call. */
   giveBack(): void;
   /** Ends it at once, whatever the server answers. */
@@ -19,14 +21,24 @@ export type OpenLink = (withinMs: number) => Promise<Link>;
 export function linksOfPool(pool: Pool): OpenLink {
   return async (withinMs) => {
     const client = await within(withinMs, pool.connect(), (late) => late.release());
+    let broken = false;
     // Without a listener a connection that breaks while nothing uses it would end the process.
-    const onError = () => {};
+    const onError = () => {
+      broken = true;
+    };
     client.on("error", onError);
     const release = (destroy: boolean) => {
       client.removeListener("error", onError);
       client.release(destroy);
     };
-    return { client, giveBack: () => release(false), destroy: () => release(true) };
+    return {
+      client,
+      get broken() {
+        return broken;
+      },
+      giveBack: () => release(false),
+      destroy: () => release(true),
+    };
   };
 }
 
@@ -58,8 +70,13 @@ async function connect(
 ): Promise<Link> {
   const socket = new Socket();
   const client = new pg.Client({ ...where, ssl: ssl ?? false, stream: () => socket, keepAlive: true });
-  // `pg` tells of the same failure here and by the promise of the call.
-  client.on("error", () => {});
+  let broken = false;
+  const onBroken = () => {
+    broken = true;
+  };
+  // `pg` reports a failure here and by the promise of the call.
+  client.on("error", onBroken);
+  client.on("end", onBroken);
   const destroy = () => {
     socket.destroy();
     void client.end().catch(() => {});
@@ -74,7 +91,14 @@ async function connect(
     destroy();
     throw error;
   }
-  return { client, giveBack: () => {}, destroy };
+  return {
+    client,
+    get broken() {
+      return broken;
+    },
+    giveBack: () => {},
+    destroy,
+  };
 }
 
 /** @param late - what becomes of a result that comes after the bound */

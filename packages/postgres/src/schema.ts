@@ -61,7 +61,8 @@ export function schemaSql(schema: string): string {
 
 async function migrate(client: ClientBase, settings: Settings): Promise<void> {
   const { schema } = settings;
-  await client.query("BEGIN");
+  // A stricter isolation would show what was there before the lock.
+  await client.query("BEGIN ISOLATION LEVEL READ COMMITTED");
   try {
     await client.query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
     const { rows } = await client.query("SELECT to_regnamespace($1) IS NOT NULL AS there, to_regclass($2) IS NOT NULL AS made", [
