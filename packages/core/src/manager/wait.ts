@@ -111,6 +111,7 @@ class Waiting {
         this.#attempt = backend.acquire({ ...this.#request, wait });
         result = await this.#unlessAborted(this.#attempt);
         this.#answered(result);
+        this.#signal?.throwIfAborted();
         if (result.status === "granted") {
           const grant = this.#grantOf(result, sent) ?? (await this.#unlessAborted(this.#renewLate(result)));
           if (grant !== null) return { status: "granted", grant };

@@ -324,3 +324,34 @@ test("a signal that outlives thousands of requests keeps no listener of any of t
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
 }
+
+test("an abort in the moment in which a grant came too late is not kept waiting by its renewal", async () => {
+  // How many microtasks later than the answer: in one of them the manager has taken it, and has not gone on yet.
+  for (let later = 0; later < 12; later += 1) {
+    const { manager, backend, clock, live } = world();
+    const controller = new AbortController();
+    const slow = meddled(backend, {
+      acquire: async (request) => {
+        const result = await backend.acquire(request);
+        await new Promise<void>((resolve) => clock.schedule(999, resolve));
+        void (async () => {
+          for (let passed = 0; passed < later; passed += 1) await null;
+          controller.abort(new Error("stop"));
+        })();
+        return result;
+      },
+      renew: () => new Promise(() => {}),
+    });
+    let outcome: unknown;
+    void rejection(manager({ backend: slow }).acquire("a", { ttlMs: 1_000, signal: controller.signal })).then(
+      (error) => {
+        outcome = error.message;
+      },
+    );
+    await settled();
+    await clock.advance(999);
+    await settled();
+    expect(outcome, `${later} microtasks later`).toBe("stop");
+    expect(await live()).toEqual([]);
+  }
+});
