@@ -48,7 +48,7 @@ describe("the command line", () => {
 
   test.each([
     [["--scenario", "speed"], '--scenario "speed" is not one of pairs'],
-    [["--backend", "mysql"], '--backend "mysql" is not one of memory, sqlite, redis, etcd'],
+    [["--backend", "mysql"], '--backend "mysql" is not one of memory, sqlite, redis, postgres, etcd'],
     [["--rounds", "0"], '--rounds "0" is not a whole number above 0'],
     [["--concurrency", "many"], '--concurrency "many" is not a whole number above 0'],
     [["--fast"], "Unknown option '--fast'"],

@@ -9,7 +9,7 @@ import { SCENARIOS } from "../src/scenarios/index.ts";
 const stores = new Stores();
 
 beforeAll(async () => {
-  await Promise.all([stores.get("redis"), stores.get("etcd")]);
+  await Promise.all([stores.get("redis"), stores.get("postgres"), stores.get("etcd")]);
 });
 afterAll(() => stores.close());
 

@@ -14,6 +14,8 @@ const SCHEMES: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
   ["sqlite", { package: "@lease/sqlite", open: openSqlite }],
   ["redis", { package: "@lease/redis", open: openRedis }],
   ["rediss", { package: "@lease/redis", open: openRedis }],
+  ["postgres", { package: "@lease/postgres", open: openPostgres }],
+  ["postgresql", { package: "@lease/postgres", open: openPostgres }],
   ["etcd", { package: "@lease/etcd", open: openEtcd }],
   ["etcds", { package: "@lease/etcd", open: openEtcd }],
 ]);
@@ -57,6 +59,13 @@ async function openRedis(address: Address): Promise<LeaseBackend> {
   const options = optionsOf(address, ["namespace"]);
   const { redisBackend } = await import("@lease/redis");
   return redisBackend({ ...options, url: `${address.scheme}:${address.rest}` });
+}
+
+async function openPostgres(address: Address): Promise<LeaseBackend> {
+  const { ssl = "off", ...options } = optionsOf(address, ["namespace", "schema", "listenUrl", "ssl"]);
+  if (ssl !== "on" && ssl !== "off") throw invalidUrl("has an option ssl that is neither on nor off");
+  const { postgresBackend } = await import("@lease/postgres");
+  return postgresBackend({ ...options, ssl: ssl === "on", url: `${address.scheme}:${address.rest}` });
 }
 
 async function openEtcd(address: Address): Promise<LeaseBackend> {

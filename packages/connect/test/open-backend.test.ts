@@ -83,6 +83,24 @@ test.each([
   expect(error.message).toMatch(/^url /);
 });
 
+test.each([
+  "postgres://127.0.0.1/app",
+  "postgresql://u:p@a,b:5433/app?namespace=staging&schema=locks&ssl=on&listenUrl=poll",
+])("%s opens Postgres, without connecting", async (url) => {
+  const backend = await openBackend(url);
+  expect(backend.kind).toBe("postgres");
+  await backend.close();
+});
+
+test.each([
+  "postgres://host",
+  "postgres://host/app?sslmode=require",
+  "postgres://host/app?ssl=maybe",
+  "postgres:app",
+])("%s is refused", async (url) => {
+  await expect(openBackend(url)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+});
+
 test.each(["redis://127.0.0.1:6379", "rediss://host/3?namespace=staging"])(
   "%s opens Redis, without connecting",
   async (url) => {
@@ -101,7 +119,7 @@ test.each(["redis://host/leases", "redis://host?db=1", "rediss://host?namespace=
 
 test("an unknown scheme is answered with the known ones", async () => {
   expect((await failure("mysql://host")).message).toBe(
-    "url must begin with one of memory:, sqlite:, redis:, rediss:, etcd:, etcds:",
+    "url must begin with one of memory:, sqlite:, redis:, rediss:, postgres:, postgresql:, etcd:, etcds:",
   );
 });
 

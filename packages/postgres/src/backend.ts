@@ -98,7 +98,9 @@ export function postgresBackend(options: PostgresBackendOptions): LeaseBackend {
       wholeBatch(requests.map(async (request) => renewResult(await steps.run(renewOperation(request))))),
     release(requests) {
       for (const { id } of requests) waiters.onGone(id);
-      return wholeBatch(requests.map(async (request) => releaseResult(await steps.run(releaseOperation(request)))));
+      return wholeBatch(
+        requests.map(async (request) => releaseResult(await steps.run(releaseOperation(request)))),
+      );
     },
     list: (query) => list(reads, settings, query),
     sweep: (sweepOptions) => sweep(reads, settings, sweepOptions),
@@ -115,7 +117,8 @@ export function postgresBackend(options: PostgresBackendOptions): LeaseBackend {
 }
 
 function openOf({ url, pool, ssl }: PostgresBackendOptions): OpenLink {
-  if (url !== undefined && pool !== undefined) throw invalidArgument("pool", "and url exclude each other: give one");
+  if (url !== undefined && pool !== undefined)
+    throw invalidArgument("pool", "and url exclude each other: give one");
   if (pool === undefined) return linksOfUrl(parseUrl(url, "url"), ssl);
   if (typeof pool !== "object" || pool === null || typeof pool.connect !== "function") {
     throw invalidArgument("pool", "must be a Pool of pg");

@@ -41,7 +41,8 @@ export class Connection {
         try {
           return await this.#send(link, until, text, values);
         } catch (error) {
-          if (!isTransient(error) || performance.now() >= until) throw this.#closed ? closed("postgres") : afterSending(error);
+          if (!isTransient(error) || performance.now() >= until)
+            throw this.#closed ? closed("postgres") : afterSending(error);
         }
       }
     } finally {
@@ -107,7 +108,12 @@ export class Connection {
     throw closed("postgres");
   }
 
-  async #send(link: Link, until: number, text: string, values: readonly unknown[]): Promise<string | number | null> {
+  async #send(
+    link: Link,
+    until: number,
+    text: string,
+    values: readonly unknown[],
+  ): Promise<string | number | null> {
     this.#used.add(link);
     let broken = true;
     try {

@@ -1,5 +1,5 @@
 /** What went wrong, in the words of the contract: whether it was surely not done, perhaps done, or cannot be done here. */
-import { isLeaseError, LeaseError } from "@lease/core";
+import { LeaseError } from "@lease/core";
 
 /** SQLSTATEs after which nothing was done and the same call may go through. */
 const PASSING: ReadonlySet<string> = new Set([
@@ -17,11 +17,12 @@ const LASTING: Readonly<Record<string, string>> = Object.freeze({
   "28000": "the server refuses this user: check the user and pg_hba.conf",
   "28P01": "the server refuses this password",
   "3D000": "the database does not exist: create it, or correct its name in the URL",
-  "3F000": "the schema is missing: let the backend migrate, or run schema.sql of @lease/postgres",
-  "42P01": "a table of the backend is missing: let the backend migrate, or run schema.sql of @lease/postgres",
-  "42704": "a type of the backend is missing: let the backend migrate, or run schema.sql of @lease/postgres",
-  "42883": "a function of the backend is missing: let the backend migrate, or run schema.sql of @lease/postgres",
-  "42501": "this user lacks a permission on the schema of the backend: grant it USAGE, EXECUTE and the tables",
+  "3F000": "the schema is missing: let the backend migrate, or run what schemaSql() returns",
+  "42P01": "a table of the backend is missing: let the backend migrate, or run what schemaSql() returns",
+  "42704": "a type of the backend is missing: let the backend migrate, or run what schemaSql() returns",
+  "42883": "a function of the backend is missing: let the backend migrate, or run what schemaSql() returns",
+  "42501":
+    "this user lacks a permission on the schema of the backend: grant it USAGE, EXECUTE and the tables",
 });
 
 /** A server error has a code of five characters. */
@@ -48,7 +49,9 @@ export function notSent(error: unknown): LeaseError {
   const code = sqlState(error);
   const lasting = code === null ? undefined : LASTING[code];
   if (lasting !== undefined) {
-    return new LeaseError("BACKEND_INCOMPATIBLE", `Nothing was sent: ${lasting}.`, undefined, { cause: error });
+    return new LeaseError("BACKEND_INCOMPATIBLE", `Nothing was sent: ${lasting}.`, undefined, {
+      cause: error,
+    });
   }
   const why = error instanceof Error && error.message !== "" ? ` (${error.message})` : "";
   return new LeaseError(
@@ -68,10 +71,14 @@ export function afterSending(error: unknown): LeaseError {
   if (code === null || /^(57P0[125]|08)/.test(code)) return outcomeUnknown(error);
   const lasting = LASTING[code];
   if (lasting !== undefined) {
-    return new LeaseError("BACKEND_INCOMPATIBLE", `Nothing was done: ${lasting}.`, undefined, { cause: error });
+    return new LeaseError("BACKEND_INCOMPATIBLE", `Nothing was done: ${lasting}.`, undefined, {
+      cause: error,
+    });
   }
   if (PASSING.has(code)) {
-    return new LeaseError("BACKEND_UNAVAILABLE", `Nothing was done: ${message}.`, undefined, { cause: error });
+    return new LeaseError("BACKEND_UNAVAILABLE", `Nothing was done: ${message}.`, undefined, {
+      cause: error,
+    });
   }
   if (code.startsWith("53")) {
     return new LeaseError(
@@ -97,9 +104,4 @@ export function outcomeUnknown(cause: unknown): LeaseError<"OUTCOME_UNKNOWN"> {
     undefined,
     cause === undefined ? undefined : { cause },
   );
-}
-
-/** Whether connecting again does not help. */
-export function isLasting(error: unknown): boolean {
-  return isLeaseError(error, "BACKEND_INCOMPATIBLE");
 }

@@ -152,9 +152,18 @@ export class History {
 
   async #read(after: number, limit: number): Promise<Stretch> {
     const { schema, namespace } = this.#settings;
-    const answered = await this.#reads.call(`SELECT ${schema}.history_v1($1, $2, $3)`, [namespace, after, limit]);
+    const answered = await this.#reads.call(`SELECT ${schema}.history_v1($1, $2, $3)`, [
+      namespace,
+      after,
+      limit,
+    ]);
     if (answered === null) {
-      return { entries: [], prunedThrough: 0, bounds: { epoch: NO_EPOCH, prunedThrough: 0, last: 0 }, known: true };
+      return {
+        entries: [],
+        prunedThrough: 0,
+        bounds: { epoch: NO_EPOCH, prunedThrough: 0, last: 0 },
+        known: true,
+      };
     }
     const [epoch, prunedThrough, last, known, ...entries] = JSON.parse(answered as string) as [
       string,

@@ -5,3 +5,4 @@
  */
 export { postgresBackend } from "./backend.js";
 export type { PostgresBackendOptions } from "./options.js";
+export { schemaSql } from "./schema.js";

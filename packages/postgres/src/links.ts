@@ -84,7 +84,11 @@ async function connect(
   try {
     await within(withinMs, client.connect(), () => {});
     if (mustTakeWrites) {
-      const { rows } = await within(withinMs, client.query("SELECT pg_is_in_recovery() AS standby"), () => {});
+      const { rows } = await within(
+        withinMs,
+        client.query("SELECT pg_is_in_recovery() AS standby"),
+        () => {},
+      );
       if (rows[0]?.standby === true) throw new Error(`${where.host} is a standby and takes no writes`);
     }
   } catch (error) {

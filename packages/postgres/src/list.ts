@@ -22,7 +22,11 @@ import type { Settings } from "./options.js";
 const PRUNED_A_STEP = 1_000;
 
 /** One statement is one snapshot: the cursor and the leases agree. */
-export async function list(reads: Connection, { schema, namespace }: Settings, query: LeaseQuery): Promise<LeasePage> {
+export async function list(
+  reads: Connection,
+  { schema, namespace }: Settings,
+  query: LeaseQuery,
+): Promise<LeasePage> {
   const limit = query.limit ?? DEFAULT_PAGE;
   const start = pageStart(query);
   const { resource, state } = query;
@@ -37,7 +41,12 @@ export async function list(reads: Connection, { schema, namespace }: Settings, q
     limit + 1,
   ]);
   if (answered === null) return { leases: [], cursor: start.cursor ?? NOTHING_YET, next: null };
-  const [now, epoch, last, ...records] = JSON.parse(answered as string) as [number, string, number, ...StoredRecord[]];
+  const [now, epoch, last, ...records] = JSON.parse(answered as string) as [
+    number,
+    string,
+    number,
+    ...StoredRecord[],
+  ];
   const cursor = start.cursor ?? formatCursor(epoch, last);
   const found = records.map((record) => decodeRecord(record));
   return {
@@ -53,7 +62,11 @@ export async function sweep(
   { limit = DEFAULT_SWEEP_LIMIT, historyRetentionMs }: SweepOptions,
 ): Promise<SweepResult> {
   const answered = await calls.call(`SELECT ${schema}.sweep_v1($1, $2, $3)`, [namespace, endMemoryMs, limit]);
-  const [now, more, ...ended] = JSON.parse(answered as string) as [number, boolean, ...[Lease["state"], StoredRecord][]];
+  const [now, more, ...ended] = JSON.parse(answered as string) as [
+    number,
+    boolean,
+    ...[Lease["state"], StoredRecord][],
+  ];
   const expired: Lease[] = ended.map(([how, record]) => shown(decodeRecord(record, how), now));
   let pruned = 0;
   if (historyRetentionMs !== undefined && historyRetentionMs < Number.MAX_SAFE_INTEGER) {

@@ -1,6 +1,6 @@
 /** Where the leases are, and what an address leaves open. */
-import { checkEndMemory, checkInteger, invalidArgument } from "@lease/core/backend";
 import type { ConnectionOptions as TlsOptions } from "node:tls";
+import { checkEndMemory, checkInteger, invalidArgument } from "@lease/core/backend";
 import type { Pool } from "pg";
 
 /** Where the leases are. Give either `url` or `pool`. */
@@ -24,7 +24,7 @@ export interface PostgresBackendOptions {
   readonly namespace?: string;
   /** The database schema of the tables and functions. Default `"lease"`. */
   readonly schema?: string;
-  /** Whether to create what is missing in the schema. Default true; without, run `schema.sql` of this package once. */
+  /** Whether to create what is missing in the schema. Default true; without, run what `schemaSql()` returns once. */
   readonly migrate?: boolean;
   /** The bound of a call. Default 5000 ms; then `BACKEND_UNAVAILABLE`, or `OUTCOME_UNKNOWN` if it was sent. */
   readonly callTimeoutMs?: number;
@@ -48,12 +48,13 @@ export interface Settings {
 }
 
 const MAX_NAME_BYTES = 200;
+export const DEFAULT_SCHEMA = "lease";
 
 /** @throws `INVALID_ARGUMENT` for a bad option */
 export function settingsOf(options: PostgresBackendOptions): Settings {
   const settings = {
     namespace: options.namespace ?? "default",
-    schema: options.schema ?? "lease",
+    schema: options.schema ?? DEFAULT_SCHEMA,
     migrate: options.migrate ?? true,
     callTimeoutMs: options.callTimeoutMs ?? 5000,
     endMemoryMs: options.endMemoryMs ?? 60_000,
@@ -63,15 +64,26 @@ export function settingsOf(options: PostgresBackendOptions): Settings {
   checkInteger(settings.callTimeoutMs, "callTimeoutMs", 1, 2 ** 31 - 1);
   checkEndMemory(settings.endMemoryMs);
   const { namespace, schema } = settings;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a null byte is what the server would refuse
-  if (typeof namespace !== "string" || namespace === "" || /\u0000/.test(namespace) || !namespace.isWellFormed()) {
+  if (
+    typeof namespace !== "string" ||
+    namespace === "" ||
+    namespace.includes("\0") ||
+    !namespace.isWellFormed()
+  ) {
     throw invalidArgument("namespace", "must be a text of at least one character");
   }
   if (Buffer.byteLength(namespace) > MAX_NAME_BYTES) {
     throw invalidArgument("namespace", `must be at most ${MAX_NAME_BYTES} bytes`);
   }
-  if (typeof schema !== "string" || !/^[a-z_][a-z0-9_]{0,39}$/.test(schema)) {
-    throw invalidArgument("schema", "must be a name of lower-case letters, digits and _, at most 40, as in lease_staging");
-  }
+  checkSchema(schema);
   return settings;
+}
+
+/** @throws `INVALID_ARGUMENT` for a name that would need quotes */
+export function checkSchema(schema: unknown): void {
+  if (typeof schema === "string" && /^[a-z_][a-z0-9_]{0,39}$/.test(schema)) return;
+  throw invalidArgument(
+    "schema",
+    "must be a name of lower-case letters, digits and _, at most 40, as in lease_staging",
+  );
 }

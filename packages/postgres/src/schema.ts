@@ -1,6 +1,8 @@
 /** The tables and functions in the database: made at the first connection, and held to this version at each. */
 import { LeaseError } from "@lease/core";
 import type { ClientBase } from "pg";
+import type { Link } from "./links.js";
+import { checkSchema, DEFAULT_SCHEMA, type Settings } from "./options.js";
 import acquire from "./sql/acquire.sql";
 import end from "./sql/end.sql";
 import read from "./sql/read.sql";
@@ -11,8 +13,6 @@ import rivals from "./sql/rivals.sql";
 import step from "./sql/step.sql";
 import tables from "./sql/tables.sql";
 import tidy from "./sql/tidy.sql";
-import type { Link } from "./links.js";
-import type { Settings } from "./options.js";
 
 const LEAST_VERSION = 130_000;
 /** Any number will do: it keeps two processes from migrating at once. */
@@ -50,12 +50,18 @@ export async function prepare({ client }: Link, settings: Settings): Promise<voi
   if (version === MIGRATIONS.length) return;
   if (settings.migrate) return migrate(client, settings);
   throw refused(
-    `its schema ${settings.schema} is of version ${version}, not ${MIGRATIONS.length}: run schema.sql of @lease/postgres, or pass migrate: true`,
+    `its schema ${settings.schema} is of version ${version}, not ${MIGRATIONS.length}: run what schemaSql() of @lease/postgres returns, or pass migrate: true`,
   );
 }
 
-/** All statements for a schema, for those who create it themselves. */
-export function schemaSql(schema: string): string {
+/**
+ * The statements that make the tables and functions, for those whose user may not: hand them to whoever may, and pass
+ * `migrate: false`. They are for a database that has none of them yet.
+ *
+ * @param schema - as the option of that name
+ */
+export function schemaSql(schema: string = DEFAULT_SCHEMA): string {
+  checkSchema(schema);
   return [`CREATE SCHEMA IF NOT EXISTS ${schema};`, ...versions(schema, 0)].join("\n");
 }
 
@@ -65,10 +71,10 @@ async function migrate(client: ClientBase, settings: Settings): Promise<void> {
   await client.query("BEGIN ISOLATION LEVEL READ COMMITTED");
   try {
     await client.query("SELECT pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
-    const { rows } = await client.query("SELECT to_regnamespace($1) IS NOT NULL AS there, to_regclass($2) IS NOT NULL AS made", [
-      schema,
-      `${schema}.version`,
-    ]);
+    const { rows } = await client.query(
+      "SELECT to_regnamespace($1) IS NOT NULL AS there, to_regclass($2) IS NOT NULL AS made",
+      [schema, `${schema}.version`],
+    );
     // `IF NOT EXISTS` would want the permission to create one all the same.
     if (rows[0]?.there !== true) await client.query(`CREATE SCHEMA ${schema}`);
     const from = rows[0]?.made === true ? await versionOf(client, settings) : 0;
@@ -82,10 +88,18 @@ async function migrate(client: ClientBase, settings: Settings): Promise<void> {
 
 function versions(schema: string, from: number): string[] {
   const mark = [
-    ...(from === 0 ? [`CREATE TABLE ${schema}.version (version integer NOT NULL);`, `INSERT INTO ${schema}.version VALUES (0);`] : []),
+    ...(from === 0
+      ? [
+          `CREATE TABLE ${schema}.version (version integer NOT NULL);`,
+          `INSERT INTO ${schema}.version VALUES (0);`,
+        ]
+      : []),
     `UPDATE ${schema}.version SET version = ${MIGRATIONS.length};`,
   ];
-  return [...MIGRATIONS.slice(from).map((text) => text.replaceAll(/\blease\.(?=[a-z])/g, `${schema}.`)), ...mark];
+  return [
+    ...MIGRATIONS.slice(from).map((text) => text.replaceAll(/\blease\.(?=[a-z])/g, `${schema}.`)),
+    ...mark,
+  ];
 }
 
 async function versionOf(client: ClientBase, { schema }: Settings): Promise<number> {

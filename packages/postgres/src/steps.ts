@@ -39,8 +39,15 @@ export class Steps {
   async #send(calls: readonly JoinedCall<Operation, Reply>[]): Promise<void> {
     const { namespace, endMemoryMs, recordRenewals } = this.#settings;
     const batch = JSON.stringify(calls.map(({ request }) => request));
-    const answered = await this.#connection.call(this.#text, [namespace, this.#client, endMemoryMs, recordRenewals, batch]);
+    const answered = await this.#connection.call(this.#text, [
+      namespace,
+      this.#client,
+      endMemoryMs,
+      recordRenewals,
+      batch,
+    ]);
     const [now, ...answers] = JSON.parse(answered as string) as [number, ...(readonly unknown[])[]];
-    for (const [index, { resolve }] of calls.entries()) resolve({ now, answer: answers[index] as readonly unknown[] });
+    for (const [index, { resolve }] of calls.entries())
+      resolve({ now, answer: answers[index] as readonly unknown[] });
   }
 }

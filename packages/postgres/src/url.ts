@@ -36,7 +36,9 @@ export function parseUrl(url: unknown, field: string): Address {
     const [, ipv6, name, port] = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/i.exec(text) ?? [];
     const host = ipv6 ?? (name && decode(name));
     if (host === undefined || Number(port) > 65_535) {
-      throw refuse("names a host that is none: write host, host:port or [IPv6]:port, several with commas between them");
+      throw refuse(
+        "names a host that is none: write host, host:port or [IPv6]:port, several with commas between them",
+      );
     }
     return { host, port: port === undefined ? 5432 : Number(port) };
   });

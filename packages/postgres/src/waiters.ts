@@ -100,7 +100,12 @@ export class Waiters {
     }
   }
 
-  async #untilTurn(waiter: Waiter, id: string, until: number, signal: AbortSignal | undefined): Promise<void> {
+  async #untilTurn(
+    waiter: Waiter,
+    id: string,
+    until: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     let checkedAt = performance.now();
     for (;;) {
       if (this.#closed) throw closed("postgres");
@@ -149,7 +154,14 @@ export class Waiters {
     this.#forget(now);
     let waiter = this.#waiters.get(id);
     if (waiter === undefined) {
-      waiter = { notified: false, generation: 0, checkAt: Number.POSITIVE_INFINITY, touchedAt: now, turns: 0, wake: new Set() };
+      waiter = {
+        notified: false,
+        generation: 0,
+        checkAt: Number.POSITIVE_INFINITY,
+        touchedAt: now,
+        turns: 0,
+        wake: new Set(),
+      };
       this.#waiters.set(id, waiter);
     }
     waiter.touchedAt = now;

@@ -10,13 +10,15 @@ const server = useServer();
 /** Each case has a namespace of its own, and most of their time they wait. */
 const concurrently = (name: string, run: () => Promise<void>) => test.concurrent(name, run);
 
-const factory = (options: PostgresBackendOptions = {}) => async () => {
-  const namespace = randomUUID();
-  return {
-    open: async () => postgresBackend({ url: server().url, namespace, allowDataLoss: true, ...options }),
-    close: async () => {},
+const factory =
+  (options: PostgresBackendOptions = {}) =>
+  async () => {
+    const namespace = randomUUID();
+    return {
+      open: async () => postgresBackend({ url: server().url, namespace, allowDataLoss: true, ...options }),
+      close: async () => {},
+    };
   };
-};
 
 describe("one process", () => {
   conformance({

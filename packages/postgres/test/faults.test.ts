@@ -6,6 +6,7 @@ import { startPostgres } from "@lease/test-servers";
 import { acquireRequest as request } from "@lease/testing";
 import pg from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { schemaSql } from "../src/index.js";
 import { open, useServer } from "./helpers.js";
 
 const server = useServer();
@@ -21,7 +22,11 @@ async function sql(url: string, text: string, values: unknown[] = []): Promise<R
   }
 }
 
-async function hold(backend: LeaseBackend, resource: string, over: Partial<AcquireRequest> = {}): Promise<Lease> {
+async function hold(
+  backend: LeaseBackend,
+  resource: string,
+  over: Partial<AcquireRequest> = {},
+): Promise<Lease> {
   const result = await backend.acquire(request(resource, over));
   if (result.status !== "granted") return expect.fail(`not granted: ${result.status}`);
   return result.lease;
@@ -29,7 +34,8 @@ async function hold(backend: LeaseBackend, resource: string, over: Partial<Acqui
 
 async function queue(backend: LeaseBackend, resource: string): Promise<Lease> {
   const result = await backend.acquire(request(resource, { wait: "queue", agentId: "waiter" }));
-  if (result.status !== "refused" || result.lease === null) return expect.fail(`not queued: ${result.status}`);
+  if (result.status !== "refused" || result.lease === null)
+    return expect.fail(`not queued: ${result.status}`);
   return result.lease;
 }
 
@@ -38,7 +44,10 @@ const release = (backend: LeaseBackend, { id, agentId, token }: Lease) =>
 
 /** Ends all connections of our backends, as an operator does. */
 const terminate = (url: string) =>
-  sql(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'");
+  sql(
+    url,
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+  );
 
 describe("connections that end", () => {
   test("between two calls: the next call connects again", async () => {
@@ -49,7 +58,9 @@ describe("connections that end", () => {
     await terminate(own.url);
     await expect
       .poll(async () => {
-        const outcome = await backend.renew([{ id: lease.id, agentId: lease.agentId, token: lease.token }]).catch((error) => error);
+        const outcome = await backend
+          .renew([{ id: lease.id, agentId: lease.agentId, token: lease.token }])
+          .catch((error) => error);
         return Array.isArray(outcome) ? outcome[0].status : outcome.code;
       })
       .toBe("renewed");
@@ -66,7 +77,8 @@ describe("connections that end", () => {
     await blocker.query("SELECT * FROM lease.namespace WHERE name = $1 FOR UPDATE", [namespace]);
     const asked = request("r");
     const outcome = backend.acquire(asked).catch((error) => error.code);
-    const waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%step_v1%'";
+    const waiting =
+      "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%step_v1%'";
     await expect.poll(async () => (await sql(server().url, waiting)).length).toBe(1);
     await sql(server().url, `SELECT pg_terminate_backend(pid) FROM (${waiting}) AS stuck`);
     expect(await outcome).toBe("OUTCOME_UNKNOWN");
@@ -84,14 +96,24 @@ describe("connections that end", () => {
     const pending = await queue(b, "r");
     const turn = (async () => {
       // A check that is under way may fail with its connection: then the waiter asks again.
-      while (await b.turn({ id: pending.id, timeoutMs: 600_000 }).then(() => false, () => true));
+      while (
+        await b.turn({ id: pending.id, timeoutMs: 600_000 }).then(
+          () => false,
+          () => true,
+        )
+      );
     })();
     const listening = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query = 'SELECT 1'";
     await expect.poll(async () => (await sql(own.url, listening)).length).toBeGreaterThan(0);
     await terminate(own.url);
     // Its notification goes to no connection, or to the new one: both must do.
     await expect
-      .poll(() => release(a, held).then(([result]) => result?.status, () => "again"))
+      .poll(() =>
+        release(a, held).then(
+          ([result]) => result?.status,
+          () => "again",
+        ),
+      )
       .toMatch(/released|not-found/);
     await turn;
     const granted = await b.acquire(request("r", { id: pending.id, agentId: "waiter", wait: "queue" }));
@@ -144,9 +166,12 @@ describe("a server that", () => {
     onTestFinished(() => own.stop());
     const backend = open({ url: own.url, callTimeoutMs: 1_000 });
     await hold(backend, "other");
-    const pids = (await sql(own.url, "SELECT pid FROM pg_stat_activity WHERE query LIKE '%step_v1%' AND pid <> pg_backend_pid()")).map(
-      ({ pid }) => pid as number,
-    );
+    const pids = (
+      await sql(
+        own.url,
+        "SELECT pid FROM pg_stat_activity WHERE query LIKE '%step_v1%' AND pid <> pg_backend_pid()",
+      )
+    ).map(({ pid }) => pid as number);
     expect(pids.length).toBeGreaterThan(0);
     for (const pid of pids) process.kill(pid, "SIGSTOP");
     const asked = request("r");
@@ -173,11 +198,23 @@ describe("a server that", () => {
     await sql(own.url, "ALTER SYSTEM SET default_transaction_read_only = on");
     await sql(own.url, "SELECT pg_reload_conf()");
     await expect
-      .poll(() => hold(backend, randomUUID()).then(() => "granted", (error) => error.code))
+      .poll(() =>
+        hold(backend, randomUUID()).then(
+          () => "granted",
+          (error) => error.code,
+        ),
+      )
       .toBe("BACKEND_UNAVAILABLE");
     await sql(own.url, "ALTER SYSTEM RESET default_transaction_read_only");
     await sql(own.url, "SELECT pg_reload_conf()");
-    await expect.poll(() => hold(backend, randomUUID()).then(() => "granted", (error) => error.code)).toBe("granted");
+    await expect
+      .poll(() =>
+        hold(backend, randomUUID()).then(
+          () => "granted",
+          (error) => error.code,
+        ),
+      )
+      .toBe("granted");
   });
 
   for (const isolation of ["repeatable read", "serializable"]) {
@@ -233,11 +270,16 @@ describe("a database", () => {
     const backend = open({ url: own.url, migrate: false });
     await expect(backend.acquire(request("r"))).rejects.toMatchObject({
       code: "BACKEND_INCOMPATIBLE",
-      message: expect.stringContaining("schema.sql"),
+      message: expect.stringContaining("schemaSql()"),
     });
-    const { schemaSql } = await import("../src/schema.js");
-    await sql(own.url, schemaSql("lease"));
+    await sql(own.url, schemaSql());
     await hold(backend, "r");
+  });
+
+  test("keeps leases of two schemas apart", async () => {
+    const namespace = randomUUID();
+    await hold(open({ url: server().url, namespace }), "r");
+    await hold(open({ url: server().url, namespace, schema: "lease_other" }), "r");
   });
 
   test("that a newer release migrated is refused", async () => {
@@ -245,7 +287,9 @@ describe("a database", () => {
     onTestFinished(() => own.stop());
     await hold(open({ url: own.url }), "r");
     await sql(own.url, "UPDATE lease.version SET version = 99");
-    await expect(open({ url: own.url }).acquire(request("r"))).rejects.toMatchObject({ code: "BACKEND_INCOMPATIBLE" });
+    await expect(open({ url: own.url }).acquire(request("r"))).rejects.toMatchObject({
+      code: "BACKEND_INCOMPATIBLE",
+    });
   });
 
   test("that many processes open at once is migrated once", async () => {
@@ -340,7 +384,11 @@ describe("bad options", () => {
     ["an empty namespace", { url: "postgres://localhost/db", namespace: "" }, "namespace"],
     ["a schema that needs quotes", { url: "postgres://localhost/db", schema: "My Schema" }, "schema"],
     ["a bound of nothing", { url: "postgres://localhost/db", callTimeoutMs: 0 }, "callTimeoutMs"],
-    ["an address to listen that is none", { url: "postgres://localhost/db", listenUrl: "somewhere" }, "listenUrl"],
+    [
+      "an address to listen that is none",
+      { url: "postgres://localhost/db", listenUrl: "somewhere" },
+      "listenUrl",
+    ],
   ];
   for (const [name, options, field] of cases) {
     test(name, () => {

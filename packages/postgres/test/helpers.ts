@@ -5,21 +5,17 @@ import { type PostgresOptions, type PostgresServer, startPostgres } from "@lease
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { type PostgresBackendOptions, postgresBackend } from "../src/index.js";
 
-const opened: { close(): Promise<unknown> }[] = [];
+const opened: LeaseBackend[] = [];
 
 afterEach(async () => {
   for (const each of opened.splice(0)) await each.close();
 });
 
-/** Closes something after the test. */
-export function closing<T extends { close(): Promise<unknown> }>(each: T): T {
-  opened.push(each);
-  return each;
-}
-
 /** A backend that is closed after the test; in a namespace of its own unless one is given. */
 export function open(options: PostgresBackendOptions): LeaseBackend {
-  return closing(postgresBackend({ namespace: randomUUID(), allowDataLoss: true, ...options }));
+  const backend = postgresBackend({ namespace: randomUUID(), allowDataLoss: true, ...options });
+  opened.push(backend);
+  return backend;
 }
 
 /** One server for all tests of a file. */

@@ -1,9 +1,10 @@
 /** Private Postgres servers: one data folder made once and copied for each. */
+
+import { execFile } from "node:child_process";
 import { rmSync } from "node:fs";
 import { chown, cp, mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { findPostgres } from "./binaries.ts";
 import { HOST } from "./redis.ts";
@@ -23,6 +24,8 @@ export interface PostgresOptions {
 export interface PostgresServer {
   /** `postgres://lease@127.0.0.1:<port>/postgres` */
   readonly url: string;
+  /** As `15.18`. */
+  readonly version: string;
   readonly host: string;
   readonly port: number;
   readonly pid: number;
@@ -49,11 +52,15 @@ function templateFolder(): Promise<string> {
     const user = asUser();
     if (user.uid !== undefined) await chown(folder, user.uid, user.gid);
     const data = join(folder, "data");
-    await run(join(path, "..", "initdb"), ["-D", data, "--no-sync", "-A", "trust", "--locale=C", "-E", "UTF8", "-U", "lease"], {
-      ...user,
-      cwd: folder,
-      env: { ...process.env, ...env },
-    });
+    await run(
+      join(path, "..", "initdb"),
+      ["-D", data, "--no-sync", "-A", "trust", "--locale=C", "-E", "UTF8", "-U", "lease"],
+      {
+        ...user,
+        cwd: folder,
+        env: { ...process.env, ...env },
+      },
+    );
     return data;
   })();
   return template;
@@ -62,6 +69,8 @@ function templateFolder(): Promise<string> {
 /** Starts a Postgres server of our own. */
 export async function startPostgres({ settings = {} }: PostgresOptions = {}): Promise<PostgresServer> {
   const binary = await findPostgres();
+  const { stdout } = await run(binary.path, ["--version"], { env: { ...process.env, ...binary.env } });
+  const version = /\d+(?:\.\d+)*/.exec(stdout)?.[0] ?? "";
   const data = await templateFolder();
   const user = asUser();
   return withFreePorts(1, async (port) => {
@@ -80,7 +89,11 @@ export async function startPostgres({ settings = {} }: PostgresOptions = {}): Pr
         await cp(data, join(folder, "data"), { recursive: true });
         if (user.uid !== undefined) await run("chown", ["-R", `${user.uid}:${user.gid}`, folder]);
       },
-      args: (folder) => ["-D", join(folder, "data"), ...Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`])],
+      args: (folder) => [
+        "-D",
+        join(folder, "data"),
+        ...Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+      ],
       isReady: async (pid, folder) => {
         // Its first line is the process, its eighth whether it takes connections.
         const lines = (await readFile(join(folder, "data", "postmaster.pid"), "utf8")).split("\n");
@@ -89,6 +102,7 @@ export async function startPostgres({ settings = {} }: PostgresOptions = {}): Pr
     });
     return {
       url: `postgres://lease@${HOST}:${port}/postgres`,
+      version,
       host: HOST,
       port,
       folder: server.folder,

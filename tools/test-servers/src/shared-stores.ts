@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startEtcd } from "./etcd.ts";
+import { startPostgres } from "./postgres.ts";
 import { startRedis } from "./redis.ts";
 
 export interface SharedStore {
@@ -23,6 +24,7 @@ export function sharedStores(afterAll: (end: () => Promise<void>) => void): read
     return { path, stop: async () => rmSync(path, { recursive: true, force: true }) };
   });
   const redis = once(startRedis);
+  const postgres = once(() => startPostgres({ settings: { fsync: "on" } }));
   const etcd = once(startEtcd);
 
   function once<T extends { stop(): Promise<void> }>(start: () => Promise<T>): () => Promise<T> {
@@ -37,6 +39,7 @@ export function sharedStores(afterAll: (end: () => Promise<void>) => void): read
   return [
     { name: "sqlite", url: async () => `sqlite:${(await folder()).path}/${randomUUID()}.db` },
     { name: "redis", url: async () => `${(await redis()).url}/0?namespace=${randomUUID()}` },
+    { name: "postgres", url: async () => `${(await postgres()).url}?namespace=${randomUUID()}` },
     { name: "etcd", url: async () => `etcd://${(await etcd()).endpoints[0]}/${randomUUID()}` },
   ];
 }

@@ -21,6 +21,11 @@ export async function openBackendAt(place: Place): Promise<LeaseBackend> {
       const { redisBackend } = await import("@lease/redis");
       return redisBackend({ url: place.address, namespace });
     }
+    case "postgres": {
+      const { postgresBackend } = await import("@lease/postgres");
+      // The server of a run syncs nothing to the disk.
+      return postgresBackend({ url: place.address, namespace, allowDataLoss: true });
+    }
     case "etcd": {
       const { etcdBackend } = await import("@lease/etcd");
       return etcdBackend({ hosts: place.address, namespace });

@@ -6,6 +6,8 @@ import { etcd3Lock } from "./etcd3-lock.js";
 import { fileNotification } from "./file-notification.js";
 import { lease } from "./lease.js";
 import { manager } from "./manager.js";
+import { pgAdvisoryLock } from "./pg-advisory-lock.js";
+import { postgresRaw } from "./postgres-raw.js";
 import { properLockfile } from "./proper-lockfile.js";
 import { redisRaw } from "./redis-raw.js";
 import { redisSemaphore } from "./redis-semaphore.js";
@@ -20,7 +22,9 @@ export const CONTENDERS: readonly Contender[] = [
   redisRaw,
   sqliteRaw,
   fileNotification,
+  postgresRaw,
   etcdRaw,
+  pgAdvisoryLock,
   redlock4,
   redlock5,
   redisSemaphore,

@@ -7,7 +7,7 @@ import { openBackendAt } from "./backends.js";
 export const lease: Contender = {
   name: "lease",
   kind: "ours",
-  backends: ["memory", "sqlite", "redis", "etcd"],
+  backends: ["memory", "sqlite", "redis", "postgres", "etcd"],
   packages: [],
   takesMany: true,
   renews: true,

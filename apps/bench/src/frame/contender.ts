@@ -1,6 +1,6 @@
 /** What is measured beside what: one small adapter a file, in `contenders/`. */
 
-export const BACKENDS = ["memory", "sqlite", "redis", "etcd"] as const;
+export const BACKENDS = ["memory", "sqlite", "redis", "postgres", "etcd"] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
 /** ours: this project; raw: the least that does anything like it, the limit; peer: what one would install instead. */
@@ -9,7 +9,7 @@ export type Kind = "ours" | "raw" | "peer";
 /** Where a contender keeps what it takes. Plain data: a child process gets it, too. */
 export interface Place {
   readonly backend: BackendName;
-  /** A URL for Redis, `host:port` for etcd, a folder for SQLite and lock files, nothing in memory. */
+  /** A URL for Redis and Postgres, `host:port` for etcd, a folder for SQLite and lock files, nothing in memory. */
   readonly address: string;
   /** Keeps cases that share a server apart. */
   readonly namespace: string;

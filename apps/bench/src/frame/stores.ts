@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startEtcd, startRedis } from "@lease/test-servers";
+import { startEtcd, startPostgres, startRedis } from "@lease/test-servers";
 import type { BackendName, Place } from "./contender.js";
 
 /** What holds the leases of a case. */
@@ -56,6 +56,8 @@ export class Stores {
         return folderStore(namespace);
       case "redis":
         return redisStore(namespace);
+      case "postgres":
+        return postgresStore(namespace);
       case "etcd":
         return etcdStore(namespace);
     }
@@ -100,6 +102,17 @@ async function redisStore(namespace: () => string): Promise<Store> {
       await server.command("FLUSHALL", "SYNC");
       return { backend: "redis", address: server.url, namespace: namespace() };
     },
+    stop: () => server.stop(),
+  };
+}
+
+async function postgresStore(namespace: () => string): Promise<Store> {
+  const server = await startPostgres();
+  return {
+    ...NOTHING,
+    pid: server.pid,
+    server: `Postgres ${server.version}`,
+    fresh: async () => ({ backend: "postgres", address: server.url, namespace: namespace() }),
     stop: () => server.stop(),
   };
 }

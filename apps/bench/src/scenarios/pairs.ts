@@ -3,7 +3,7 @@
 import { contendersOn } from "../contenders/index.js";
 import { lease } from "../contenders/lease.js";
 import { sqliteRaw } from "../contenders/sqlite-raw.js";
-import type { BackendName, Claimer, Held } from "../frame/contender.js";
+import { BACKENDS, type BackendName, type Claimer, type Held } from "../frame/contender.js";
 import { openEntrants, type Variant } from "../frame/open-entrants.js";
 import { rate, rateMetrics } from "../frame/rate.js";
 import type { CasePlan, Scenario, Target } from "../frame/scenario.js";
@@ -22,9 +22,7 @@ export const pairs: Scenario = {
     "callers of a contender share one connection in one process. History is on, as it is by default, and is pruned " +
     "between rounds.",
   plan: (concurrency) => [
-    ...(["memory", "sqlite", "redis", "etcd"] as const).flatMap((backend) =>
-      (concurrency ?? CALLERS).map((callers) => plan(backend, callers)),
-    ),
+    ...BACKENDS.flatMap((backend) => (concurrency ?? CALLERS).map((callers) => plan(backend, callers))),
     ...(concurrency === null ? [fullSync] : []),
   ],
 };
@@ -45,6 +43,9 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
   "sqlite/1": [{ metric: "rate", of: "lease", to: "raw", atLeast: 0.3, stretch: 0.4 }],
   "sqlite/16": [{ metric: "rate", of: "lease", to: "raw", atLeast: 1.3, stretch: 1.6 }],
   "sqlite/128": [{ metric: "rate", of: "lease", to: "raw", atLeast: 1.5, stretch: 2 }],
+  "postgres/1": [{ metric: "rate", of: "lease", to: "raw", atLeast: 0.15 }],
+  "postgres/16": [{ metric: "rate", of: "lease", to: "raw", atLeast: 0.8 }],
+  "postgres/128": [{ metric: "rate", of: "lease", to: "raw", atLeast: 1.1 }],
   "etcd/16": [
     { metric: "rate", of: "lease", to: "raw", atLeast: 0.75, stretch: 0.9 },
     { metric: "rate", of: "lease", to: "peers", atLeast: 1.5 },
