@@ -44,9 +44,9 @@ export default defineConfig({
       ...folders.map((folder) => project(folder.replace(/^.*\//, ""), folder)),
     ],
     // Far beyond what anything here takes: they end what hangs, and time nothing, also on a machine that is busy.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    expect: { poll: { timeout: 30_000 } },
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
     reporters: ["default", `${root}scripts/last-line-reporter.ts`],
     coverage: {
       provider: "v8",
