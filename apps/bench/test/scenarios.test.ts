@@ -27,7 +27,7 @@ const contextOf = ({ id }: CasePlan): Context => {
 describe("each scenario", () => {
   test.each(plans.map((plan) => [plan.id, plan] as const))(
     "%s",
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async (_, plan: CasePlan) => {
       const measured = await measure({ ...plan, warmUp: false }, contextOf(plan), 1);
       expect(measured.length).toBeGreaterThan(0);

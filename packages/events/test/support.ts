@@ -46,7 +46,7 @@ export async function historyOf(backend: LeaseBackend): Promise<string[]> {
 }
 
 /** Waits until it no longer throws. */
-export async function until(assertion: () => unknown, timeout = 50_000): Promise<void> {
+export async function until(assertion: () => unknown, timeout = 200_000): Promise<void> {
   await vi.waitFor(assertion, { timeout, interval: 5 });
 }
 
