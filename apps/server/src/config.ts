@@ -1,5 +1,5 @@
 /** What the environment says, checked; anything wrong with it is one sentence. */
-import { MONITOR_DEFAULTS } from "@lease/core";
+import { MONITOR_DEFAULTS } from "@lease/upkeep";
 import { envSchema } from "env-schema";
 import { type Static, Type } from "typebox";
 import { SERVER_LIMITS } from "./limits.js";

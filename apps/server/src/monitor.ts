@@ -1,5 +1,6 @@
-/** The monitor of core, which logs what it finds. It ends no lease: that is for people to decide. */
-import { createMonitor, type Finding, type LeaseBackend, MONITOR_DEFAULTS, type Monitor } from "@lease/core";
+/** The monitor of `@lease/upkeep`, which logs what it finds. It ends no lease: that is for people to decide. */
+import type { LeaseBackend } from "@lease/core";
+import { createMonitor, type Finding, MONITOR_DEFAULTS, type Monitor } from "@lease/upkeep";
 import type { Logger } from "pino";
 
 const SHORTEST_INTERVAL_MS = 1_000;

@@ -2,9 +2,10 @@
 import { mkdir } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { openBackend } from "@lease/connect";
-import { createJanitor, isLeaseError, type Janitor, type LeaseBackend, type Monitor } from "@lease/core";
+import { isLeaseError, type LeaseBackend } from "@lease/core";
 import { withMetrics } from "@lease/metrics";
 import { gracefulShutdown } from "@lease/shutdown";
+import { createJanitor, type Janitor, type Monitor } from "@lease/upkeep";
 import { type Logger, pino } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { type App, buildApp } from "./app.js";

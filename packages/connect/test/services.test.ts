@@ -2,13 +2,13 @@
 import {
   contentionTtl,
   createLeaseManager,
-  createMonitor,
   type Lease,
   type LeaseBackend,
   type LeaseEvent,
   listAll,
 } from "@lease/core";
 import { sharedStores } from "@lease/test-servers";
+import { createMonitor } from "@lease/upkeep";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { openBackend } from "../src/index.js";
 

@@ -25,13 +25,12 @@ export type {
   Resources,
   TryAcquireResult,
 } from "./manager/api.js";
-export { listAll } from "./manager/deadlock.js";
+export { findDeadlocks, listAll } from "./manager/deadlock.js";
 export { DEFAULTS } from "./manager/defaults.js";
 export { limitReached, lost } from "./manager/losses.js";
 export { createLeaseManager } from "./manager/manager.js";
 export { queueForLease } from "./manager/queue.js";
 export { unavailable } from "./manager/refusal.js";
-export { revokeAgent } from "./manager/revoke.js";
 export { adaptiveTtl, contentionTtl, waitersInLine } from "./manager/ttl.js";
 export { waitForLease } from "./manager/wait.js";
 export { type MemoryBackendOptions, memoryBackend } from "./memory/memory.js";
@@ -47,11 +46,3 @@ export type {
   Refusal,
 } from "./model/model.js";
 export { LEASE_EVENT_TYPES } from "./model/model.js";
-export { createJanitor, type Janitor, type JanitorOptions } from "./services/janitor.js";
-export {
-  createMonitor,
-  type Finding,
-  MONITOR_DEFAULTS,
-  type Monitor,
-  type MonitorOptions,
-} from "./services/monitor.js";

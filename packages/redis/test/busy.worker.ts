@@ -3,7 +3,8 @@
  * ends: holds and renews, waits, follows the feed, asks and gives back. It tells how many grants it got,
  * catches what its own calls throw, and nothing else; then it closes, and must end by itself.
  */
-import { createJanitor, createLeaseManager } from "@lease/core";
+import { createLeaseManager } from "@lease/core";
+import { createJanitor } from "@lease/upkeep";
 import { open } from "./backend.worker.ts";
 
 const backend = open({ callTimeoutMs: 300, ...JSON.parse(process.argv[2] as string) });

@@ -1,5 +1,5 @@
 /** One shutdown, phase by phase. Every phase is bounded by the same deadline, and none keeps the next from coming. */
-import { createJanitor, type LeaseBackend, type LeaseHandle, type LeaseManager } from "@lease/core";
+import type { LeaseBackend, LeaseHandle, LeaseManager } from "@lease/core";
 import type { Deadline } from "./deadline.js";
 import type { GracefulShutdownOptions } from "./options.js";
 import type { ShutdownPhase, ShutdownProblem, ShutdownReport } from "./phases.js";
@@ -121,8 +121,12 @@ export class Run {
 }
 
 /** Ends what is past its time, and prunes nothing: how long history is kept is the janitor's affair. */
-function sweep(backend: LeaseBackend): Promise<unknown> {
-  return createJanitor({ backend, historyRetentionMs: Number.POSITIVE_INFINITY }).sweep();
+async function sweep(backend: LeaseBackend): Promise<void> {
+  let goOn = true;
+  while (goOn) {
+    const { expired, more } = await backend.sweep({});
+    goOn = more && expired.length > 0;
+  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 /** Acts on all that one agent has. */
-import { revokeAgent } from "@lease/core";
+import { revokeAgent } from "@lease/upkeep";
 import type { Routes } from "../context.js";
 import { answers } from "../schemas/answers.js";
 import { AgentParams, RevokeAgentQuery } from "../schemas/requests.js";

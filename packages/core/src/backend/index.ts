@@ -1,15 +1,17 @@
 /**
- * `@lease/core/backend`: for those who write a store. What a backend answers, what it need not write again, and the
- * steps that a store with transactions runs as they are.
+ * `@lease/core/backend`: for those who write a store, or what works on one from outside. What a backend answers, what it
+ * need not write again, and the steps that a store with transactions runs as they are.
  *
  * @packageDocumentation
  */
 
 export { invalidArgument } from "../errors.js";
+export { checkOptions } from "../manager/options.js";
 export { MemoryStore } from "../memory/memory-store.js";
 export { coveringSubtrees, subtreeBase } from "../model/resource.js";
 export { blockersOf, conflicts, firstConflict } from "../model/rule.js";
 export { mintToken } from "../model/token.js";
+export { humanDuration } from "../text.js";
 export {
   type AcquireRequest,
   type AcquireResult,
@@ -30,7 +32,14 @@ export {
 } from "./backend.js";
 export { wholeBatch } from "./batch.js";
 export { Bell } from "./bell.js";
-export { checkChanges, checkEndMemory, checkInteger } from "./check.js";
+export {
+  checkAgentId,
+  checkChanges,
+  checkEndMemory,
+  checkInteger,
+  checkNumber,
+  checkRevoke,
+} from "./check.js";
 export { closed, defineBackend } from "./define-backend.js";
 export { type HistoryPage, type HistorySource, readChanges } from "./feed.js";
 export { cursorExpired, formatCursor, type HistoryBounds, positionAfter } from "./history.js";

@@ -5,14 +5,23 @@
  * Ages are counted on the store's own wall clock (an answer's `expiresAt` less its `expiresInMs` is the store's now), so
  * machines need not agree on the time; setting that clock moves the ages along.
  */
-import type { LeaseBackend, ReleaseRequest } from "../backend/backend.js";
-import { checkAgentId, checkNumber } from "../backend/check.js";
-import { type Clock, systemClock } from "../clock.js";
-import { type DeadlockStep, invalidArgument } from "../errors.js";
-import { findDeadlocks, listAll } from "../manager/deadlock.js";
-import { checkOptions } from "../manager/options.js";
-import type { Lease } from "../model/model.js";
-import { humanDuration } from "../text.js";
+import {
+  type Clock,
+  findDeadlocks,
+  type Lease,
+  type LeaseBackend,
+  type LeaseError,
+  listAll,
+  systemClock,
+} from "@lease/core";
+import {
+  checkAgentId,
+  checkNumber,
+  checkOptions,
+  humanDuration,
+  invalidArgument,
+  type ReleaseRequest,
+} from "@lease/core/backend";
 import { createRounds, type Rounds, SERVICE_OPTIONS } from "./rounds.js";
 
 /** Something that the monitor found. */
@@ -20,7 +29,11 @@ export type Finding =
   | { readonly kind: "held-too-long"; readonly lease: Lease; readonly ageMs: number }
   | { readonly kind: "waits-too-long"; readonly lease: Lease; readonly ageMs: number }
   /** `lease` is the youngest request of the cycle: the one that would have to give way. */
-  | { readonly kind: "deadlock"; readonly lease: Lease; readonly cycle: readonly DeadlockStep[] };
+  | {
+      readonly kind: "deadlock";
+      readonly lease: Lease;
+      readonly cycle: LeaseError<"LEASE_DEADLOCK">["details"]["cycle"];
+    };
 
 /**
  * What to do about a finding.
@@ -158,7 +171,7 @@ function checkAct(act: MonitorAct, field: string): void {
   if (!ACTS.includes(act)) throw invalidArgument(field, `must be one of ${ACTS.join(", ")}`);
 }
 
-/** How long ago the lease was granted or, pending, entered the line, by the store's wall clock. */
+/** How long ago the lease was granted or, pending, was queued, by the store's wall clock. */
 function ageOf(lease: Lease): number {
   const storeNow = Date.parse(lease.expiresAt) - lease.expiresInMs;
   return storeNow - Date.parse(lease.acquiredAt ?? lease.requestedAt);

@@ -1,6 +1,6 @@
-import { createMonitor, type Finding, type LeaseEvent } from "@lease/core";
+import type { LeaseEvent } from "@lease/core";
 import { expect, test } from "vitest";
-import type { MonitorAct } from "../../src/services/monitor.js";
+import { createMonitor, type Finding, type MonitorAct } from "../src/index.js";
 import { rejection, settled, type World, world } from "./support.js";
 
 /** A monitor on a world that notes what it found and did, as `kind agent act`. */

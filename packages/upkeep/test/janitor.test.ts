@@ -1,6 +1,7 @@
-import { createJanitor, createLeaseId, type LeaseBackend, LeaseError } from "@lease/core";
+import { createLeaseId, type LeaseBackend, LeaseError } from "@lease/core";
 import type { SweepResult } from "@lease/core/backend";
 import { expect, test } from "vitest";
+import { createJanitor } from "../src/index.js";
 import { meddled, settled, world } from "./support.js";
 
 /** A lease that nobody looks after. */

@@ -1,5 +1,5 @@
-import { revokeAgent } from "@lease/core";
 import { expect, test } from "vitest";
+import { revokeAgent } from "../src/index.js";
 import { rejection, settled, world } from "./support.js";
 
 test("revokes everything an agent has, in line too, and nothing of others", async () => {

@@ -1,7 +1,7 @@
 /**
  * Work done now and then in the background: what the janitor and the monitor have in common.
  */
-import type { CancelTimer, Clock } from "../clock.js";
+import type { Clock } from "@lease/core";
 
 /** A small service: start it, stop it. */
 export interface Rounds {
@@ -30,10 +30,10 @@ const JITTER = 0.3;
 
 export function createRounds({ intervalMs, run, onError, clock, random }: RoundsOptions): Rounds {
   /** From a start to its stop: rounds of one that was stopped arm nothing for the next one. */
-  let running: { cancelTimer: CancelTimer } | null = null;
+  let running: { cancelTimer: () => void } | null = null;
   let round: Promise<void> = Promise.resolve();
 
-  function arm(started: { cancelTimer: CancelTimer }, delayMs: number): void {
+  function arm(started: { cancelTimer: () => void }, delayMs: number): void {
     const begin = () => {
       const armNext = () => {
         if (running === started) arm(started, intervalMs * (1 - random() * JITTER));

@@ -2,10 +2,8 @@
  * The janitor: sweeps what is past its time and prunes old history, now and then. Housekeeping only, so it may run in
  * every process at once or in none for a while.
  */
-import type { LeaseBackend, SweepResult } from "../backend/backend.js";
-import { checkNumber } from "../backend/check.js";
-import { type Clock, systemClock } from "../clock.js";
-import { checkOptions } from "../manager/options.js";
+import { type Clock, type LeaseBackend, systemClock } from "@lease/core";
+import { checkNumber, checkOptions, type SweepResult } from "@lease/core/backend";
 import { createRounds, type Rounds, SERVICE_OPTIONS } from "./rounds.js";
 
 /** What the janitor does by default. */

@@ -2,11 +2,8 @@
  * Revoking everything that an agent has: a listing and a batch, not one atomic step. What the agent acquires while it
  * runs may escape it, so it lists again until it finds nothing.
  */
-import type { LeaseBackend } from "../backend/backend.js";
-import { checkRevoke } from "../backend/check.js";
-import type { Lease } from "../model/model.js";
-import { listAll } from "./deadlock.js";
-import { checkOptions } from "./options.js";
+import { type Lease, type LeaseBackend, listAll } from "@lease/core";
+import { checkOptions, checkRevoke } from "@lease/core/backend";
 
 /** In whose name, why, and with how much grace. */
 export interface RevokeOptions {
