@@ -11,15 +11,14 @@
  * and only fencing protects until then.
  */
 import type { LeaseBackend } from "@lease/core";
-import { type BackendLimits, defineBackend } from "@lease/core/backend";
+import { type BackendLimits, closed, defineBackend } from "@lease/core/backend";
 import { acquire } from "./acquire.js";
-import { Calls } from "./calls.js";
 import { changes } from "./changes.js";
 import { Connection } from "./connection.js";
 import { type Context, LeaseCache } from "./context.js";
-import { tooSlowToRead } from "./errors.js";
+import { Entrance } from "./entrance.js";
+import { tooSlow, tooSlowToRead } from "./errors.js";
 import { EtcdLeases } from "./etcd-leases.js";
-import { KeepAlives } from "./keep-alive.js";
 import { Keys } from "./keys.js";
 import { list } from "./list.js";
 import { DEFAULTS, type EtcdBackendOptions, makeClients, settledOptions } from "./options.js";
@@ -58,11 +57,17 @@ export function etcdBackend(given: EtcdBackendOptions): LeaseBackend {
     timeoutMs,
     ownsClients: options.client === undefined,
   });
-  const keepAlives = new KeepAlives(connection);
   const watches = new Watches(connection);
-  const leases = new EtcdLeases(connection, keepAlives, limits.endMemoryMs);
+  const leases = new EtcdLeases(connection, limits.endMemoryMs);
   const keys = new Keys(options.namespace ?? DEFAULTS.namespace);
-  const context: Context = { connection, keys, leases, watches, cache: new LeaseCache() };
+  const context: Context = {
+    connection,
+    keys,
+    leases,
+    watches,
+    entrance: new Entrance(),
+    cache: new LeaseCache(),
+  };
 
   const calls = new Calls();
   const boundMs = 2 * timeoutMs;
@@ -80,10 +85,36 @@ export function etcdBackend(given: EtcdBackendOptions): LeaseBackend {
     async close() {
       watches.close();
       await calls.close();
-      // Whatever cannot be given back now ends by itself.
-      await leases.close().catch(() => {});
-      keepAlives.close();
+      await leases.close();
       connection.close();
     },
   });
+}
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Calls under way. Each ends within one bound for all of its steps, or with `CLOSED` when the backend is closed. */
+class Calls {
+  /** Each with what ends it for its caller; its steps go on. */
+  readonly #underWay = new Map<Promise<unknown>, (error: Error) => void>();
+
+  /** @param late - what the call ends with when the bound is reached */
+  run<T>(call: () => Promise<T>, boundMs: number, late = tooSlow): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const running = call();
+      this.#underWay.set(running, reject);
+      const isBound = Number.isFinite(boundMs);
+      const timer = isBound ? setTimeout(() => reject(late()), Math.min(boundMs, MAX_TIMER_MS)) : undefined;
+      void running.then(resolve, reject).finally(() => {
+        clearTimeout(timer);
+        this.#underWay.delete(running);
+      });
+    });
+  }
+
+  /** @returns when no step is under way any more: from then on nothing puts keys on etcd leases */
+  async close(): Promise<void> {
+    for (const reject of this.#underWay.values()) reject(closed("etcd"));
+    await Promise.allSettled(this.#underWay.keys());
+  }
 }

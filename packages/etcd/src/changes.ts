@@ -5,8 +5,8 @@ import { type ChangesOptions, cursorExpired, type HistoryBounds, positionAfter }
 import type { IResponseHeader } from "etcd3";
 import type { Context } from "./context.js";
 import { eventOf, LOST, passes, transitionsIn } from "./history.js";
-import { get, isMissing, put } from "./ops.js";
 import { Reading } from "./reading.js";
+import { get, isMissing, put } from "./txn.js";
 
 /** Where nothing can be written to mark the end, it is where nothing came for this long. */
 const QUIET_MS = 400;

@@ -6,31 +6,10 @@ import { isLeaseError } from "@lease/core";
 import { closed } from "@lease/core/backend";
 import type { Etcd3, IRangeRequest, IRangeResponse, ITxnRequest, ITxnResponse } from "etcd3";
 import { failureOf, toLeaseError } from "./errors.js";
-
-/** One member, by the client that speaks to it alone (or a client that was passed in, whatever it speaks to). */
-export interface Endpoint {
-  readonly client: Etcd3;
-}
+import type { Endpoint } from "./streams.js";
 
 type CallOptions = NonNullable<Parameters<Etcd3["kv"]["txn"]>[1]>;
 type Call<T> = (endpoint: Endpoint, options: CallOptions) => Promise<T>;
-
-interface Stream {
-  on(event: "error", listener: (error: Error) => void): unknown;
-  end(): unknown;
-  cancel(): void;
-}
-
-/**
- * Ends a stream that is not needed any more. Cancelled while it can be written to, it counts as failed for the library,
- * which then closes the connection that all other calls and streams of this member share.
- */
-export function endStream(stream: Stream): void {
-  // Errors after its end do not matter.
-  stream.on("error", () => {});
-  stream.end();
-  stream.cancel();
-}
 
 /** Two members that hang leave time for the third. */
 const LEAST_ATTEMPT_MS = 500;

@@ -1,9 +1,10 @@
 /** What every operation works with, and what this client knows without asking. */
 import type { Claim } from "@lease/core";
 import type { Connection } from "./connection.js";
-import type { EtcdLease, EtcdLeases, MemoryLease } from "./etcd-leases.js";
-import type { BlockerKey, Keys } from "./keys.js";
-import type { FoundLease } from "./record.js";
+import type { Entrance } from "./entrance.js";
+import { type EtcdLease, type EtcdLeases, type MemoryLease, termLeftMs } from "./etcd-leases.js";
+import type { Keys } from "./keys.js";
+import type { BlockerKey, FoundLease } from "./model.js";
 import type { Watches } from "./watches.js";
 
 export interface Context {
@@ -11,6 +12,7 @@ export interface Context {
   readonly keys: Keys;
   readonly leases: EtcdLeases;
   readonly watches: Watches;
+  readonly entrance: Entrance;
   readonly cache: LeaseCache;
 }
 
@@ -95,9 +97,8 @@ export class LeaseCache {
 
   /** Leases that other clients ended are not noticed here: what etcd has surely ended is forgotten now and then. */
   #forgetDead(): void {
-    const now = performance.now();
     for (const [id, lease] of this.#etcdLeases) {
-      if (now - lease.sentAt > (lease.termS + 60) * 1000) this.#etcdLeases.delete(id);
+      if (termLeftMs(lease) < -60_000) this.#etcdLeases.delete(id);
     }
     for (const [id, held] of this.#held) if (!this.#etcdLeases.has(held.etcdLease.id)) this.forget(id);
     for (const [id, queued] of this.#queued)

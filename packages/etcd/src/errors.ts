@@ -32,10 +32,7 @@ export function failureOf(error: unknown): Failure {
   }
   if (error instanceof ClientClosedError || error instanceof EtcdInvalidAuthTokenError) return "unapplied";
   const isAnswer =
-    error instanceof EtcdPermissionDeniedError ||
-    error instanceof EtcdAuthenticationFailedError ||
-    error instanceof GRPCUnauthenticatedError ||
-    error instanceof GRPCInvalidArgumentError ||
+    isRefusal(error) ||
     error instanceof GRPCResourceExhastedError ||
     error instanceof GRPCFailedPreconditionError ||
     error instanceof GRPCOutOfRangeError;
@@ -60,43 +57,41 @@ export function isCompacted(error: unknown): boolean {
 /** The error that a caller gets. One that is neither etcd's nor gRPC's, a bug for instance, stays as it is. */
 export function toLeaseError(error: unknown, failure: Failure): unknown {
   if (isLeaseError(error) || !isOfEtcd(error)) return error;
-  const cause = { cause: error };
   const said = (error as Error).message.replace(/\s+/g, " ").slice(0, 300);
-  if (isNoSpace(error)) {
-    return new LeaseError(
-      "BACKEND_FULL",
-      "etcd has no space left (alarm NOSPACE): compact and defragment it, raise its quota, then disarm the alarm.",
-      undefined,
-      cause,
-    );
-  }
-  if (
+  if (isNoSpace(error)) return failed("BACKEND_FULL", NO_SPACE, error);
+  if (isRefusal(error)) return failed("BACKEND_INCOMPATIBLE", `${REFUSED}: ${said}`, error);
+  return failure === "unknown"
+    ? failed(
+        "OUTCOME_UNKNOWN",
+        `etcd may or may not have applied this (${said}): ask again with the same id.`,
+        error,
+      )
+    : failed("BACKEND_UNAVAILABLE", `etcd cannot be used at present: ${said}`, error);
+}
+
+const NO_SPACE =
+  "etcd has no space left (alarm NOSPACE): compact and defragment it, raise its quota, then disarm the alarm.";
+const REFUSED = "etcd refuses this client or its request";
+
+type Code = "BACKEND_FULL" | "BACKEND_INCOMPATIBLE" | "BACKEND_UNAVAILABLE" | "OUTCOME_UNKNOWN";
+
+function failed(code: Code, message: string, cause: unknown): LeaseError {
+  return new LeaseError(code, message, undefined, { cause });
+}
+
+/** Asking again, or another member, is no use. */
+function isRefusal(error: unknown): boolean {
+  return (
     error instanceof EtcdPermissionDeniedError ||
     error instanceof EtcdAuthenticationFailedError ||
     error instanceof GRPCUnauthenticatedError ||
     error instanceof GRPCInvalidArgumentError
-  ) {
-    return new LeaseError(
-      "BACKEND_INCOMPATIBLE",
-      `etcd refuses this client or its request: ${said}`,
-      undefined,
-      cause,
-    );
-  }
-  if (failure === "unknown") {
-    return new LeaseError(
-      "OUTCOME_UNKNOWN",
-      `etcd may or may not have applied this (${said}): ask again with the same id.`,
-      undefined,
-      cause,
-    );
-  }
-  return new LeaseError("BACKEND_UNAVAILABLE", `etcd cannot be used at present: ${said}`, undefined, cause);
+  );
 }
 
 /** etcd ended a watch for a reason that asking again does not change. */
 export function refused(reason: string): LeaseError<"BACKEND_INCOMPATIBLE"> {
-  return new LeaseError("BACKEND_INCOMPATIBLE", `etcd refuses this client or its request: ${reason}`);
+  return new LeaseError("BACKEND_INCOMPATIBLE", `${REFUSED}: ${reason}`);
 }
 
 /** What an error is once an earlier step of the same call was applied: it does not mean any more that nothing was. */

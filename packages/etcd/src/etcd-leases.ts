@@ -5,9 +5,10 @@
  * An etcd lease is asked for one second more than its term. So one that was kept alive within that second gives its
  * next user a whole term, without another call.
  */
+import { systemClock } from "@lease/core";
 import type { Connection } from "./connection.js";
 import { isLeaseGone } from "./errors.js";
-import type { KeepAlives } from "./keep-alive.js";
+import { KeepAlives } from "./keep-alive.js";
 
 export interface EtcdLease {
   readonly id: string;
@@ -15,8 +16,8 @@ export interface EtcdLease {
   readonly termS: number;
   /** The term that was asked for; etcd grants more where its elections take longer than that. */
   readonly askedS: number;
-  /** When its last confirmed grant or keep-alive was sent, on this process's monotonic clock. */
-  sentAt: number;
+  /** When its last confirmed grant or keep-alive was sent. */
+  sentAt: Instant;
 }
 
 /** An etcd lease that carries the memories of ids, long enough to outlive what they remember. */
@@ -24,37 +25,39 @@ export interface MemoryLease {
   readonly id: string;
   /** The longest term of a lease whose id it may remember. */
   readonly termS: number;
-  sentAt: number;
+  sentAt: Instant;
   keys: number;
 }
 
+/** A moment on every clock of this machine: the monotonic one stands still while the machine sleeps. */
+type Instant = readonly [monotonicMs: number, wallMs: number, bootMs: number];
+
+/** What etcd is asked for beyond the term. */
+const SPARE_MS = 1000;
 /** A user gets a whole term if the last keep-alive is not older than the spare second, less a margin for clocks. */
 const FRESH_MS = 950;
 /** Too close to its end to be worth a keep-alive. */
 const DYING_MS = 500;
 /** etcd deletes the keys of an ended etcd lease in one step, which other writes wait for (docs/measured.md). */
 const MAX_KEYS = 500;
-/** A remaining time looked up is good for this long: a burst of refusals asks once. */
-const LOOKUP_MS = 250;
 /** With so many etcd leases made, those that are dead are forgotten; later again at twice what then was left. */
 const TIDY_AT = 2048;
 
 export class EtcdLeases {
   readonly #connection: Connection;
-  readonly #keepAlives: KeepAlives;
+  readonly #keepAlives = new KeepAlives();
   readonly #endMemoryS: number;
   readonly #idle = new Map<number, EtcdLease[]>();
-  /** All that this client made and that may still live, with the moment after which they surely do not. */
-  readonly #made = new Map<string, number>();
+  /** All that this client made and that may still live. */
+  readonly #made = new Map<string, { readonly sentAt: Instant; readonly grantedS: number }>();
   readonly #memories = new Map<number, MemoryLease>();
   readonly #nextMemories = new Map<number, Promise<MemoryLease>>();
   #tidyAt = TIDY_AT;
-  readonly #keptAlive = new Map<string, number>();
+  readonly #keptAlive = new Map<string, Instant>();
   readonly #lookedUp = new Map<string, { readonly at: number; readonly remaining: Promise<number> }>();
 
-  constructor(connection: Connection, keepAlives: KeepAlives, endMemoryMs: number) {
+  constructor(connection: Connection, endMemoryMs: number) {
     this.#connection = connection;
-    this.#keepAlives = keepAlives;
     this.#endMemoryS = Math.ceil(endMemoryMs / 1000);
   }
 
@@ -62,9 +65,9 @@ export class EtcdLeases {
   take(termS: number): EtcdLease | Promise<EtcdLease> {
     const idle = this.#idle.get(termS);
     for (let lease = idle?.pop(); lease !== undefined; lease = idle?.pop()) {
-      if (lease.sentAt + (lease.termS + 1) * 1000 - performance.now() > DYING_MS) return lease;
+      if (termLeftMs(lease) + SPARE_MS > DYING_MS) return lease;
     }
-    return this.#grant(termS);
+    return this.#grant(termS + 1);
   }
 
   /** Takes back an etcd lease that surely carries nothing any more. */
@@ -82,25 +85,26 @@ export class EtcdLeases {
   }
 
   /** Keeps an etcd lease alive, also one of another client. Gives the term from now on in seconds, 0 when it is gone. */
-  async keepAlive(lease: { readonly id: string; sentAt?: number }): Promise<number> {
-    const sentAt = performance.now();
-    const grantedS = await this.#keepAlives.send(lease.id);
+  async keepAlive(lease: { readonly id: string; sentAt?: Instant }): Promise<number> {
+    const sentAt = instant();
+    const grantedS = await this.#send(lease.id);
     this.#lookedUp.delete(lease.id);
     if (grantedS <= 0) return 0;
     lease.sentAt = sentAt;
-    if (this.#made.has(lease.id)) this.#made.set(lease.id, sentAt + grantedS * 1000);
+    if (this.#made.has(lease.id)) this.#made.set(lease.id, { sentAt, grantedS });
     return grantedS - 1;
   }
 
   /**
    * Whole seconds that are left of an etcd lease, rounded down; -1 when it is gone.
    *
-   * @param maxAgeMs - an answer that is not older will do
+   * @param since - a moment of `performance.now()`: what another call asked for later than this will do. A burst of
+   * refusals so asks few times, and none reports what was left before a renewal that it comes after.
    */
-  remaining(leaseId: string, maxAgeMs = LOOKUP_MS): Promise<number> {
+  remaining(leaseId: string, since = performance.now()): Promise<number> {
     const now = performance.now();
     const known = this.#lookedUp.get(leaseId);
-    if (known !== undefined && now - known.at < maxAgeMs) return known.remaining;
+    if (known !== undefined && known.at >= since) return known.remaining;
     const remaining = this.#connection
       .repeatable(({ client }, options) => client.leaseClient.leaseTimeToLive({ ID: leaseId }, options))
       .then(({ TTL }) => Number(TTL));
@@ -145,10 +149,10 @@ export class EtcdLeases {
   /** Keeps alive what remembers an id for as long as its lease is renewed; `false` when it is gone. */
   async keepMemory(leaseId: string): Promise<boolean> {
     const keptAt = this.#keptAlive.get(leaseId);
-    const now = performance.now();
+    const now = instant();
     // Any class outlives a keep-alive by more than this beyond the term of its leases.
-    if (keptAt !== undefined && now - keptAt < this.#endMemoryS * 1000 * 0.8) return true;
-    if ((await this.#keepAlives.send(leaseId)) <= 0) return false;
+    if (keptAt !== undefined && ageMs(keptAt) < this.#endMemoryS * 1000 * 0.8) return true;
+    if ((await this.#send(leaseId)) <= 0) return false;
     if (this.#keptAlive.size > 10_000) this.#keptAlive.clear();
     this.#keptAlive.set(leaseId, now);
     return true;
@@ -163,13 +167,25 @@ export class EtcdLeases {
     return ID;
   }
 
-  /** Revokes the etcd leases that this client made and that carry no keys. */
+  /** Revokes the etcd leases that this client made and that carry no keys; what cannot be revoked now ends by itself. */
   async close(): Promise<void> {
-    const now = performance.now();
-    const alive = [...this.#made].filter(([, until]) => until > now).map(([id]) => id);
+    await this.#revokeUnused().catch(() => {});
+    this.#keepAlives.close();
+  }
+
+  async #revokeUnused(): Promise<void> {
+    this.#forgetDead();
+    const alive = [...this.#made.keys()];
     for (let start = 0; start < alive.length; start += 64) {
       await Promise.all(alive.slice(start, start + 64).map((id) => this.#revokeIfEmpty(id)));
     }
+  }
+
+  /** A keep-alive. Gives what etcd granted, 0 when the etcd lease is gone. */
+  #send(leaseId: string): Promise<number> {
+    return this.#connection.repeatable((endpoint, { deadline }) =>
+      this.#keepAlives.send(endpoint, leaseId, Number(deadline) - Date.now()),
+    );
   }
 
   async #revokeIfEmpty(ID: string): Promise<void> {
@@ -182,23 +198,21 @@ export class EtcdLeases {
     });
   }
 
-  #grant(termS: number): Promise<EtcdLease> {
-    return this.#grantFor(termS + 1);
-  }
-
-  async #grantFor(seconds: number): Promise<EtcdLease> {
-    const sentAt = performance.now();
+  async #grant(seconds: number): Promise<EtcdLease> {
+    const sentAt = instant();
     const { ID, TTL } = await this.#connection.repeatable(({ client }, options) =>
       client.leaseClient.leaseGrant({ TTL: seconds }, options),
     );
     if (this.#made.size >= this.#tidyAt) this.#forgetDead();
-    this.#made.set(ID, sentAt + Number(TTL) * 1000);
-    return { id: ID, termS: Number(TTL) - 1, askedS: seconds - 1, sentAt };
+    const grantedS = Number(TTL);
+    this.#made.set(ID, { sentAt, grantedS });
+    return { id: ID, termS: grantedS - 1, askedS: seconds - 1, sentAt };
   }
 
   #forgetDead(): void {
-    const now = performance.now();
-    for (const [id, until] of this.#made) if (until <= now) this.#made.delete(id);
+    for (const [id, { sentAt, grantedS }] of this.#made) {
+      if (ageMs(sentAt) >= grantedS * 1000) this.#made.delete(id);
+    }
     for (const [termS, idle] of this.#idle) {
       const alive = idle.filter(({ id }) => this.#made.has(id));
       if (alive.length > 0) this.#idle.set(termS, alive);
@@ -209,15 +223,14 @@ export class EtcdLeases {
 
   async #nextMemory(classS: number, known: MemoryLease | undefined): Promise<MemoryLease> {
     if (known !== undefined && known.keys < MAX_KEYS && (await this.keepAlive(known)) > 0) return known;
-    const sentAt = performance.now();
-    const { id } = await this.#grantFor(2 * (classS + this.#endMemoryS));
+    const { id, sentAt } = await this.#grant(2 * (classS + this.#endMemoryS));
     const memory: MemoryLease = { id, termS: classS, sentAt, keys: 0 };
     this.#memories.set(classS, memory);
     return memory;
   }
 
   #remembers(memory: MemoryLease): boolean {
-    return performance.now() - memory.sentAt < (memory.termS + this.#endMemoryS * 0.8) * 1000;
+    return ageMs(memory.sentAt) < (memory.termS + this.#endMemoryS * 0.8) * 1000;
   }
 }
 
@@ -226,7 +239,22 @@ function withKey(memory: MemoryLease): MemoryLease {
   return memory;
 }
 
-/** Whether who takes the lease now has its whole term. */
+/** Whether its next user has a whole term. */
 export function isFresh(lease: EtcdLease): boolean {
-  return performance.now() - lease.sentAt < FRESH_MS;
+  return ageMs(lease.sentAt) < FRESH_MS;
+}
+
+/** What is left of the term of an etcd lease of this client, at least. */
+export function termLeftMs({ sentAt, termS }: EtcdLease): number {
+  return termS * 1000 - ageMs(sentAt);
+}
+
+function instant(): Instant {
+  return [systemClock.now(), systemClock.wallNow(), systemClock.bootNow?.() ?? 0];
+}
+
+/** At least how long ago that was, also if the machine slept since or a clock was set. */
+function ageMs(then: Instant): number {
+  const now = instant();
+  return Math.max(now[0] - then[0], now[1] - then[1], now[2] - then[2]);
 }

@@ -6,7 +6,8 @@ import type { LeaseEvent, LeaseEventType } from "@lease/core";
 import { type ChangesOptions, formatCursor, leaseOf, matchesFilters, stateAfter } from "@lease/core/backend";
 import type { IEvent, IKeyValue } from "etcd3";
 import type { Keys } from "./keys.js";
-import { decodeLease, decodeMemory, type FoundLease, recordOf } from "./record.js";
+import type { FoundLease } from "./model.js";
+import { decodeLease, decodeMemory, recordOf } from "./record.js";
 
 /** An event in the making, with the wall time that its writer noted; `null` where etcd itself ended the lease. */
 export interface Transition {

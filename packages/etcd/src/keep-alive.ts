@@ -1,7 +1,7 @@
 /** Keep-alives of etcd leases, all over one stream a member; the library would open one stream a lease. */
 import type { ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from "etcd3";
 import { castGrpcError, type Etcd3, GRPCDeadlineExceededError } from "etcd3";
-import { type Connection, type Endpoint, endStream } from "./connection.js";
+import { type Endpoint, endStream } from "./streams.js";
 
 /** An idle stream keeps the process alive, so it is not kept for long. */
 const IDLE_MS = 2000;
@@ -14,23 +14,16 @@ interface Waiting {
 }
 
 export class KeepAlives {
-  readonly #connection: Connection;
   readonly #streams = new Map<Endpoint, KeepAliveStream>();
 
-  constructor(connection: Connection) {
-    this.#connection = connection;
-  }
-
-  /** The TTL in seconds that etcd granted the lease anew, 0 when it is gone. */
-  send(leaseId: string): Promise<number> {
-    return this.#connection.repeatable((endpoint, { deadline }) => {
-      let stream = this.#streams.get(endpoint);
-      if (stream === undefined || stream.over) {
-        stream = new KeepAliveStream(endpoint);
-        this.#streams.set(endpoint, stream);
-      }
-      return stream.send(leaseId, Number(deadline) - Date.now());
-    });
+  /** The TTL in seconds that this member granted the lease again, 0 when it is gone. */
+  send(endpoint: Endpoint, leaseId: string, withinMs: number): Promise<number> {
+    let stream = this.#streams.get(endpoint);
+    if (stream === undefined || stream.over) {
+      stream = new KeepAliveStream(endpoint);
+      this.#streams.set(endpoint, stream);
+    }
+    return stream.send(leaseId, withinMs);
   }
 
   close(): void {

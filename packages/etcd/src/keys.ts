@@ -17,30 +17,13 @@
 import type { Claim } from "@lease/core";
 import { conflicts, subtreeBase } from "@lease/core/backend";
 import type { IKeyValue } from "etcd3";
-import type { StoredLease } from "./record.js";
-
-export interface KeyRange {
-  readonly key: Buffer;
-  readonly range_end: Buffer;
-}
+import type { KeyRange, StoredLease } from "./model.js";
 
 /** A claim as its key spells it. */
 export interface ClaimKey {
   readonly id: string;
   readonly claim: Claim;
 }
-
-/** A lease in the way of another, by the keys of its claims. */
-export interface BlockerKey {
-  readonly id: string;
-  readonly token: number;
-  readonly etcdLease: string;
-  /** Those of its claims that are in the way. */
-  readonly claims: Claim[];
-}
-
-/** More ranges than this are not compared one by one: etcd takes 128 operations a transaction, nested ones among them. */
-const MAX_RANGES = 60;
 
 export class Keys {
   readonly end: Buffer;
@@ -50,8 +33,6 @@ export class Keys {
   readonly records: KeyRange;
   /** What the change feed is made of: `e`, `h/…` and `i/…`, and nothing else. */
   readonly feed: KeyRange;
-  /** All claims: exclusive ones, shared ones. */
-  readonly trees: readonly [KeyRange, KeyRange];
   readonly #prefix: string;
 
   constructor(namespace: string) {
@@ -62,7 +43,6 @@ export class Keys {
     this.pruned = bytes(`${prefix}p`);
     this.records = range(`${prefix}i/`, `${prefix}i0`);
     this.feed = range(`${prefix}e`, `${prefix}j`);
-    this.trees = [range(`${prefix}x/`, `${prefix}x0`), range(`${prefix}s/`, `${prefix}s0`)];
   }
 
   record(id: string): Buffer {
@@ -86,17 +66,12 @@ export class Keys {
     return claims.map((claim) => this.claim(claim, id, isBeside));
   }
 
-  /**
-   * The ranges that must be empty for these claims to be granted to a newcomer; `null` where they are too many for one
-   * transaction.
-   */
-  conflicts(claims: readonly Claim[]): KeyRange[] | null {
+  /** The ranges that must be empty for these claims to be granted to a newcomer. */
+  conflicts(claims: readonly Claim[]): KeyRange[] {
     const ranges = new Map<string, string>();
     for (const { resource, mode } of claims) {
-      const trees =
-        mode === "exclusive" ? [this.#tree("exclusive"), this.#tree("shared")] : [this.#tree("exclusive")];
-      for (const tree of trees) addConflicts(ranges, tree, resource);
-      if (ranges.size > MAX_RANGES) return null;
+      addConflicts(ranges, this.#tree("exclusive"), resource);
+      if (mode === "exclusive") addConflicts(ranges, this.#tree("shared"), resource);
     }
     return [...ranges].map(([from, to]) => range(from, to));
   }
@@ -122,6 +97,39 @@ export class Keys {
   #tree(mode: Claim["mode"]): string {
     return `${this.#prefix}${mode === "exclusive" ? "x" : "s"}/`;
   }
+}
+
+/**
+ * At most so many ranges that cover all of these. Where there are too many, neighbours become one range together with
+ * what lies between them; those first whose keys begin alike for longest, so that as little as possible does.
+ */
+export function joined(ranges: readonly KeyRange[], most: number): readonly KeyRange[] {
+  if (ranges.length <= most) return ranges;
+  const sorted = [...ranges].sort((a, b) => a.key.compare(b.key));
+  const alike = sorted.map(({ key }, index) => alikeFor(key, sorted[index - 1]?.key));
+  const joins = new Set(
+    alike
+      .map((_, index) => index)
+      .slice(1)
+      .sort((a, b) => (alike[b] as number) - (alike[a] as number))
+      .slice(0, ranges.length - most),
+  );
+  const covering: KeyRange[] = [];
+  for (const [index, next] of sorted.entries()) {
+    const last = covering.at(-1);
+    if (last === undefined || !joins.has(index)) covering.push(next);
+    else if (last.range_end.compare(next.range_end) < 0) {
+      covering[covering.length - 1] = { key: last.key, range_end: next.range_end };
+    }
+  }
+  return covering;
+}
+
+/** How many bytes at the beginning of both are the same. */
+function alikeFor(key: Buffer, other: Buffer = Buffer.alloc(0)): number {
+  let bytes = 0;
+  while (bytes < other.length && key[bytes] === other[bytes]) bytes += 1;
+  return bytes;
 }
 
 /** Whether a claim is in the way of any of these. */

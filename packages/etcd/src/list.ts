@@ -5,7 +5,6 @@ import {
   formatCursor,
   type LeasePage,
   type LeaseQuery,
-  leaseOf,
   matchesFilters,
   nextPage,
   pageStart,
@@ -13,9 +12,10 @@ import {
 import type { IKeyValue, ITxnResponse } from "etcd3";
 import { epochOf, readBounds } from "./changes.js";
 import type { Context } from "./context.js";
-import { get } from "./ops.js";
-import { decodeLease, type FoundLease, recordOf } from "./record.js";
-import { graceLeftMs, holderLeftMs } from "./time.js";
+import type { FoundLease } from "./model.js";
+import { decodeLease, shown } from "./record.js";
+import { graceLeftMs, holderLeftMs } from "./snapshot.js";
+import { get } from "./txn.js";
 
 /** Reads that fit in a transaction. */
 const READS = 120;
@@ -39,9 +39,9 @@ export async function list(context: Context, query: LeaseQuery): Promise<LeasePa
     }
   } while (more && found.length <= limit);
   const page = found.slice(0, limit);
-  const shown = await Promise.all(page.map((lease) => show(context, lease)));
+  const leases = await Promise.all(page.map((lease) => show(context, lease)));
   return {
-    leases: shown.filter((lease) => lease !== null),
+    leases: leases.filter((lease) => lease !== null),
     cursor,
     next: nextPage(found, limit, cursor),
   };
@@ -50,7 +50,7 @@ export async function list(context: Context, query: LeaseQuery): Promise<LeasePa
 async function show(context: Context, lease: FoundLease): Promise<Lease | null> {
   const [leftMs, graceInMs] = await Promise.all([holderLeftMs(context, lease), graceLeftMs(context, lease)]);
   if (leftMs === null) return null;
-  return leaseOf(recordOf(lease, graceInMs), Math.max(1, leftMs), { now: 0, wallNow: Date.now() });
+  return shown(lease, Math.max(1, leftMs), graceInMs);
 }
 
 interface Page {

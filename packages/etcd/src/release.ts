@@ -1,19 +1,13 @@
 /** Ending leases, for their own agent or for another one. One transaction each. */
 import { owns, type ReleaseRequest, type ReleaseResult, wholeBatch } from "@lease/core/backend";
-import { AGAIN, giveUp, writeOn } from "./carriers.js";
 import { type Context, type Held, seconds } from "./context.js";
-import { type Ending, endLease, endLeaseWithoutSpace } from "./end.js";
 import { isNoSpace } from "./errors.js";
 import type { MemoryLease } from "./etcd-leases.js";
-import { get, isMissing, isWrittenAt, put } from "./ops.js";
-import {
-  decodeLease,
-  decodeMemory,
-  encodeLease,
-  encodeMemory,
-  type FoundLease,
-  type FoundMemory,
-} from "./record.js";
+import type { FoundLease } from "./model.js";
+import { encodeLease, encodeMemory } from "./record.js";
+import { type Found, foundIn, readId } from "./snapshot.js";
+import { isMissing, isWrittenAt, put } from "./txn.js";
+import { AGAIN, type Ending, endLease, endLeaseWithoutSpace, giveUp, writeOn } from "./writing.js";
 
 type Tried = ReleaseResult | typeof AGAIN;
 
@@ -40,18 +34,13 @@ async function releaseOne(context: Context, request: ReleaseRequest): Promise<Re
     if (tried !== AGAIN) return tried;
   }
   for (;;) {
-    const { lease, memory } = await read(context, request.id);
-    const tried = await onFound(context, request, lease, memory);
+    const { responses } = await context.connection.read({ success: readId(context.keys, request.id) });
+    const tried = await onFound(context, request, foundIn(responses, request.id));
     if (tried !== AGAIN) return tried;
   }
 }
 
-async function onFound(
-  context: Context,
-  request: ReleaseRequest,
-  lease: FoundLease | null,
-  memory: FoundMemory | null,
-): Promise<Tried> {
+async function onFound(context: Context, request: ReleaseRequest, { lease, memory }: Found): Promise<Tried> {
   if (lease === null) {
     context.cache.forget(request.id);
     if (request.kind === "revoke") return { status: "not-found" };
@@ -117,13 +106,13 @@ async function revokeSoftly(context: Context, request: Revoke, lease: FoundLease
   const { keys, leases } = context;
   const { id, agentId, revoking } = lease;
   if (revoking !== null) {
-    const left = await leases.remaining(revoking.graceLease, 0);
+    const left = await leases.remaining(revoking.graceLease);
     // Compared in whole seconds: etcd does not answer more exactly.
     if (left < 0 || request.graceMs >= left * 1000) return { status: "revoking" };
   }
   const [graceLease, left, memory] = await Promise.all([
     leases.grace(request.graceMs),
-    leases.remaining(lease.etcdLease, 0),
+    leases.remaining(lease.etcdLease),
     leases.memory(Math.max(lease.memoryS, seconds(lease.ttlMs))),
   ]);
   const { by, reason, graceMs } = request;
@@ -144,13 +133,4 @@ async function revokeSoftly(context: Context, request: Revoke, lease: FoundLease
   if (answer !== AGAIN && answer.succeeded) return { status: "revoking" };
   if (answer !== AGAIN) leases.forget(memory);
   return AGAIN;
-}
-
-async function read({ connection, keys }: Context, id: string) {
-  const { responses } = await connection.read({ success: [get(keys.record(id)), get(keys.memory(id))] });
-  const [record, memory] = responses.map(({ response_range }) => response_range.kvs[0]);
-  return {
-    lease: record === undefined ? null : decodeLease(record, id),
-    memory: memory === undefined ? null : decodeMemory(memory),
-  };
 }

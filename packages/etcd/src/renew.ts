@@ -5,33 +5,20 @@
  * transaction with its count, so that a lost reply neither eats a renewal nor gives one for nothing.
  */
 import { isLeaseError, LeaseError } from "@lease/core";
-import { leaseOf, owns, type RenewRequest, type RenewResult, wholeBatch } from "@lease/core/backend";
-import { AGAIN, giveUp, writeOn } from "./carriers.js";
+import { owns, type RenewRequest, type RenewResult, wholeBatch } from "@lease/core/backend";
 import { type Context, seconds } from "./context.js";
 import { perhapsApplied } from "./errors.js";
-import { get, isWrittenAt, put } from "./ops.js";
-import {
-  decodeLease,
-  decodeMemory,
-  encodeLease,
-  encodeMemory,
-  type FoundLease,
-  type FoundMemory,
-  recordOf,
-} from "./record.js";
-import { graceLeftMs, holderLeftMs } from "./time.js";
-import { movedTo } from "./writing.js";
+import type { FoundLease, FoundMemory } from "./model.js";
+import { encodeLease, encodeMemory, shown } from "./record.js";
+import { type Found, foundIn, graceLeftMs, holderLeftMs, readId } from "./snapshot.js";
+import { isWrittenAt, put } from "./txn.js";
+import { AGAIN, moveOn, writeOn } from "./writing.js";
 
 /** Two reads a lease: so many fit in a transaction of 128. */
 const LEASES_A_READ = 60;
 /** Attempts in a row in each of which other calls wrote all these leases between reading and writing. */
 const MAX_TRIES = 10;
 const CONFLICTING = "The renewal kept conflicting with concurrent writes to these leases. Retry.";
-
-interface Found {
-  readonly lease: FoundLease | null;
-  readonly memory: FoundMemory | null;
-}
 
 /** Renews a batch. Requests for one id are answered one after the other, those for different ids together. */
 export async function renew(context: Context, requests: readonly RenewRequest[]): Promise<RenewResult[]> {
@@ -151,45 +138,28 @@ async function writeCount(context: Context, kept: Kept, renewals: number): Promi
     compare: [isWrittenAt(key, lease.revision)],
     success: [put(key, encodeLease(record), lease.etcdLease)],
   });
-  if (answer === AGAIN || !answer.succeeded) return AGAIN;
-  return renewed({ ...kept, lease: { ...record, revision: Number(answer.header.revision) } });
+  return answer === AGAIN || !answer.succeeded ? AGAIN : renewed({ ...kept, lease: record });
 }
 
 /** Moves the lease to an etcd lease that has the whole term, in one step with its count. */
 async function extend(context: Context, kept: Kept, renewals: number, termS: number): Promise<Acted> {
   const { keys, leases, cache } = context;
   const { lease } = kept;
-  const next = await leases.take(termS);
-  if (!(await leases.freshen(next))) return AGAIN;
   const memory = termS > lease.memoryS ? await leases.memory(termS) : undefined;
-  const leftMs = next.termS * 1000;
-  const isCounted = lease.maxRenewals !== null;
-  const record = {
-    ...lease,
-    renewals: isCounted ? renewals : lease.renewals,
-    termS: next.termS,
+  const change = {
+    renewals: lease.maxRenewals === null ? lease.renewals : renewals,
     memoryS: memory?.termS ?? lease.memoryS,
-    wall: Date.now(),
-    leftMs,
     event: null,
   };
   const remembers = memory === undefined ? [] : [put(keys.memory(lease.id), memoryOf(lease), memory.id)];
-  const answer = await writeOn(context, {
-    compare: [isWrittenAt(keys.record(lease.id), lease.revision)],
-    success: [...movedTo(keys, record, next), ...remembers],
-  });
-  if (answer === AGAIN) return AGAIN;
-  if (!answer.succeeded) {
-    leases.give(next);
-    if (memory !== undefined) leases.forget(memory);
-    return AGAIN;
-  }
+  const extended = await moveOn(context, lease, termS, change, remembers);
   const before = cache.memory(lease.id);
-  if (memory !== undefined && before !== undefined) leases.forget(before);
-  giveUp(context, lease.etcdLease);
-  cache.onGranted({ ...lease, etcdLease: next, memory });
-  const found = { ...record, renewals, revision: Number(answer.header.revision), etcdLease: next.id };
-  return renewed({ ...kept, lease: found, leftMs });
+  const unused = extended === AGAIN ? memory : memory && before;
+  if (unused !== undefined) leases.forget(unused);
+  if (extended === AGAIN) return AGAIN;
+  const { moved, on } = extended;
+  cache.onGranted({ ...lease, etcdLease: on, memory });
+  return renewed({ ...kept, lease: { ...moved, renewals }, leftMs: moved.leftMs });
 }
 
 async function remember(context: Context, lease: FoundLease): Promise<boolean> {
@@ -219,9 +189,9 @@ function confirmed(request: RenewRequest, kept: Kept, now: FoundLease | null) {
 }
 
 function renewed({ lease, leftMs, graceInMs, count }: Kept): RenewResult {
-  const shown = leaseOf(recordOf(lease, graceInMs), leftMs, { now: 0, wallNow: Date.now() });
-  if (count === "out-of-order") return { status: count, lease: shown };
-  return { status: "renewed", lease: shown, repeated: count === "repeated" };
+  const now = shown(lease, leftMs, graceInMs);
+  if (count === "out-of-order") return { status: count, lease: now };
+  return { status: "renewed", lease: now, repeated: count === "repeated" };
 }
 
 /** Which renewal this is. Without a limit none is counted, so it is what the caller says. */
@@ -246,16 +216,11 @@ async function readAll(
   const reads: Promise<void>[] = [];
   for (let start = 0; start < requests.length; start += LEASES_A_READ) {
     const part = requests.slice(start, start + LEASES_A_READ);
-    const success = part.flatMap(({ id }) => [get(keys.record(id)), get(keys.memory(id))]);
+    const success = part.flatMap(({ id }) => readId(keys, id));
     reads.push(
       connection.read({ success }).then(({ responses }) => {
         for (const [index, { id }] of part.entries()) {
-          const record = responses[index * 2]?.response_range.kvs[0];
-          const memory = responses[index * 2 + 1]?.response_range.kvs[0];
-          found.set(id, {
-            lease: record === undefined ? null : decodeLease(record, id),
-            memory: memory === undefined ? null : decodeMemory(memory),
-          });
+          found.set(id, foundIn(responses.slice(2 * index), id));
         }
       }),
     );

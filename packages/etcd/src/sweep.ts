@@ -2,7 +2,7 @@
 import type { SweepOptions, SweepResult } from "@lease/core/backend";
 import { readBounds, readOn } from "./changes.js";
 import type { Context } from "./context.js";
-import { isMissing, isWrittenAt, put } from "./ops.js";
+import { isMissing, isWrittenAt, put } from "./txn.js";
 
 /**
  * History is never compacted here: that would affect every user of this etcd. A marker records how far it counts as

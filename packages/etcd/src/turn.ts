@@ -6,10 +6,11 @@
 import type { TurnRequest } from "@lease/core/backend";
 import type { IEvent } from "etcd3";
 import type { Context, QueuedRequest } from "./context.js";
-import { type BlockerKey, inTheWay } from "./keys.js";
-import { get } from "./ops.js";
-import { decodeLease, type FoundLease } from "./record.js";
+import { inTheWay } from "./keys.js";
+import type { BlockerKey, FoundLease } from "./model.js";
+import { decodeLease } from "./record.js";
 import { queuedOf, readSnapshot } from "./snapshot.js";
+import { get } from "./txn.js";
 
 export function turn(context: Context, { id, timeoutMs, signal }: TurnRequest): Promise<void> {
   if (signal?.aborted) return Promise.resolve();

@@ -5,8 +5,9 @@
 import { isLeaseError } from "@lease/core";
 import { closed } from "@lease/core/backend";
 import { castGrpcError, type Etcd3, type IEvent, type IWatchResponse } from "etcd3";
-import { type Connection, type Endpoint, endStream } from "./connection.js";
+import type { Connection } from "./connection.js";
 import { refused } from "./errors.js";
+import { type Endpoint, endStream } from "./streams.js";
 
 export interface WatchRequest {
   readonly key: Buffer;

@@ -1,6 +1,9 @@
 /** Parts of etcd transactions. */
 import type { ICompare, IRangeRequest, IRequestOp, ITxnRequest } from "etcd3";
-import type { KeyRange } from "./keys.js";
+import type { KeyRange } from "./model.js";
+
+/** etcd takes so many compares, and so many operations, in a transaction; those of a nested one count on top. */
+export const MAX_OPS = 128;
 
 /** There is no key in this range. */
 export function isEmpty({ key, range_end }: KeyRange): ICompare {
@@ -14,11 +17,6 @@ export function isMissing(key: Buffer): ICompare {
 /** The key is still the one that was created at this revision. */
 export function isCreatedAt(key: Buffer, revision: number): ICompare {
   return { key, target: "Create", result: "Equal", create_revision: revision };
-}
-
-/** The key is gone, or was made anew. */
-export function isNotCreatedAt(key: Buffer, revision: number): ICompare {
-  return { key, target: "Create", result: "NotEqual", create_revision: revision };
 }
 
 /** The key was not written since. */
