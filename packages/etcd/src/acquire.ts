@@ -25,6 +25,7 @@ import {
   holderLeftMs,
   type InTheWay,
   isKnown,
+  LOOKUP_MS,
   queuedOf,
   readBlockers,
   readSnapshot,
@@ -250,7 +251,9 @@ async function heartbeat(
   }
   const { memory } = snapshot;
   if (memory !== null) await leases.keepMemory(memory.etcdLease);
-  return refuse(context, request, snapshot, { ...lease, leftMs: lease.termS * 1000 });
+  // A long queue of waiters would otherwise look up the same times again and again.
+  const inTheWay = { ...snapshot, askedAt: snapshot.askedAt - LOOKUP_MS };
+  return refuse(context, request, inTheWay, { ...lease, leftMs: lease.termS * 1000 });
 }
 
 /** The same for another `waitTtlMs` than before: on another etcd lease. */

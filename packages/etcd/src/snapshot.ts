@@ -12,8 +12,8 @@ import { get, getRange, MAX_OPS } from "./txn.js";
 
 /** Each remaining time is a call: in a long queue only the first are asked for, which are the same for all in it. */
 const MAX_LOOKUPS = 32;
-/** Of blockers that are not shown, what was looked up by another call will do for this long. */
-const UNSHOWN_MS = 250;
+/** For heartbeats, and for blockers that are not shown, what another call looked up will do for this long. */
+export const LOOKUP_MS = 250;
 
 export interface Found {
   readonly lease: FoundLease | null;
@@ -116,7 +116,7 @@ export async function describe(
       blockers
         .slice(0, MAX_LOOKUPS)
         .map(({ etcdLease }, index) =>
-          leases.remaining(etcdLease, index < first.length ? askedAt : askedAt - UNSHOWN_MS),
+          leases.remaining(etcdLease, index < first.length ? askedAt : askedAt - LOOKUP_MS),
         ),
     ),
   ]);
