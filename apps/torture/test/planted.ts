@@ -129,13 +129,13 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "wakes that are missed",
     foundBy: ["wakes"],
-    changes: [["memory/memory", "        turns.check();\n", ""]],
+    changes: [["memory/memory", "        turns.check(store.takeMoved());\n", ""]],
   },
   {
     name: "wakes that are missed, and no heartbeat",
     foundBy: ["wakes", "bounds", "feed"],
     changes: [
-      ["memory/memory", "        turns.check();\n", ""],
+      ["memory/memory", "        turns.check(store.takeMoved());\n", ""],
       ["manager/defaults", "heartbeatPart: 1 / 3", "heartbeatPart: 1_000"],
     ],
   },
@@ -154,11 +154,7 @@ export const PLANTED: readonly Planted[] = [
     name: "no look for deadlocks",
     foundBy: ["deadlock"],
     changes: [
-      [
-        "manager/wait",
-        "if (lease === null || lease.holding.length === 0) await",
-        "if (lease !== undefined) await",
-      ],
+      ["manager/wait", "    if (lease !== null && lease.holding.length > 0) this.#look(lease);\n", ""],
     ],
   },
   {
@@ -211,8 +207,8 @@ export const PLANTED: readonly Planted[] = [
     changes: [
       [
         "backend/steps",
-        "if (!this.#ledger.isOver(rival)) return rival.token < token;",
-        'if (!this.#ledger.isOver(rival)) return rival.token < token && this.#ledger.read(rival).state === "active";',
+        "else if (rival.token < token) {",
+        'else if (rival.token < token && this.#ledger.read(rival).state === "active") {',
       ],
     ],
   },
@@ -230,7 +226,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "a store that ends without recording it",
     foundBy: ["feed", "oracle"],
-    changes: [["backend/steps", "      this.expire(this.#ledger.read(rival));\n", ""]],
+    changes: [["backend/steps", "    for (const rival of over) this.expire(this.#ledger.read(rival));\n", ""]],
   },
   {
     name: "a feed that loses an event",

@@ -35,7 +35,8 @@ export const systemClock: Clock = Object.freeze({
   now: () => performance.now(),
   wallNow: () => Date.now(),
   schedule(delayMs: number, run: () => void, options?: { readonly background?: boolean }): CancelTimer {
-    const timer: unknown = setTimeout(run, Math.min(Math.max(0, delayMs), MAX_TIMER_MS));
+    // Rounded up: the timers of Node cut fractions off, and would mostly fire a moment before they are due.
+    const timer: unknown = setTimeout(run, Math.min(Math.max(0, Math.ceil(delayMs)), MAX_TIMER_MS));
     if (options?.background === true) unref(timer);
     return () => clearTimeout(timer as Parameters<typeof clearTimeout>[0]);
   },

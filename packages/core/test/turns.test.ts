@@ -153,3 +153,43 @@ test("close ends every wait with CLOSED", async () => {
   await expect(waiting).rejects.toMatchObject({ code: "CLOSED" });
   expect(clock.timers).toBe(0);
 });
+
+test("a step concerns only the waiters whose lease it moved", async () => {
+  const { turns, checks, wait, settled, checked } = setup();
+  const behind = (blockedBy: string): TurnCheck => ({ ...notBefore(START + 5000), blockedBy });
+  for (let place = 1; place < 1000; place += 1) {
+    checks.set(`w${place}`, behind(`w${place - 1}`));
+    void wait(`w${place}`);
+  }
+  const before = checked();
+  turns.check(["somewhere else"]);
+  expect(checked()).toBe(before);
+
+  checks.set("w1", reached);
+  turns.check(["w0"]);
+  expect(await settled()).toEqual(["w1"]);
+  expect(checked()).toBe(before + 1);
+
+  // One in the middle leaves: itself and the one behind it are checked, which is then behind another.
+  checks.set("w500", reached);
+  checks.set("w501", behind("w499"));
+  turns.check(["w500"]);
+  expect(await settled()).toEqual(["w1", "w500"]);
+  expect(checked()).toBe(before + 3);
+  turns.check(["w500"]);
+  expect(checked()).toBe(before + 3);
+  turns.check(["w499"]);
+  expect(checked()).toBe(before + 5);
+});
+
+test("where it is not known what moved, or what is in the way, every waiter is checked", async () => {
+  const { turns, checks, wait, checked } = setup();
+  checks.set("a", { ...notBefore(START + 5000), blockedBy: "holder" });
+  checks.set("b", notBefore(START + 5000));
+  void wait("a");
+  void wait("b");
+  turns.check(["another"]);
+  expect(checked()).toBe(3);
+  turns.check();
+  expect(checked()).toBe(5);
+});

@@ -6,6 +6,7 @@ import { statSync } from "node:fs";
 import { LeaseError, type LeaseErrorCode } from "@lease/core";
 import type { Connection } from "./driver.js";
 import type { DatabaseFiles } from "./files.js";
+import { LongQueues } from "./queues.js";
 import { Reserve } from "./reserve.js";
 import { type Head, prepareStatements, type Statements } from "./statements.js";
 
@@ -45,7 +46,7 @@ export class LeaseDatabase {
     const version = this.dataVersion();
     if (this.#head === undefined || version !== this.#headVersion) {
       const head = this.statements.head.get();
-      this.#head = head && { ...head, has_queue: null, leases: new Map() };
+      this.#head = head && { ...head, has_queue: null, leases: new Map(), queues: new LongQueues() };
       this.#headVersion = version;
     }
     const head = this.#head;

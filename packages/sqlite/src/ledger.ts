@@ -10,7 +10,6 @@ import {
   type Ledger,
   type Moment,
   mintToken,
-  type Rival,
   Steps,
 } from "@lease/core/backend";
 import {
@@ -26,6 +25,7 @@ import {
 import { conflicting, storedClaim } from "./conflicts.js";
 import type { LeaseDatabase } from "./database.js";
 import { full } from "./errors.js";
+import type { SqliteRival } from "./queues.js";
 import { type Head, KIND, type Statements, type StoredClaim } from "./statements.js";
 
 export interface LedgerOptions {
@@ -33,13 +33,6 @@ export interface LedgerOptions {
   readonly path: string;
   readonly endMemoryMs: number;
   readonly recordRenewals: boolean;
-}
-
-/** A lease in the way, as far as its claim and its time say. */
-export interface SqliteRival extends Rival {
-  /** Its id as it is stored in the columns. */
-  readonly key: string;
-  readonly expires: number;
 }
 
 /** The most leases that are remembered, the newest. */
@@ -53,8 +46,8 @@ export class SqliteLedger implements Ledger<SqliteRival, StoredLease> {
   readonly steps = new Steps<SqliteRival, StoredLease>(this);
   readonly #options: LedgerOptions;
   readonly #events: string[] = [];
-  /** A lease ended, or a granted one now lives for another time than it waited. */
-  moved = false;
+  /** Ids of the leases that ended, or that were granted and now live for another time than they waited. */
+  readonly moved: string[] = [];
 
   constructor(database: LeaseDatabase, head: Head, at: Moment, options: LedgerOptions) {
     this.database = database;
@@ -74,7 +67,7 @@ export class SqliteLedger implements Ledger<SqliteRival, StoredLease> {
     if (!this.recorded) return;
     const { statements, head } = this;
     statements.record.run(head.last, this.#events.length, this.at.wallNow, `[${this.#events.join()}]`);
-    if (this.moved) head.has_queue ??= statements.hasQueue.get() as number;
+    if (this.moved.length > 0) head.has_queue ??= statements.hasQueue.get() as number;
   }
 
   lease(id: string): StoredLease | undefined {
@@ -92,11 +85,7 @@ export class SqliteLedger implements Ledger<SqliteRival, StoredLease> {
   }
 
   rivals(claims: readonly Claim[]): readonly SqliteRival[] {
-    return conflicting(this.statements, claims, this.head.has_subtrees === 1).map(({ token, key }) => {
-      const expires = this.statements.expiresOf.get(key);
-      if (expires === undefined) throw missing(key);
-      return { token, key, expires };
-    });
+    return conflicting(this.statements, this.head, claims);
   }
 
   read({ key }: SqliteRival): StoredLease {
@@ -136,6 +125,9 @@ export class SqliteLedger implements Ledger<SqliteRival, StoredLease> {
       ...[first.kind, first.key, token, first.mode, key],
     );
     statements.insertClaims(others, token, key);
+    for (const claim of [first, ...others]) {
+      if (claim.kind === KIND.claim) head.queues.add(claim.key, claim, lease);
+    }
     if (isQueued) {
       statements.insertQueued.run(token, key);
       head.has_queue = 1;
@@ -150,6 +142,7 @@ export class SqliteLedger implements Ledger<SqliteRival, StoredLease> {
     lease.expires = this.at.now + forMs;
     lease.givenMs = forMs;
     const { key, token, state, expires, text } = lease;
+    this.head.queues.move(lease);
     this.statements.updateLease.run(stateNumber(state), expires, forMs, text, key, token);
   }
 
@@ -158,7 +151,7 @@ export class SqliteLedger implements Ledger<SqliteRival, StoredLease> {
     lease.text = encode(lease);
     if (lease.isQueued && lease.state === "active") {
       this.#leaveQueue(lease);
-      this.moved = true;
+      this.moved.push(lease.id);
     }
     this.extend(lease, forMs);
   }
@@ -168,11 +161,14 @@ export class SqliteLedger implements Ledger<SqliteRival, StoredLease> {
     const [first, ...others] = storedClaims(lease);
     this.statements.removeLease.run(key, token, first.kind, first.key, token);
     this.statements.removeClaims(others, token);
+    for (const { kind, key: resource } of [first, ...others]) {
+      if (kind === KIND.claim) this.head.queues.remove(resource, lease);
+    }
     if (lease.isQueued) this.#leaveQueue(lease);
     // Whether there are others is read again.
     if (claimsSubtree(first, others)) this.database.forgetHead();
     this.head.leases.delete(lease.id);
-    this.moved = true;
+    this.moved.push(lease.id);
   }
 
   bury(id: string, { agentId, end, by, reason }: EndRecord): void {

@@ -1,6 +1,7 @@
 /** Every statement, prepared once a connection. Those of the hot path look up by key and never scan. */
 import type { HistoryRow, LeaseRow, StoredLease } from "./codec.js";
 import type { Connection, Statement } from "./driver.js";
+import type { LongQueues } from "./queues.js";
 
 /**
  * The one row of `meta`, and what else is remembered of the file from one transaction to the next, see
@@ -23,6 +24,8 @@ export interface Head {
   has_queue: number | null;
   /** Leases that steps of this connection wrote, by id. */
   readonly leases: Map<string, StoredLease>;
+  /** The long queues of the file. */
+  readonly queues: LongQueues;
 }
 
 /** The `kind` column: what a row of `live` stands for. */
@@ -93,7 +96,7 @@ export function prepareStatements(db: Connection) {
     commit: prepare<[]>("COMMIT"),
     rollback: prepare<[]>("ROLLBACK"),
     dataVersion: number<[]>("PRAGMA data_version"),
-    head: prepare<[], Omit<Head, "has_queue" | "leases">>(
+    head: prepare<[], Omit<Head, "has_queue" | "leases" | "queues">>(
       `SELECT epoch, boot_id, schema_version, pruned_through,
         coalesce((SELECT max(sequence) FROM history), 0) AS last,
         EXISTS (SELECT 1 FROM live WHERE kind = 2) AS has_subtrees,
@@ -143,7 +146,14 @@ export function prepareStatements(db: Connection) {
     isAnyClaimed(resources: readonly string[]): boolean {
       return inChunks(resources).some((some) => anyClaimed(some.length).get(...some) !== undefined);
     },
-    claimsOn: prepare<[string], ClaimRow>(`SELECT ${CLAIM} FROM live WHERE kind = 1 AND key = ?`),
+    claimsOn: prepare<[string], ClaimRow>(
+      `SELECT ${CLAIM} FROM live WHERE kind = 1 AND key = ? ORDER BY token`,
+    ),
+    /** The nearest claim before a token. */
+    claimBefore: prepare<[kind: number, resource: string, token: number, leastMode: number], ClaimRow>(
+      `SELECT ${CLAIM} FROM live WHERE kind = ? AND key = ? AND token < ? AND mode >= ?
+        ORDER BY token DESC LIMIT 1`,
+    ),
     claimsBetween: prepare<[kind: number, string, string], ClaimRow>(
       `SELECT ${CLAIM} FROM live WHERE kind = ? AND key >= ? AND key < ?`,
     ),

@@ -1,12 +1,12 @@
 /**
- * Whether a pending request's turn has come. Asked for every waiter after every step that could matter, so a lease in
- * the way is remembered for each, and first it is asked whether that one still lives: in a queue of two hundred, one
- * release then costs one thorough check.
+ * Whether a pending request's turn has come. A lease in the way is remembered for each waiter: it is the one whose end
+ * concerns the waiter, and first it is asked whether that one still lives. The nearest before it is usually the last of
+ * them to end, so that it stays the one that is remembered.
  */
 import type { Claim } from "@lease/core";
 import type { TurnCheck } from "@lease/core/backend";
-import { ACTIVE, decode, idKey } from "./codec.js";
-import { conflicting } from "./conflicts.js";
+import { ACTIVE, decode, idKey, idText } from "./codec.js";
+import { nearestBefore } from "./conflicts.js";
 import type { Statements } from "./statements.js";
 
 interface Waiter {
@@ -35,7 +35,9 @@ export class TurnChecks {
       this.#waiters.set(id, waiter);
     }
     const until = this.#blockedUntil(waiter, now);
-    return until === undefined ? REACHED : { reached: false, checkAgainAt: Math.min(own.expires, until) };
+    if (until === undefined) return REACHED;
+    const { blocker } = waiter;
+    return { reached: false, checkAgainAt: Math.min(own.expires, until), blockedBy: idText(blocker) };
   }
 
   /** Called when no call waits with this id any more. */
@@ -43,17 +45,18 @@ export class TurnChecks {
     this.#waiters.delete(id);
   }
 
-  /** When the remembered blocker expires, or else another one; `undefined` when there is none. */
+  /** When a lease in its way expires: the remembered one, or else the nearest; `undefined` when there is none. */
   #blockedUntil(waiter: Waiter, now: number): number | undefined {
     const remembered = this.#statements.expiresOf.get(waiter.blocker);
     if (remembered !== undefined && now < remembered) return remembered;
-    // The nearest before it: usually the last of them to end, so that it stays the one that is remembered.
-    for (const { token, key } of conflicting(this.#statements, waiter.claims, true).reverse()) {
-      const expires = token < waiter.token ? this.#statements.expiresOf.get(key) : undefined;
+    for (let { token } = waiter; ; ) {
+      const nearest = nearestBefore(this.#statements, waiter.claims, token);
+      if (nearest === undefined) return undefined;
+      token = nearest.token;
+      const expires = this.#statements.expiresOf.get(nearest.key);
       if (expires === undefined || now >= expires) continue;
-      waiter.blocker = key;
+      waiter.blocker = nearest.key;
       return expires;
     }
-    return undefined;
   }
 }

@@ -82,9 +82,9 @@ export class Waiting {
   /** A transaction of this process wrote to the history. */
   onRecorded({ head, moved }: SqliteLedger): void {
     // First, since other processes take longest to notice.
-    if (moved && head.has_queue === 1) callWatchers(this.#callPath);
+    if (moved.length > 0 && head.has_queue === 1) callWatchers(this.#callPath);
     this.#ring();
-    if (moved) this.#checkTurns();
+    if (moved.length > 0) this.#checkTurns(moved);
   }
 
   close(): void {
@@ -98,13 +98,14 @@ export class Waiting {
     this.#bell.ring();
   }
 
-  #checkTurns(): void {
+  /** @param moved - the leases that a step moved; left out after a commit of another process */
+  #checkTurns(moved?: readonly string[]): void {
     if (!this.#turns.waiting) return;
     try {
       // One snapshot for all checks is several times cheaper than one for each.
-      this.#database.inSnapshot(() => this.#turns.check());
+      this.#database.inSnapshot(() => this.#turns.check(moved));
     } catch {
-      setTimeout(() => this.#checkTurns(), CHECK_AGAIN_MS);
+      setTimeout(() => this.#checkTurns(moved), CHECK_AGAIN_MS);
     }
   }
 

@@ -129,8 +129,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "grants past who came earlier and waits",
     exploredIn: "a second life",
-    from: "if (!this.#ledger.isOver(rival)) return rival.token < token;",
-    to: 'if (!this.#ledger.isOver(rival)) return rival.token < token && this.#ledger.read(rival).state === "active";',
+    from: "else if (rival.token < token) {",
+    to: 'else if (rival.token < token && this.#ledger.read(rival).state === "active") {',
   },
   {
     name: "looks only at active leases and forgets that it is queued itself",
@@ -141,7 +141,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "grants without first recording the end of what it passes",
     exploredIn: "two waiters",
-    from: "    this.expire(this.#ledger.read(rival));\n",
+    from: "    for (const rival of over) this.expire(this.#ledger.read(rival));\n",
     to: "",
   },
   {

@@ -16,13 +16,13 @@ const OF_THE_FEED: ReadonlySet<string> = new Set([
 const MORE = [
   {
     name: "has two holders: grants beside one",
-    from: "return rival.token < token;",
-    to: 'return rival.token < token && this.#ledger.read(rival).state === "pending";',
+    from: "else if (rival.token < token) {",
+    to: 'else if (rival.token < token && this.#ledger.read(rival).state === "pending") {',
   },
   {
     name: "refuses what is free: younger requests block too",
-    from: "return rival.token < token;",
-    to: "return rival.token !== token;",
+    from: "else if (rival.token < token) {",
+    to: "else if (rival.token !== token) {",
   },
   {
     name: "ends a lease before its time",

@@ -28,7 +28,10 @@ export interface Ledger<R extends Rival = Rival, L extends R & LeaseRecord = R &
   lease(id: string): L | undefined;
   /** How an id ended, for as long as that is remembered. */
   ended(id: string): EndRecord | undefined;
-  /** All leases with a claim that conflicts with one of these, in order of token: also later ones, and ones that are over. */
+  /**
+   * All leases with a claim that conflicts with one of these, in order of token: also later ones, and ones that are over.
+   * A list that the ledger keeps may be returned as it is: a step writes only once it has looked through it.
+   */
   rivals(claims: readonly Claim[]): readonly R[];
   /** The whole lease of a rival. */
   read(rival: R): L;

@@ -59,14 +59,14 @@ export class Steps<R extends Rival, L extends R & LeaseRecord> {
       }
     }
 
-    const blockers = this.#blockersOf(request.claims, existing?.token ?? Number.POSITIVE_INFINITY);
-    if (blockers.length === 0) {
+    const inTheWay = this.#inTheWay(request.claims, existing?.token ?? Number.POSITIVE_INFINITY);
+    if (inTheWay.count === 0) {
       const lease = existing === undefined ? this.#enter(request, "active") : this.#promote(existing);
       this.#ledger.record("acquired", lease, NO_ACT);
       return { status: "granted", lease: this.#held(lease), repeated: false };
     }
 
-    const refusal = this.#refuse(request.claims, blockers);
+    const refusal = this.#refuse(request.claims, inTheWay);
     if (request.wait === "no") {
       if (existing !== undefined) this.#end(existing, "cancelled");
       return { status: "refused", lease: null, ...refusal };
@@ -134,19 +134,19 @@ export class Steps<R extends Rival, L extends R & LeaseRecord> {
     else this.#end(lease, "revoked", revoking);
   }
 
-  /** Whether a pending request may be granted, and if not, when time alone could bring that. Writes nothing. */
+  /** Whether a pending request may be granted, and if not, what is in its way and until when. Writes nothing. */
   turn(id: string): TurnCheck {
     const { now } = this.#ledger.at;
     const lease = this.#ledger.lease(id);
     if (lease?.state !== "pending" || this.#ledger.isOver(lease)) return { reached: true, checkAgainAt: now };
-    let reached = true;
-    let soonestMs = this.#ledger.blocksMs(lease);
-    for (const rival of this.#ledger.rivals(lease.claims)) {
-      if (rival.token >= lease.token || this.#ledger.isOver(rival)) continue;
-      reached = false;
-      soonestMs = Math.min(soonestMs, this.#ledger.blocksMs(rival));
-    }
-    return { reached, checkAgainAt: now + soonestMs };
+    const ownMs = this.#ledger.blocksMs(lease);
+    // The nearest before it: usually the last of them to end.
+    const blocker = this.#ledger
+      .rivals(lease.claims)
+      .findLast((rival) => rival.token < lease.token && !this.#ledger.isOver(rival));
+    if (blocker === undefined) return { reached: true, checkAgainAt: now };
+    const checkAgainAt = now + Math.min(ownMs, this.#ledger.blocksMs(blocker));
+    return { reached: false, checkAgainAt, blockedBy: this.#ledger.read(blocker).id };
   }
 
   /** What the holder of a lease is shown of it. */
@@ -154,24 +154,32 @@ export class Steps<R extends Rival, L extends R & LeaseRecord> {
     return leaseOf(lease, this.#ledger.holdsMs(lease), this.#ledger.at);
   }
 
-  /** The earlier live leases in the way of these claims, in order of token; those that are over are ended on the way. */
-  #blockersOf(claims: readonly Claim[], token: number): readonly R[] {
-    return this.#ledger.rivals(claims).filter((rival) => {
-      if (!this.#ledger.isOver(rival)) return rival.token < token;
-      this.expire(this.#ledger.read(rival));
-      return false;
-    });
+  /** The earlier live leases in the way of these claims; those that are over are ended on the way. */
+  #inTheWay(claims: readonly Claim[], token: number): InTheWay<R> {
+    // One look and no copy: there may be thousands, of which few are shown.
+    const first: R[] = [];
+    const over: R[] = [];
+    let count = 0;
+    let soonestMs = Number.POSITIVE_INFINITY;
+    for (const rival of this.#ledger.rivals(claims)) {
+      const blocksMs = this.#ledger.blocksMs(rival);
+      if (this.#ledger.isOver(rival)) over.push(rival);
+      else if (rival.token < token) {
+        if (count < MAX.blockers) first.push(rival);
+        count += 1;
+        if (blocksMs < soonestMs) soonestMs = blocksMs;
+      }
+    }
+    for (const rival of over) this.expire(this.#ledger.read(rival));
+    return { first, count, soonestMs };
   }
 
-  #refuse(claims: readonly Claim[], blockers: readonly R[]): Refusal {
-    // There may be thousands, of which few are shown.
-    const shown = blockers.slice(0, MAX.blockers).map((rival) => ({
+  #refuse(claims: readonly Claim[], { first, count, soonestMs }: InTheWay<R>): Refusal {
+    const shown = first.map((rival) => ({
       lease: this.#ledger.read(rival),
       blocksMs: this.#ledger.blocksMs(rival),
     }));
-    let retryInMs = Number.POSITIVE_INFINITY;
-    for (const rival of blockers) retryInMs = Math.min(retryInMs, this.#ledger.blocksMs(rival));
-    return refusalOf(claims, shown, blockers.length, retryInMs);
+    return refusalOf(claims, shown, count, soonestMs);
   }
 
   /** The lease of an id, unless its time is over: then it is ended on the way. */
@@ -233,6 +241,15 @@ export class Steps<R extends Rival, L extends R & LeaseRecord> {
     }
     this.#ledger.record(how, lease, act);
   }
+}
+
+/** The earlier live leases in the way of a request. */
+interface InTheWay<R> {
+  /** The first `MAX.blockers` by token. */
+  readonly first: readonly R[];
+  readonly count: number;
+  /** When the first of all of them may end by itself. */
+  readonly soonestMs: number;
 }
 
 function renewEnded(ended: EndRecord | undefined, agentId: string): RenewResult {

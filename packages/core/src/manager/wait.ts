@@ -15,6 +15,10 @@ import { deadlock, findDeadlock } from "./deadlock.js";
 import { DEFAULTS } from "./defaults.js";
 import { giveBack } from "./give-back.js";
 import { endedBefore } from "./losses.js";
+import { TurnWatch } from "./turn-watch.js";
+
+/** A call of `turn` lasts at most so long, in heartbeats. */
+const HEARTBEATS_A_WATCH = 10;
 
 /** How long to wait in the queue, and what ends the wait sooner. */
 export interface WaitOptions {
@@ -69,6 +73,11 @@ class Waiting {
   #attempt: Promise<AcquireResult> | null = null;
   /** The look for a deadlock through the present id, under way or over; `null` where one is still to begin. */
   #looking: Promise<DeadlockStep[] | null> | null = null;
+  /** What the look found. */
+  #cycle: DeadlockStep[] | null = null;
+  /** The watch for the turn of the present id; `null` where none was needed yet. */
+  #turn: TurnWatch | null = null;
+  readonly #onAbort = () => this.#turn?.wake();
   #queued = false;
   #lateGrants = 0;
 
@@ -81,6 +90,15 @@ class Waiting {
   }
 
   async wait(): Promise<WaitOutcome> {
+    this.#signal?.addEventListener("abort", this.#onAbort);
+    try {
+      return await this.#outcome();
+    } finally {
+      this.#signal?.removeEventListener("abort", this.#onAbort);
+    }
+  }
+
+  async #outcome(): Promise<WaitOutcome> {
     try {
       const outcome = await this.#untilAnswered();
       // Aborted in the very moment of the grant: the caller is gone, so the lease goes too.
@@ -90,6 +108,8 @@ class Waiting {
     } catch (error) {
       await this.#leave();
       throw error;
+    } finally {
+      this.#stopWatching();
     }
     throw new LeaseError(
       "OUTCOME_UNKNOWN",
@@ -183,34 +203,56 @@ class Waiting {
   async #waitInQueue({ lease }: { readonly lease: Lease | null }, sentAt: number): Promise<void> {
     const { clock, random } = this.#context;
     this.#queued = true;
-    const heartbeatAt = sentAt + this.#request.waitTtlMs * DEFAULTS.heartbeatPart;
+    const heartbeatAt = sharedMoment(sentAt, this.#heartbeatMs);
     const leftMs = Math.max(0, Math.min(heartbeatAt, this.#waitUntil) - clock.now());
+    if (lease !== null && lease.holding.length > 0) this.#look(lease);
     try {
-      if (lease === null || lease.holding.length === 0) await this.#turn(leftMs, this.#signal);
-      else await this.#turnUnlessDeadlocked(leftMs, lease);
+      const turn = this.#watchTurn();
+      if (!this.#signal?.aborted && this.#cycle === null) await turn.next(leftMs);
     } catch (error) {
       if (!isTransient(error)) throw error;
       // Without a hint the heartbeat has to do; the pause keeps a broken hint from becoming a busy loop.
       await pause(clock, Math.min(leftMs, retryDelayMs(1, random)), this.#signal);
     }
+    if (this.#cycle !== null) throw deadlock(this.#cycle);
   }
 
-  #turn(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    return this.#context.backend.turn({ id: this.#request.id, timeoutMs, signal });
+  get #heartbeatMs(): number {
+    return this.#request.waitTtlMs * DEFAULTS.heartbeatPart;
   }
 
-  /** Looks for a deadlock meanwhile, so that a turn that comes first is served at once. */
-  async #turnUnlessDeadlocked(timeoutMs: number, lease: Lease): Promise<void> {
-    const found = new AbortController();
-    this.#looking ??= findDeadlock(this.#context.backend, lease).catch(() => {
+  /** The watch for the turn of the present id. One lasts for some heartbeats, in case a store loses sight of a waiter. */
+  #watchTurn(): TurnWatch {
+    if (this.#turn?.isOver === false) return this.#turn;
+    const { backend, clock } = this.#context;
+    const { id } = this.#request;
+    const timeoutMs = Math.max(
+      0,
+      Math.min(this.#waitUntil - clock.now(), HEARTBEATS_A_WATCH * this.#heartbeatMs),
+    );
+    this.#turn = new TurnWatch(clock, (signal) => backend.turn({ id, timeoutMs, signal }));
+    return this.#turn;
+  }
+
+  #stopWatching(): void {
+    this.#turn?.stop();
+    this.#turn = null;
+  }
+
+  /** Looks for a deadlock while the turn is watched, so that a turn that comes first is served at once. */
+  #look(lease: Lease): void {
+    if (this.#looking !== null) return;
+    const { id } = lease;
+    this.#looking = findDeadlock(this.#context.backend, lease).catch(() => {
       // The next heartbeat looks again. An error that is no passing one shows in what else is asked of the store.
       this.#looking = null;
       return null;
     });
-    void this.#looking.then((cycle) => cycle && found.abort(deadlock(cycle)));
-    const signals = this.#signal === undefined ? [] : [this.#signal];
-    await this.#turn(timeoutMs, AbortSignal.any([found.signal, ...signals]));
-    found.signal.throwIfAborted();
+    void this.#looking.then((cycle) => {
+      if (cycle === null || this.#request.id !== id) return;
+      this.#cycle = cycle;
+      this.#turn?.wake();
+    });
   }
 
   /**
@@ -222,6 +264,7 @@ class Waiting {
     if (ended.end === "revoked" || createId === null) throw endedBefore(this.#request.id, ended);
     this.#request = { ...this.#request, id: createId() };
     this.#looking = null;
+    this.#stopWatching();
     // Late copies of the old id find its end.
     this.#unanswered = false;
     if (clock.now() < this.#waitUntil) this.#lateGrants = 0;
@@ -233,6 +276,7 @@ class Waiting {
    * @returns whether nothing can come of the id any more; never rejects
    */
   async #leave(): Promise<boolean> {
+    this.#stopWatching();
     if (this.#attempt === null && this.#lease === null && !this.#unanswered) return true;
     const left = this.#giveBack();
     this.#context.onCleanup(left.then(() => undefined));
@@ -260,6 +304,15 @@ class Waiting {
     // Past its TTL it has expired.
     return giveBack(this.#context, request, clock.now() + Math.max(waitTtlMs, ttlMs));
   }
+}
+
+/**
+ * When the next heartbeat is due: up to a twenty-fifth early, so that those of one process come together and a store that
+ * joins calls, as most do, takes them in one step.
+ */
+function sharedMoment(sentAt: number, intervalMs: number): number {
+  const grid = intervalMs / 25;
+  return Math.floor((sentAt + intervalMs) / grid) * grid;
 }
 
 function tooLate({ id, ttlMs }: Lease): LeaseError<"LEASE_LOST"> {

@@ -59,6 +59,8 @@ export class MemoryStore implements Ledger<MemoryLease, MemoryLease> {
   #lastToken = 0;
   #lastSequence = 0;
   #prunedThrough = 0;
+  /** Leases that ended or were granted since {@link takeMoved}. */
+  #moved: string[] = [];
   at: Moment = { now: 0, wallNow: 0 };
   readonly steps = new Steps<MemoryLease, MemoryLease>(this);
 
@@ -108,6 +110,13 @@ export class MemoryStore implements Ledger<MemoryLease, MemoryLease> {
     return { epoch: this.#epoch, prunedThrough: this.#prunedThrough, last: this.#lastSequence };
   }
 
+  /** The leases that ended or were granted since the last call. */
+  takeMoved(): readonly string[] {
+    const moved = this.#moved;
+    if (moved.length > 0) this.#moved = [];
+    return moved;
+  }
+
   /** A store in the same state that shares nothing that changes. */
   clone(): MemoryStore {
     const copy = new MemoryStore({ epoch: this.#epoch, endMemoryMs: this.#endMemoryMs });
@@ -132,6 +141,17 @@ export class MemoryStore implements Ledger<MemoryLease, MemoryLease> {
   }
 
   rivals(claims: readonly Claim[]): readonly MemoryLease[] {
+    const [first, ...others] = claims;
+    if (first !== undefined && others.length === 0) {
+      // A long queue is mostly for one resource that no subtree contains: its leases are in order as they are.
+      const lists = this.#listsNear(first.resource);
+      const [only = []] = lists;
+      if (lists.length < 2 && subtreeBase(first.resource) === null) {
+        return first.mode === "exclusive"
+          ? only
+          : only.filter((lease) => firstConflict(claims, lease.claims));
+      }
+    }
     const rivals = new Set<MemoryLease>();
     for (const claim of claims) {
       for (const lease of this.#near(claim.resource)) {
@@ -192,6 +212,7 @@ export class MemoryStore implements Ledger<MemoryLease, MemoryLease> {
 
   record(type: LeaseEventType, lease: MemoryLease, act: Act): void {
     this.#lastSequence += 1;
+    if (type !== "queued" && type !== "renewed") this.#moved.push(lease.id);
     const { at } = this;
     const entry = {
       sequence: this.#lastSequence,
@@ -207,8 +228,13 @@ export class MemoryStore implements Ledger<MemoryLease, MemoryLease> {
   /** The leases among which all that claim something that overlaps a resource are. */
   #near(resource: string): Iterable<MemoryLease> {
     if (subtreeBase(resource) !== null) return this.#leases.values();
-    if (this.#subtrees === 0) return this.#on(resource);
-    return [resource, ...coveringSubtrees(resource)].flatMap((each) => this.#on(each));
+    return this.#listsNear(resource).flat();
+  }
+
+  /** The leases that claim a resource or a subtree that contains it: a list for each that is claimed. */
+  #listsNear(resource: string): (readonly MemoryLease[])[] {
+    const names = this.#subtrees === 0 ? [resource] : [resource, ...coveringSubtrees(resource)];
+    return names.map((name) => this.#on(name)).filter(({ length }) => length > 0);
   }
 
   #on(resource: string): readonly MemoryLease[] {

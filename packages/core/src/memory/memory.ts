@@ -57,7 +57,7 @@ export function memoryBackend(options: MemoryBackendOptions = {}): LeaseBackend 
       return run(now());
     } finally {
       if (store.bounds().last !== before) {
-        turns.check();
+        turns.check(store.takeMoved());
         recorded.ring();
       }
     }

@@ -270,7 +270,15 @@ test("a hint that fails only costs speed: the heartbeat brings the grant", async
 test("a waiter that was stopped for longer than its place lived enters anew, at the tail", async () => {
   const { manager, backend, clock } = world();
   const held = await manager({ agentId: "bob" }).acquire("a");
-  const stopped = meddled(backend, { turn: () => clockPause(clock, 40_000) });
+  let asked = 0;
+  const stopped = meddled(backend, {
+    acquire: async (request) => {
+      asked += 1;
+      // Its first heartbeat leaves the process late.
+      if (asked === 2) await clockPause(clock, 40_000);
+      return backend.acquire(request);
+    },
+  });
   const waiting = manager({ backend: stopped }).acquire("a", { waitMs: 120_000, waitTtlMs: 15_000 });
   await clock.advance(1_000);
   const other = manager({ agentId: "carol" }).acquire("a", { waitMs: 120_000 });
