@@ -14,6 +14,7 @@ import type { Registry } from "prom-client";
 import { guard } from "./auth.js";
 import type { Context } from "./context.js";
 import { Draining } from "./draining.js";
+import { Feed } from "./events/feed.js";
 import { SERVER_LIMITS, type ServerLimits } from "./limits.js";
 import { noteMethods } from "./method-not-allowed.js";
 import { openapi } from "./openapi.js";
@@ -24,6 +25,7 @@ import { historyRoutes } from "./routes/history.js";
 import { leaseRoutes } from "./routes/leases.js";
 import { healthRoutes, operationRoutes } from "./routes/operations.js";
 import { SHARED_SCHEMAS } from "./schemas/answers.js";
+import { Seats } from "./seats.js";
 import { invalidArgument, validatorCompiler } from "./validation.js";
 import { Waiters } from "./waiters.js";
 
@@ -51,7 +53,16 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const { backend, logger, registry, token, limits: some = {} } = options;
   const limits = { ...SERVER_LIMITS, ...some };
   const draining = new Draining();
-  const context: Context = { backend, registry, waiters: new Waiters(backend), draining, limits };
+  const context: Context = {
+    backend,
+    registry,
+    waiters: new Waiters(backend),
+    draining,
+    feed: new Feed(backend, limits),
+    streams: new Seats({ inAll: limits.maxStreams, perAddress: limits.maxStreamsPerAddress }),
+    polls: new Seats({ inAll: limits.maxPolls, perAddress: limits.maxPollsPerAddress }),
+    limits,
+  };
 
   // For routes that are asked every few seconds.
   const quiet = logger.isLevelEnabled("info") ? logger.child({}, { level: "warn" }) : logger;

@@ -2,7 +2,7 @@
 import { MONITOR_DEFAULTS } from "@lease/upkeep";
 import { envSchema } from "env-schema";
 import { type Static, Type } from "typebox";
-import { SERVER_LIMITS } from "./limits.js";
+import { SERVER_LIMITS, type ServerLimits } from "./limits.js";
 import { isLoopback } from "./loopback.js";
 
 /** Where leases are kept when nothing else is said. */
@@ -16,6 +16,10 @@ const Environment = Type.Object({
   LEASE_DRAIN_MS: Type.Integer({ minimum: 0, default: SERVER_LIMITS.drainMs }),
   LEASE_MAX_HOLD_MS: Type.Integer({ minimum: 0, default: MONITOR_DEFAULTS.maxHoldMs }),
   LEASE_MAX_WAIT_MS: Type.Integer({ minimum: 0, default: MONITOR_DEFAULTS.maxWaitMs }),
+  LEASE_MAX_STREAMS: Type.Integer({ minimum: 1, default: SERVER_LIMITS.maxStreams }),
+  LEASE_MAX_STREAMS_PER_ADDRESS: Type.Integer({ minimum: 1, default: SERVER_LIMITS.maxStreamsPerAddress }),
+  LEASE_MAX_POLLS: Type.Integer({ minimum: 1, default: SERVER_LIMITS.maxPolls }),
+  LEASE_MAX_POLLS_PER_ADDRESS: Type.Integer({ minimum: 1, default: SERVER_LIMITS.maxPollsPerAddress }),
   LEASE_LOG_LEVEL: Type.Enum(["debug", "info", "warn", "error", "silent"], { default: "info" }),
 });
 
@@ -29,6 +33,11 @@ export interface Config {
   readonly maxHoldMs: number;
   /** A request queued for longer is reported; `Infinity` for never. */
   readonly maxWaitMs: number;
+  /** The most event streams and waiting requests, in all and for one address. */
+  readonly limits: Pick<
+    ServerLimits,
+    "maxStreams" | "maxStreamsPerAddress" | "maxPolls" | "maxPollsPerAddress"
+  >;
   readonly logLevel: string;
 }
 
@@ -59,6 +68,12 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     drainMs: read.LEASE_DRAIN_MS,
     maxHoldMs: read.LEASE_MAX_HOLD_MS || Number.POSITIVE_INFINITY,
     maxWaitMs: read.LEASE_MAX_WAIT_MS || Number.POSITIVE_INFINITY,
+    limits: {
+      maxStreams: read.LEASE_MAX_STREAMS,
+      maxStreamsPerAddress: read.LEASE_MAX_STREAMS_PER_ADDRESS,
+      maxPolls: read.LEASE_MAX_POLLS,
+      maxPollsPerAddress: read.LEASE_MAX_POLLS_PER_ADDRESS,
+    },
     logLevel: read.LEASE_LOG_LEVEL,
   };
 }

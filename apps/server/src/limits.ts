@@ -10,6 +10,16 @@ export const SERVER_LIMITS = Object.freeze({
   requestMs: 10_000,
   /** Between two comments on a quiet event stream, so that nothing on the way takes it for dead. */
   heartbeatMs: 15_000,
+  /** Events are gathered for this long at most, and sent in one write. */
+  gatherMs: 20,
+  /** The most bytes that are kept for an event stream whose client does not read. Then it is cut. */
+  streamBufferBytes: 1024 * 1024,
+  /** The most event streams, in all and for one address. */
+  maxStreams: 2_000,
+  maxStreamsPerAddress: 1_000,
+  /** The most requests that wait: for a lease, or for a turn. */
+  maxPolls: 10_000,
+  maxPollsPerAddress: 5_000,
   /** How long renewals and releases go on after the signal to stop, while anybody holds a lease. */
   drainMs: 5_000,
   /** After that, how long answers under way may take. */

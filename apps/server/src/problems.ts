@@ -37,6 +37,14 @@ const HTTP_ERRORS = {
   HEADERS_TOO_LARGE: [431, "The headers are larger than this server takes."],
   // Nobody reads this answer; the log does.
   CLIENT_GONE: [499, "The client hung up."],
+  SERVER_BUSY: [
+    503,
+    "As many event streams or waiting requests are open as this server allows, in all or for one address. Next: ask again in a moment, or close some.",
+  ],
+  SLOW_READER: [
+    503,
+    "This stream was ended because its client read too slowly. Next: resume after the last id that was read.",
+  ],
   INTERNAL: [500, "Something went wrong inside the server; its log says what."],
 } as const satisfies Record<string, readonly [number, string]>;
 

@@ -26,7 +26,7 @@ export async function start(): Promise<void> {
     backend = withMetrics(await open(config.backend), { registry });
     // So that a store that cannot be used is told now, and not to a client.
     await backend.list({ limit: 1 });
-    const app = await buildApp({ backend, logger, registry, token: config.token });
+    const app = await buildApp({ backend, logger, registry, token: config.token, limits: config.limits });
     await serve(config, backend, app, logger);
   } catch (error) {
     console.error(`lease-server does not start. ${reasonOf(error)}`);

@@ -1,6 +1,6 @@
 /** Asking for leases: at once, with a long poll, or with a ticket. */
 import { type Claim, createLeaseId, DEFAULTS, isLeaseError, queueForLease } from "@lease/core";
-import type { FastifyReply } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Static } from "typebox";
 import type { Context, Routes } from "../context.js";
 import { goneSignal } from "../gone.js";
@@ -36,7 +36,7 @@ export const acquireRoutes: Routes = async (app, context) => {
         response,
       },
     },
-    (request, reply) => acquire(context, createLeaseId(), request.body, reply),
+    (request, reply) => acquire(context, createLeaseId(), request, reply),
   );
   app.put(
     "/v1/leases/:id",
@@ -49,11 +49,17 @@ export const acquireRoutes: Routes = async (app, context) => {
         response,
       },
     },
-    (request, reply) => acquire(context, request.params.id, request.body, reply),
+    (request, reply) => acquire(context, request.params.id, request, reply),
   );
 };
 
-async function acquire({ backend, waiters, draining }: Context, id: string, body: Body, reply: FastifyReply) {
+async function acquire(
+  { backend, waiters, draining, polls }: Context,
+  id: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+) {
+  const body = request.body as Body;
   draining.refuse();
   if (body.wait === true && body.waitMs !== undefined) {
     throw invalid(
@@ -62,13 +68,15 @@ async function acquire({ backend, waiters, draining }: Context, id: string, body
     );
   }
   const asked = askedOf(id, body);
+  const waitMs = body.waitMs ?? 0;
+  if (waitMs > 0) polls.take(request, reply);
   // Also where the outcome is unknown: a client that did not choose the id must learn it, or could not ask again.
   const location = () => void reply.header("location", `/v1/leases/${id}`);
   let answer: Granted | Ticket;
   try {
     answer = await (body.wait === true
       ? queueForLease(backend, asked)
-      : waiters.acquire(asked, body.waitMs ?? 0, goneSignal(reply, draining)));
+      : waiters.acquire(asked, waitMs, goneSignal(reply, draining)));
   } catch (error) {
     if (isLeaseError(error, "OUTCOME_UNKNOWN")) location();
     throw renamed(error, (field) => fieldIn(body, field));

@@ -1,11 +1,11 @@
 /** The record of what happened: read in pages, or followed as server-sent events. */
 
-import type { Readable } from "node:stream";
 import type { LeaseBackend, LeaseEvent, LeaseEventType } from "@lease/core";
-import { type ChangesOptions, DEFAULT_PAGE } from "@lease/core/backend";
+import { type ChangesOptions, DEFAULT_PAGE, presentEnd } from "@lease/core/backend";
 import type { Static } from "typebox";
 import type { Routes } from "../context.js";
-import { eventStream } from "../event-stream.js";
+import { Follower } from "../events/follower.js";
+import { openStream } from "../events/stream.js";
 import { goneSignal } from "../gone.js";
 import { answers, text } from "../schemas/answers.js";
 import { EventsQuery, HistoryQuery } from "../schemas/requests.js";
@@ -13,7 +13,7 @@ import { ofOneRequest, withFields } from "../validation.js";
 
 const tags = ["history"];
 
-export const historyRoutes: Routes = async (app, { backend, draining, limits }) => {
+export const historyRoutes: Routes = async (app, { backend, draining, feed, streams, limits }) => {
   app.get(
     "/v1/history",
     {
@@ -39,29 +39,46 @@ export const historyRoutes: Routes = async (app, { backend, draining, limits }) 
         querystring: EventsQuery,
         response: {
           ...answers({}, 400, 401, 410, 421, 500, 503),
-          200: text<Readable>(
+          200: text(
             "text/event-stream",
             "One event each: id is its cursor, event its type, data a LeaseEvent. An id alone says where the stream begins",
           ),
         },
       },
     },
-    async ({ query, headers }, reply) => {
+    async (request, reply) => {
+      const { query, headers } = request;
       draining.refuse();
+      streams.take(request, reply);
       // What the client saw last is newer than the URL that it was opened with.
       const after = headers["last-event-id"]?.toString() || query.after;
-      const options = { ...changesOf(query), after };
-      const stream = await withFields(ofOneRequest, () =>
-        eventStream(backend, options, {
-          heartbeatMs: limits.heartbeatMs,
-          signal: goneSignal(reply, draining),
-        }),
-      );
-      // "no": a proxy that buffers would hold events back (nginx).
-      void reply.headers({ "cache-control": "no-cache", "x-accel-buffering": "no" });
-      return reply.type("text/event-stream").send(stream);
+      const { raw } = reply;
+      const follower = new Follower(raw, { bufferBytes: limits.streamBufferBytes, closeMs: limits.closeMs });
+      const begin = () => {
+        reply.hijack();
+        // Its end is the end of the connection: a frame then needs no head of its own.
+        raw.removeHeader("transfer-encoding");
+        const headers = { ...reply.getHeaders(), ...STREAM_HEADERS };
+        for (const [name, value] of Object.entries(headers))
+          if (value !== undefined) raw.setHeader(name, value);
+        raw.writeHead(200);
+      };
+      const stream = {
+        follower,
+        changes: { ...changesOf(query), after },
+        begin,
+        signal: goneSignal(reply, draining),
+      };
+      await withFields(ofOneRequest, () => openStream(feed, backend, stream));
     },
   );
+};
+
+/** "no": a proxy that buffers would hold events back (nginx). */
+const STREAM_HEADERS = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-cache",
+  "x-accel-buffering": "no",
 };
 
 function changesOf({ id, types, ...filters }: Static<typeof EventsQuery>): ChangesOptions {
@@ -74,10 +91,17 @@ function changesOf({ id, types, ...filters }: Static<typeof EventsQuery>): Chang
 }
 
 async function readPage(backend: LeaseBackend, options: ChangesOptions, limit: number) {
+  // Taken first: whatever the page does not show up to here, its filters do not let pass.
+  const end = await presentEnd(backend);
   const events: LeaseEvent[] = [];
   for await (const event of backend.changes(options)) {
-    if (events.length === limit) return { events, next: events.at(-1)?.cursor ?? null };
+    if (events.length === limit) return page(events, end, true);
     events.push(event);
   }
-  return { events, next: null };
+  return page(events, end, false);
+}
+
+function page(events: readonly LeaseEvent[], end: string, isMore: boolean) {
+  const cursor = events.at(-1)?.cursor ?? end;
+  return { events, cursor, next: isMore ? cursor : null };
 }

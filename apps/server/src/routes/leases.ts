@@ -10,7 +10,7 @@ import { invalid, ofOneRequest, withFields } from "../validation.js";
 
 const tags = ["leases"];
 
-export const leaseRoutes: Routes = async (app, { backend, draining, limits }) => {
+export const leaseRoutes: Routes = async (app, { backend, draining, polls, limits }) => {
   app.get(
     "/v1/leases",
     {
@@ -54,10 +54,12 @@ export const leaseRoutes: Routes = async (app, { backend, draining, limits }) =>
         response: answers({ 200: ["Turn", "Ask now"] }, 400, 401, 421, 500, 503),
       },
     },
-    async ({ params: { id }, query }, reply) => {
+    async (request, reply) => {
+      const { id } = request.params;
+      polls.take(request, reply);
       const signal = goneSignal(reply, draining);
       const startedAt = performance.now();
-      await backend.turn({ id, timeoutMs: query.timeoutMs ?? limits.turnMs, signal });
+      await backend.turn({ id, timeoutMs: request.query.timeoutMs ?? limits.turnMs, signal });
       signal.throwIfAborted();
       return { id, waitedMs: Math.round(performance.now() - startedAt) };
     },

@@ -121,7 +121,12 @@ export const SHARED_SCHEMAS: Readonly<Record<string, TSchema>> = {
     }),
   }),
   LeaseEvent,
-  EventPage: page("events", "LeaseEvent"),
+  EventPage: page("events", "LeaseEvent", {
+    cursor: Type.String({
+      description:
+        "Everything up to here was looked at, also by a page that shows nothing: pass it as `after` for what comes later",
+    }),
+  }),
   Released: Type.Object({
     result: Type.Enum(["released", "cancelled", "revoked", "revoking", "not-found"]),
   }),
