@@ -10,6 +10,7 @@ test("the defaults: this machine, port 5327, an embedded database", () => {
     drainMs: 5_000,
     maxHoldMs: 600_000,
     maxWaitMs: 300_000,
+    limits: { maxStreams: 2_000, maxStreamsPerAddress: 1_000, maxPolls: 10_000, maxPollsPerAddress: 5_000 },
     logLevel: "info",
   });
 });
@@ -23,6 +24,10 @@ test("what the environment says", () => {
     LEASE_DRAIN_MS: "0",
     LEASE_MAX_HOLD_MS: "1000",
     LEASE_MAX_WAIT_MS: "0",
+    LEASE_MAX_STREAMS: "20",
+    LEASE_MAX_STREAMS_PER_ADDRESS: "10",
+    LEASE_MAX_POLLS: "200",
+    LEASE_MAX_POLLS_PER_ADDRESS: "100",
     LEASE_LOG_LEVEL: "warn",
     OTHER: "ignored",
   };
@@ -34,6 +39,7 @@ test("what the environment says", () => {
     drainMs: 0,
     maxHoldMs: 1_000,
     maxWaitMs: Number.POSITIVE_INFINITY,
+    limits: { maxStreams: 20, maxStreamsPerAddress: 10, maxPolls: 200, maxPollsPerAddress: 100 },
     logLevel: "warn",
   });
 });
@@ -48,6 +54,8 @@ test.each([
   ["LEASE_BACKEND", ""],
   ["LEASE_DRAIN_MS", "-1"],
   ["LEASE_MAX_HOLD_MS", "-1"],
+  ["LEASE_MAX_STREAMS", "0"],
+  ["LEASE_MAX_POLLS", "0.5"],
   ["LEASE_MAX_WAIT_MS", "ten"],
   ["LEASE_LOG_LEVEL", "loud"],
 ])("%s=%j is refused by name", (name, value) => {

@@ -223,7 +223,7 @@ describe("GET /v1/events", () => {
     const endless: LeaseBackend = {
       ...backend,
       async *changes({ follow: live, after, signal }) {
-        if (live === true) return yield* backend.changes({ after, follow: true, signal });
+        if (after !== undefined) return yield* backend.changes({ after, follow: live, signal });
         for await (const event of backend.changes({})) {
           // The first look is of one event.
           for (read = 0; !signal?.aborted; read += 1) yield event;

@@ -186,6 +186,38 @@ describe("an id of late", () => {
 });
 
 describe("bounds", () => {
+  test("a page of a selective history looks at so many events at most, and says how far it came", async () => {
+    const backend = memoryBackend();
+    let read = 0;
+    const counted: LeaseBackend = {
+      ...backend,
+      async *changes(options) {
+        for await (const event of backend.changes(options)) {
+          read += 1;
+          yield event;
+        }
+      },
+    };
+    server = await startServer({ backend: counted });
+    await live("first");
+    const { events } = (await server.ask("GET", "/v1/history?limit=1")).body;
+    const request = { ...events[0].lease, wait: "no", waitTtlMs: 1000, metadata: null };
+    for (let made = 0; made < 6_000; made += 1) {
+      const id = newId();
+      await backend.acquire({ ...request, id });
+      await backend.release([{ kind: "release", id, agentId: "a" }]);
+    }
+    await live("rare", "b");
+    read = 0;
+    const first = await server.ask("GET", "/v1/history?agentId=b");
+    expect(first.body.events).toEqual([]);
+    expect(first.body.next).toBe(first.body.cursor);
+    expect(read).toBeLessThanOrEqual(10_001);
+    const second = await server.ask("GET", `/v1/history?agentId=b&after=${first.body.next}`);
+    expect(second.body.events.map(({ type }: LeaseEvent) => type)).toEqual(["acquired", "released"]);
+    expect(second.body.next).toBeNull();
+  });
+
   test("a client that reads too slowly is cut, after what was kept for it; others are not", async () => {
     const followers: Follower[] = [];
     const http = createServer((_, response) => {

@@ -1,9 +1,10 @@
 /** The record of what happened: read in pages, or followed as server-sent events. */
 
 import type { LeaseBackend, LeaseEvent, LeaseEventType } from "@lease/core";
-import { type ChangesOptions, DEFAULT_PAGE, presentEnd } from "@lease/core/backend";
+import { type ChangesOptions, checkChanges, DEFAULT_PAGE, presentEnd } from "@lease/core/backend";
 import type { Static } from "typebox";
 import type { Routes } from "../context.js";
+import { Channel } from "../events/audience.js";
 import { Follower } from "../events/follower.js";
 import { openStream } from "../events/stream.js";
 import { goneSignal } from "../gone.js";
@@ -90,18 +91,21 @@ function changesOf({ id, types, ...filters }: Static<typeof EventsQuery>): Chang
   };
 }
 
-async function readPage(backend: LeaseBackend, options: ChangesOptions, limit: number) {
-  // Taken first: whatever the page does not show up to here, its filters do not let pass.
-  const end = await presentEnd(backend);
-  const events: LeaseEvent[] = [];
-  for await (const event of backend.changes(options)) {
-    if (events.length === limit) return page(events, end, true);
-    events.push(event);
-  }
-  return page(events, end, false);
-}
+/** As many events are looked at for one page. With filters that let little pass, a page may show fewer, or none. */
+const LOOKED_AT = 10_000;
 
-function page(events: readonly LeaseEvent[], end: string, isMore: boolean) {
-  const cursor = events.at(-1)?.cursor ?? end;
-  return { events, cursor, next: isMore ? cursor : null };
+async function readPage(backend: LeaseBackend, { after, ...filters }: ChangesOptions, limit: number) {
+  // The store is asked for everything, so that a page that shows nothing still knows how far it looked.
+  checkChanges(filters);
+  const wanted = new Channel("", filters);
+  const events: LeaseEvent[] = [];
+  let cursor = after === undefined || after === "end" ? await presentEnd(backend) : after;
+  let looked = 0;
+  for await (const event of backend.changes({ after: after === "end" ? cursor : after })) {
+    if (events.length === limit || looked === LOOKED_AT) return { events, cursor, next: cursor };
+    looked += 1;
+    cursor = event.cursor;
+    if (wanted.wants(event)) events.push(event);
+  }
+  return { events, cursor, next: null };
 }
