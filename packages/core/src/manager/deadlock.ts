@@ -18,7 +18,8 @@ import { type Node, type Place, WaitGraph } from "./wait-graph.js";
 type Lister = Pick<LeaseBackend, "list">;
 
 /**
- * Looks for a cycle of waits through the given pending request, of which it is the youngest.
+ * Looks for a cycle of waits through the given pending request, of which it is the youngest. It reads what waits for the
+ * leases that the request holds, and no more: mostly that is nothing, however many requests are queued elsewhere.
  *
  * Pages of a listing are not one snapshot, so a cycle counts only when a second look finds one too: true cycles stay,
  * torn pictures do not.
@@ -27,7 +28,10 @@ type Lister = Pick<LeaseBackend, "list">;
  */
 export async function findDeadlock(backend: Lister, pending: Lease): Promise<DeadlockStep[] | null> {
   if (pending.holding.length === 0) return null;
-  const look = async () => unhurried(searchCycle(pending.id, new WaitGraph(await waitsOf(backend))));
+  const look = async () => {
+    const leases = await waitingFor(backend, pending);
+    return unhurried(searchCycle(pending.id, new WaitGraph(leases)));
+  };
   return (await look()) && (await look());
 }
 
@@ -123,6 +127,39 @@ async function waitsOf(backend: Lister): Promise<Node[]> {
     leases.push(...(await listAll(backend, { ids: held.slice(start, start + MAX.page) })));
   }
   return leases;
+}
+
+/** A chain of waits that is longer is read with all others: each round of questions takes the store's time twice. */
+const MOST_ROUNDS = 16;
+
+/**
+ * All that can lie on a cycle through a request of which it is the youngest: what waits for it, in the end. From what a
+ * request holds that is the requests queued behind that; what these hold, the requests behind that; and so on.
+ */
+async function waitingFor(backend: Lister, pending: Lease): Promise<Node[]> {
+  const known = new Map<string, Node>([[pending.id, pending]]);
+  const asked = new Set<string>();
+  let rounds = 0;
+  for (let fresh: readonly Lease[] = [pending]; fresh.length > 0; rounds += 1) {
+    if (rounds === MOST_ROUNDS) return waitsOf(backend);
+    const found: Lease[] = [];
+    const held = new Set(fresh.flatMap(({ holding }) => holding).filter((id) => !known.has(id)));
+    const ids = [...held];
+    for (let start = 0; start < ids.length; start += MAX.page) {
+      found.push(...(await listAll(backend, { ids: ids.slice(start, start + MAX.page) })));
+    }
+    // Nothing on the cycle is queued behind the request itself, which is its youngest.
+    const others = [...fresh.filter(({ id }) => id !== pending.id), ...found];
+    const resources = new Set(others.flatMap(({ claims }) => claims.map(({ resource }) => resource)));
+    for (const resource of resources) {
+      if (asked.has(resource)) continue;
+      asked.add(resource);
+      found.push(...(await listAll(backend, { resource, state: "pending" })));
+    }
+    fresh = found.filter(({ id, token }) => !known.has(id) && token < pending.token);
+    for (const lease of fresh) known.set(lease.id, lease);
+  }
+  return [...known.values()];
 }
 
 /** All pages of a listing. */

@@ -1,4 +1,5 @@
 import { type AcquireOptions, type Lease, type LeaseHandle, type LeaseManager, MAX } from "@lease/core";
+import type { LeaseQuery } from "@lease/core/backend";
 import { expect, test } from "vitest";
 import { cycleThrough, meddled, rejection, settled, world } from "./support.js";
 
@@ -253,4 +254,32 @@ test("the look for deadlocks in a slow store counts as waiting", async () => {
   const waited = rejection(mine.acquire("a", { waitMs: 1_000 })).then(() => clock.now() - startedAt);
   await clock.advance(2_000);
   expect(await waited).toBe(1_000);
+});
+
+test("a request that holds something looks only at what waits for that, however many are queued elsewhere", async () => {
+  const { manager, backend } = world();
+  const busy = await manager({ agentId: "busy" }).acquire("busy");
+  for (let index = 0; index < 50; index += 1) {
+    await waitFor(manager({ agentId: `w${index}` }), "busy");
+  }
+  const listed: LeaseQuery[] = [];
+  const seen: number[] = [];
+  const watched = meddled(backend, {
+    list: async (query) => {
+      listed.push(query);
+      const page = await backend.list(query);
+      seen.push(page.leases.length);
+      return page;
+    },
+  });
+  const alice = await manager({ agentId: "alice", backend: watched }).acquire("mine");
+  const waiting = await waitFor(alice, "busy");
+  expect(listed).toEqual([
+    expect.objectContaining({ ids: [alice.id] }),
+    expect.objectContaining({ resource: "mine", state: "pending" }),
+  ]);
+  expect(seen).toEqual([1, 0]);
+  await busy.release();
+  await alice.release();
+  await rejection(waiting.granted);
 });
