@@ -226,7 +226,9 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "a store that ends without recording it",
     foundBy: ["feed", "oracle"],
-    changes: [["backend/steps", "    for (const rival of over) this.expire(this.#ledger.read(rival));\n", ""]],
+    changes: [
+      ["backend/steps", "    for (const rival of over) this.expire(this.#ledger.read(rival));\n", ""],
+    ],
   },
   {
     name: "a feed that loses an event",
