@@ -24,6 +24,7 @@ import { agentRoutes } from "./routes/agents.js";
 import { historyRoutes } from "./routes/history.js";
 import { leaseRoutes } from "./routes/leases.js";
 import { healthRoutes, operationRoutes } from "./routes/operations.js";
+import { stepRoutes } from "./routes/steps.js";
 import { SHARED_SCHEMAS } from "./schemas/answers.js";
 import { Seats } from "./seats.js";
 import { invalidArgument, validatorCompiler } from "./validation.js";
@@ -102,7 +103,14 @@ export async function buildApp(options: AppOptions): Promise<App> {
     await group.register(healthRoutes, context);
     await group.register(async (guarded) => {
       await guard(guarded, token);
-      for (const routes of [acquireRoutes, leaseRoutes, agentRoutes, historyRoutes, operationRoutes]) {
+      for (const routes of [
+        acquireRoutes,
+        leaseRoutes,
+        agentRoutes,
+        historyRoutes,
+        operationRoutes,
+        stepRoutes,
+      ]) {
         await guarded.register(routes, context);
       }
     });

@@ -26,4 +26,16 @@ export const SERVER_LIMITS = Object.freeze({
   closeMs: 5_000,
 });
 
+/** What the routes for backends allow. Milliseconds and bytes. */
+export const STEP_LIMITS = Object.freeze({
+  /** The version of these routes; another number means other shapes. */
+  contract: 1,
+  /** The most requests in one batch. */
+  requests: 64,
+  /** A batch may carry metadata of 4 KiB a request, and a request a thousand claims. */
+  bodyBytes: 1024 * 1024,
+  /** The longest that `turns` waits. */
+  turnsMs: 60_000,
+});
+
 export type ServerLimits = { readonly [name in keyof typeof SERVER_LIMITS]: number };

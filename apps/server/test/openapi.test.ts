@@ -37,6 +37,13 @@ test("has every route, each with what it answers", () => {
       "get /v1/history",
       "get /v1/events",
       "post /v1/sweep",
+      "get /v1/limits",
+      "post /v1/steps/acquire",
+      "post /v1/steps/renew",
+      "post /v1/steps/release",
+      "post /v1/steps/list",
+      "post /v1/steps/changes",
+      "post /v1/steps/turns",
       "get /metrics",
       "get /healthz",
       "get /readyz",
@@ -92,6 +99,27 @@ test("every answer is as it says, and has nothing that it does not say", async (
   await holds(`${one}/renew`, "POST", `/v1/leases/${holder}/renew`, 410, { agentId: "a" });
   await holds("/v1/history", "GET", "/v1/history", 200);
   await holds("/v1/history", "GET", "/v1/history?after=another.1", 410);
+  const step = (name: string, sent: unknown, status = 200) =>
+    holds(`/v1/steps/${name}`, "POST", `/v1/steps/${name}`, status, sent);
+  const asked = { maxRenewals: null, waitTtlMs: 1000, holding: [], reason: null, metadata: null };
+  const claims = [{ resource: "step", mode: "exclusive" }];
+  const asking = { id: newId(), agentId: "a", claims, ttlMs: 60_000, wait: "no", ...asked };
+  await holds("/v1/limits", "GET", "/v1/limits", 200);
+  const mixed = await step("acquire", {
+    requests: [asking, { ...asking, ttlMs: -1 }, { ...asking, agentId: "b" }],
+  });
+  expect(mixed.body.results).toMatchObject([
+    { status: "granted" },
+    { error: { code: "INVALID_ARGUMENT", field: "ttlMs" } },
+    { error: { code: "LEASE_NOT_OWNER" } },
+  ]);
+  await step("acquire", { requests: [] }, 400);
+  await step("renew", { requests: [{ id: asking.id, agentId: "a" }] });
+  await step("list", { ids: [] });
+  await step("changes", { ids: [asking.id] });
+  await step("changes", { after: "another.1" }, 410);
+  expect((await step("turns", { ids: [asking.id], timeoutMs: 1000 })).body).toEqual({ reached: [asking.id] });
+  await step("release", { requests: [{ kind: "release", id: asking.id, agentId: "a" }] });
   await holds("/v1/sweep", "POST", "/v1/sweep", 200);
   await holds("/healthz", "GET", "/healthz", 200);
   await holds("/readyz", "GET", "/readyz", 200);

@@ -5,6 +5,7 @@
 import { type TSchema, Type } from "typebox";
 import { PROBLEM_CODES } from "../problems.js";
 import { Claim, Id, JsonObject, Mode, nullable, Token } from "./parts.js";
+import { STEP_ANSWERS } from "./steps.js";
 
 const Time = Type.String({ description: "RFC 3339, for people: durations decide" });
 const Ms = Type.Number({ minimum: 0 });
@@ -137,6 +138,7 @@ export const SHARED_SCHEMAS: Readonly<Record<string, TSchema>> = {
     pruned: Type.Integer({ minimum: 0 }),
     more: Type.Boolean({ description: "It stopped at a bound: a next sweep may find more at once" }),
   }),
+  ...STEP_ANSWERS,
   Health: Type.Object({ status: Type.String() }),
   Problem,
 };

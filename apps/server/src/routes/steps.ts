@@ -1,0 +1,188 @@
+/**
+ * The contract over HTTP, for backends that keep their leases here: batches, each request answered for itself, no waiting
+ * but in `turns`, no look for deadlocks. The routes for people are built on the same steps; these are the steps.
+ */
+import { type LeaseBackend, type LeaseEvent, MAX } from "@lease/core";
+import type { AcquireRequest } from "@lease/core/backend";
+import type { FastifyReply } from "fastify";
+import type { Context, Routes } from "../context.js";
+import { goneSignal } from "../gone.js";
+import { STEP_LIMITS } from "../limits.js";
+import { problemOf } from "../problems.js";
+import { answers } from "../schemas/answers.js";
+import {
+  AcquireBatch,
+  ChangesBody,
+  ListBody,
+  ReleaseBatch,
+  RenewBatch,
+  TurnsBody,
+} from "../schemas/steps.js";
+import { ofOneRequest, renamed } from "../validation.js";
+
+const tags = ["steps"];
+const bodyLimit = STEP_LIMITS.bodyBytes;
+const problems = [400, 401, 413, 415, 421, 500, 503];
+
+export const stepRoutes: Routes = async (app, context) => {
+  const { backend, draining } = context;
+
+  app.get(
+    "/v1/limits",
+    {
+      schema: {
+        summary: "What the store behind this server can do: what a backend over HTTP reads first",
+        tags,
+        response: answers({ 200: ["Limits", "Its limits"] }, 401, 421, 500),
+      },
+    },
+    async () => ({ contract: STEP_LIMITS.contract, kind: backend.kind, limits: backend.limits, ...sizes }),
+  );
+
+  app.post(
+    "/v1/steps/acquire",
+    {
+      bodyLimit,
+      schema: {
+        summary: "Ask for leases, each answered for itself and at once",
+        tags,
+        body: AcquireBatch,
+        response: answers({ 200: ["AcquireResults", "An answer for each request"] }, ...problems),
+      },
+    },
+    ({ body }) => {
+      draining.refuse();
+      return each(body.requests, (request) => backend.acquire(withoutHandOff(request)));
+    },
+  );
+
+  app.post(
+    "/v1/steps/renew",
+    {
+      bodyLimit,
+      schema: {
+        summary: "Renew leases, each answered for itself",
+        tags,
+        body: RenewBatch,
+        response: answers({ 200: ["RenewResults", "An answer for each request"] }, ...problems),
+      },
+    },
+    ({ body }) => each(body.requests, async (request) => (await backend.renew([request]))[0]),
+  );
+
+  app.post(
+    "/v1/steps/release",
+    {
+      bodyLimit,
+      schema: {
+        summary: "End leases and places in the queue, each answered for itself",
+        tags,
+        body: ReleaseBatch,
+        response: answers({ 200: ["ReleaseResults", "An answer for each request"] }, ...problems),
+      },
+    },
+    ({ body }) => each(body.requests, async (request) => (await backend.release([request]))[0]),
+  );
+
+  app.post(
+    "/v1/steps/list",
+    {
+      bodyLimit,
+      schema: {
+        summary: "Live leases, also by many ids or none",
+        tags,
+        body: ListBody,
+        response: answers({ 200: ["LeasePage", "A page of them"] }, ...problems),
+      },
+    },
+    ({ body }) => backend.list(body),
+  );
+
+  app.post(
+    "/v1/steps/changes",
+    {
+      bodyLimit,
+      schema: {
+        summary: "A page of the history, also by many ids or none",
+        tags,
+        body: ChangesBody,
+        response: answers({ 200: ["EventPage", "A page of it"] }, ...problems, 410),
+      },
+    },
+    ({ body: { limit = MAX.page, ...filters } }) => pageOf(backend, filters, limit),
+  );
+
+  app.post(
+    "/v1/steps/turns",
+    {
+      bodyLimit,
+      schema: {
+        summary: "One long poll for all that wait in a client: answers the ids whose turn may have come",
+        tags,
+        body: TurnsBody,
+        response: answers({ 200: ["Turns", "Those ids; none after `timeoutMs`"] }, ...problems),
+      },
+    },
+    ({ body }, reply) => firstTurns(context, body, reply),
+  );
+};
+
+const sizes = {
+  requests: STEP_LIMITS.requests,
+  bodyBytes: STEP_LIMITS.bodyBytes,
+  turnsMs: STEP_LIMITS.turnsMs,
+};
+
+/** Requests of one batch reach the store together; what is wrong with one is answered to that one. */
+async function each<R>(requests: readonly R[], run: (request: R) => Promise<unknown>) {
+  const results = await Promise.all(
+    requests.map((request) =>
+      run(request).catch((error: unknown) => ({ error: problemOf(renamed(error, ofOneRequest)) })),
+    ),
+  );
+  return { results };
+}
+
+/** A client may be gone by the time its turn comes: granted unasked, the lease would be held for nobody. */
+function withoutHandOff(request: AcquireRequest): AcquireRequest {
+  return request.wait === "hand-off" ? { ...request, wait: "queue" } : request;
+}
+
+async function pageOf(
+  backend: LeaseBackend,
+  filters: Parameters<LeaseBackend["changes"]>[0],
+  limit: number,
+): Promise<{ events: LeaseEvent[]; next: string | null }> {
+  const events: LeaseEvent[] = [];
+  for await (const event of backend.changes(filters)) {
+    if (events.length === limit) return { events, next: events.at(-1)?.cursor ?? null };
+    events.push(event);
+  }
+  return { events, next: null };
+}
+
+async function firstTurns(
+  { backend, draining }: Context,
+  { ids, timeoutMs }: { readonly ids: readonly string[]; readonly timeoutMs: number },
+  reply: FastifyReply,
+): Promise<{ reached: string[] }> {
+  const gone = goneSignal(reply, draining);
+  const over = new AbortController();
+  const signal = AbortSignal.any([gone, over.signal]);
+  const reached: string[] = [];
+  const until = performance.now() + timeoutMs;
+  try {
+    await Promise.race(
+      ids.map(async (id) => {
+        await backend.turn({ id, timeoutMs, signal });
+        if (!signal.aborted && performance.now() < until) reached.push(id);
+      }),
+    );
+    // Those that were woken by the same step come along.
+    await new Promise(setImmediate);
+  } finally {
+    over.abort();
+  }
+  gone.throwIfAborted();
+  return { reached: [...reached] };
+}
