@@ -1,0 +1,138 @@
+/** Requests to one server: each ends within its bound, is sent once, and knows what its failure means. */
+import { LeaseError } from "@lease/core";
+import { closed } from "@lease/core/backend";
+import { type Problem, refused, unanswered, unusable } from "./errors.js";
+import type { Answer, Transport } from "./transport.js";
+
+export interface ClientOptions {
+  readonly transport: Transport & { close(): void };
+  readonly origin: URL;
+  readonly token: string | undefined;
+  readonly timeoutMs: number;
+}
+
+/** What `GET /v1/limits` answers. */
+export interface Contract {
+  readonly contract: number;
+  readonly kind: string;
+  readonly limits: Readonly<Record<string, unknown>>;
+  readonly requests: number;
+  readonly bodyBytes: number;
+  readonly turnsMs: number;
+}
+
+const CONTRACT = 1;
+
+export class Client {
+  readonly #options: ClientOptions;
+  readonly #closing = new AbortController();
+  /** As first read; after a failure it is compared before anything else is sent. */
+  #contract: string | undefined;
+  #suspect = true;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+  }
+
+  get isClosed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  /** Reads what the server can do, or makes sure that it is still the same. */
+  async contract(): Promise<Contract> {
+    const read = (await this.#json("GET", "/v1/limits", undefined, this.#options.timeoutMs)) as Contract;
+    if (read.contract !== CONTRACT) {
+      throw unusable(`it speaks version ${read.contract} of the contract, and this client version ${CONTRACT}`);
+    }
+    const text = JSON.stringify(read);
+    if (this.#contract !== undefined && this.#contract !== text) {
+      throw unusable("its store has other limits than before: open the backend again");
+    }
+    this.#contract = text;
+    this.#suspect = false;
+    return read;
+  }
+
+  /** @param extraMs - how much longer than a call usually takes the server may wait with its answer */
+  async post(path: string, body: unknown, options: { readonly extraMs?: number; readonly signal?: AbortSignal } = {}): Promise<unknown> {
+    if (this.#suspect) await this.contract();
+    return this.#json("POST", path, JSON.stringify(body), this.#options.timeoutMs + (options.extraMs ?? 0), options.signal);
+  }
+
+  /** Opens an event stream; it lasts until the signal aborts. */
+  async stream(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<AsyncIterable<string>> {
+    if (this.#suspect) await this.contract();
+    const answer = await this.#send("GET", path, undefined, { ...headers, accept: "text/event-stream" }, signal);
+    if (answer.status === 200 && answer.type === "text/event-stream") return answer.body;
+    throw refused(answer.status, await problemIn(answer));
+  }
+
+  close(): void {
+    this.#closing.abort();
+    this.#options.transport.close();
+  }
+
+  async #json(
+    method: "GET" | "POST",
+    path: string,
+    body: string | undefined,
+    withinMs: number,
+    outer?: AbortSignal,
+  ): Promise<unknown> {
+    const over = new AbortController();
+    const timer = setTimeout(() => over.abort(new Error("no answer in time")), withinMs);
+    try {
+      const signals = outer === undefined ? [over.signal] : [over.signal, outer];
+      const answer = await this.#send(method, path, body, {}, AbortSignal.any(signals));
+      if (answer.status !== 200) throw refused(answer.status, await problemIn(answer));
+      if (answer.type !== "application/json") throw new Error(`an answer of the type ${answer.type}`);
+      return JSON.parse(await whole(answer.body));
+    } catch (error) {
+      throw this.#failed(error, outer);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #send(method: "GET" | "POST", path: string, body: string | undefined, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Answer> {
+    if (this.isClosed) throw closed("http");
+    const { transport, token } = this.#options;
+    try {
+      return await transport({
+        method,
+        path,
+        body,
+        headers: {
+          ...headers,
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+        },
+        signal: AbortSignal.any([signal, this.#closing.signal]),
+      });
+    } catch (error) {
+      throw this.#failed(error, signal);
+    }
+  }
+
+  /** What failed without an answer may have been the server's end, and the next server another one. */
+  #failed(error: unknown, outer: AbortSignal | undefined): unknown {
+    if (this.isClosed) return closed("http");
+    if (error instanceof LeaseError) return error;
+    if (outer?.aborted === true && outer.reason === error) return error;
+    this.#suspect = true;
+    return unanswered(error, this.#options.origin);
+  }
+}
+
+async function problemIn({ type, body }: Answer): Promise<Problem | null> {
+  const text = await whole(body);
+  if (type !== "application/problem+json") return null;
+  const problem = JSON.parse(text) as Partial<Problem>;
+  return typeof problem.code === "string" ? ({ detail: problem.code, ...problem } as Problem) : null;
+}
+
+async function whole(body: AsyncIterable<string>): Promise<string> {
+  let text = "";
+  for await (const chunk of body) text += chunk;
+  return text;
+}
