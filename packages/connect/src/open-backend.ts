@@ -13,6 +13,7 @@ import { openAddress } from "./schemes.js";
  * | `sqlite:leases.db`, `sqlite:///var/lib/leases.db` | a file, shared by the processes of one machine | `@lease/sqlite` |
  * | `redis://host:6379/0`, `rediss://…` with TLS | a Redis server, shared by many machines | `@lease/redis` |
  * | `postgres://host:5432/database`, with `?ssl=on` for TLS | a Postgres database, shared by many machines | `@lease/postgres` |
+ * | `http://localhost:5327`, `https://host` | a Lease server | `@lease/http` |
  * | `etcd://host-1:2379,host-2:2379/namespace`, `etcds://…` with TLS | an etcd cluster, which survives the loss of a machine | `@lease/etcd` |
  *
  * `?synchronous=FULL` makes every step of SQLite outlive a power cut; `NORMAL`, the default, only a crash.

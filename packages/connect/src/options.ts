@@ -5,4 +5,6 @@ export interface OpenBackendOptions {
    * (`synchronous=FULL` of SQLite). What the URL says goes before it. Default `false`.
    */
   readonly durable?: boolean;
+  /** What a Lease server wants as bearer token. Other stores have theirs in the URL, and leave this one alone. */
+  readonly token?: string;
 }

@@ -18,6 +18,8 @@ const SCHEMES: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
   ["postgresql", { package: "@lease/postgres", open: openPostgres }],
   ["etcd", { package: "@lease/etcd", open: openEtcd }],
   ["etcds", { package: "@lease/etcd", open: openEtcd }],
+  ["http", { package: "@lease/http", open: openHttp }],
+  ["https", { package: "@lease/http", open: openHttp }],
 ]);
 
 /**
@@ -72,6 +74,12 @@ async function openEtcd(address: Address): Promise<LeaseBackend> {
   optionsOf(address, []);
   const { etcdBackend } = await import("@lease/etcd");
   return etcdBackend({ url: `${address.scheme}:${address.rest}` });
+}
+
+async function openHttp(address: Address, { token }: OpenBackendOptions): Promise<LeaseBackend> {
+  optionsOf(address, []);
+  const { httpBackend } = await import("@lease/http");
+  return httpBackend({ url: `${address.scheme}:${address.rest}`, ...(token === undefined ? {} : { token }) });
 }
 
 function notInstalled(scheme: string, name: string, cause: unknown): LeaseError<"BACKEND_INCOMPATIBLE"> {

@@ -119,7 +119,7 @@ test.each(["redis://host/leases", "redis://host?db=1", "rediss://host?namespace=
 
 test("an unknown scheme is answered with the known ones", async () => {
   expect((await failure("mysql://host")).message).toBe(
-    "url must begin with one of memory:, sqlite:, redis:, rediss:, postgres:, postgresql:, etcd:, etcds:",
+    "url must begin with one of memory:, sqlite:, redis:, rediss:, postgres:, postgresql:, etcd:, etcds:, http:, https:",
   );
 });
 

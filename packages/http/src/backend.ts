@@ -45,12 +45,19 @@ export interface HttpBackendOptions {
 }
 
 /** Makes `httpBackend` over a transport. */
-export function overTransport(transportTo: (origin: URL, options: HttpBackendOptions) => Transport & { close(): void }) {
+export function overTransport(
+  transportTo: (origin: URL, options: HttpBackendOptions) => Transport & { close(): void },
+) {
   return async (options: HttpBackendOptions): Promise<LeaseBackend> => {
     const origin = originOf(options);
     const timeoutMs = options.callTimeoutMs ?? 5000;
     checkInteger(timeoutMs, "callTimeoutMs", 1, 2 ** 31 - 1);
-    const client = new Client({ transport: transportTo(origin, options), origin, token: options.token, timeoutMs });
+    const client = new Client({
+      transport: transportTo(origin, options),
+      origin,
+      token: options.token,
+      timeoutMs,
+    });
     try {
       return await backendOver(client);
     } catch (error) {
@@ -98,12 +105,20 @@ function originOf({ url, token, allowPlainToken = false }: HttpBackendOptions): 
     throw invalidArgument("url", "must carry no password: pass a token as the option token");
   }
   if (parsed.pathname !== "/" || parsed.search !== "" || parsed.hash !== "") {
-    throw invalidArgument("url", "must end with the host and its port: the routes are at the root of the server");
+    throw invalidArgument(
+      "url",
+      "must end with the host and its port: the routes are at the root of the server",
+    );
   }
   if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
     throw invalidArgument("token", "must be visible ASCII without spaces, as a header carries it");
   }
-  if (token !== undefined && parsed.protocol === "http:" && !allowPlainToken && !isLoopback(parsed.hostname)) {
+  if (
+    token !== undefined &&
+    parsed.protocol === "http:" &&
+    !allowPlainToken &&
+    !isLoopback(parsed.hostname)
+  ) {
     throw invalidArgument(
       "url",
       "must begin with https:// where a token goes to another host: over plain HTTP anyone on the way reads it (allowPlainToken: true sends it all the same)",

@@ -3,7 +3,7 @@ import { Join, type JoinedCall } from "@lease/core/backend";
 import type { Client } from "./client.js";
 import { errorOf, type Problem } from "./errors.js";
 
-const AT_ONCE = 4;
+const AT_ONCE = 2;
 /** For what stands around the requests. */
 const SPARE_BYTES = 1_024;
 
@@ -43,7 +43,9 @@ export class Batches<R, A> {
     for (const part of this.#parts(calls)) {
       const requests = part.map(({ request }) => request);
       try {
-        const { results } = (await this.#client.post(this.#path, { requests })) as { results: (A & { error?: Problem })[] };
+        const { results } = (await this.#client.post(this.#path, { requests })) as {
+          results: (A & { error?: Problem })[];
+        };
         for (const [index, { resolve, reject }] of part.entries()) {
           const result = results[index] as A & { error?: Problem };
           if (result.error === undefined) resolve(result);

@@ -6,4 +6,5 @@ import { fetchTransport } from "./fetch-transport.js";
 export type { HttpBackendOptions } from "./backend.js";
 
 /** As in Node, see the README for what is left out. */
-export const httpBackend: (options: HttpBackendOptions) => Promise<LeaseBackend> = overTransport(fetchTransport);
+export const httpBackend: (options: HttpBackendOptions) => Promise<LeaseBackend> =
+  overTransport(fetchTransport);

@@ -2,7 +2,7 @@
 import { LeaseError } from "@lease/core";
 import { closed } from "@lease/core/backend";
 import { type Problem, refused, unanswered, unusable } from "./errors.js";
-import type { Answer, Transport } from "./transport.js";
+import type { Answer, Call, Transport } from "./transport.js";
 
 export interface ClientOptions {
   readonly transport: Transport & { close(): void };
@@ -29,6 +29,7 @@ export class Client {
   /** As first read; after a failure it is compared before anything else is sent. */
   #contract: string | undefined;
   #suspect = true;
+  #verifying: Promise<Contract> | undefined;
 
   constructor(options: ClientOptions) {
     this.#options = options;
@@ -42,7 +43,9 @@ export class Client {
   async contract(): Promise<Contract> {
     const read = (await this.#json("GET", "/v1/limits", undefined, this.#options.timeoutMs)) as Contract;
     if (read.contract !== CONTRACT) {
-      throw unusable(`it speaks version ${read.contract} of the contract, and this client version ${CONTRACT}`);
+      throw unusable(
+        `it speaks version ${read.contract} of the contract, and this client version ${CONTRACT}`,
+      );
     }
     const text = JSON.stringify(read);
     if (this.#contract !== undefined && this.#contract !== text) {
@@ -53,18 +56,42 @@ export class Client {
     return read;
   }
 
+  /** After a failure, all calls wait for one look at what answers now. */
+  async #verified(): Promise<void> {
+    if (!this.#suspect) return;
+    this.#verifying ??= this.contract().finally(() => {
+      this.#verifying = undefined;
+    });
+    await this.#verifying;
+  }
+
   /** @param extraMs - how much longer than a call usually takes the server may wait with its answer */
-  async post(path: string, body: unknown, options: { readonly extraMs?: number; readonly signal?: AbortSignal } = {}): Promise<unknown> {
-    if (this.#suspect) await this.contract();
-    return this.#json("POST", path, JSON.stringify(body), this.#options.timeoutMs + (options.extraMs ?? 0), options.signal);
+  async post(
+    path: string,
+    body: unknown,
+    options: { readonly extraMs?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<unknown> {
+    await this.#verified();
+    return this.#json(
+      "POST",
+      path,
+      JSON.stringify(body),
+      this.#options.timeoutMs + (options.extraMs ?? 0),
+      options.signal,
+    );
   }
 
   /** Opens an event stream; it lasts until the signal aborts. */
-  async stream(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<AsyncIterable<string>> {
-    if (this.#suspect) await this.contract();
-    const answer = await this.#send("GET", path, undefined, { ...headers, accept: "text/event-stream" }, signal);
-    if (answer.status === 200 && answer.type === "text/event-stream") return answer.body;
-    throw refused(answer.status, await problemIn(answer));
+  async stream(path: string, signal: AbortSignal): Promise<AsyncIterable<string>> {
+    await this.#verified();
+    const headers = { accept: "text/event-stream" };
+    try {
+      const answer = await this.#send({ method: "GET", path, headers, signal, lasting: true });
+      if (answer.status === 200 && answer.type === "text/event-stream") return answer.body;
+      throw refused(answer.status, await problemIn(answer));
+    } catch (error) {
+      throw this.#failed(error, signal);
+    }
   }
 
   close(): void {
@@ -83,7 +110,15 @@ export class Client {
     const timer = setTimeout(() => over.abort(new Error("no answer in time")), withinMs);
     try {
       const signals = outer === undefined ? [over.signal] : [over.signal, outer];
-      const answer = await this.#send(method, path, body, {}, AbortSignal.any(signals));
+      const signal = AbortSignal.any(signals);
+      const answer = await this.#send({
+        method,
+        path,
+        body,
+        headers: {},
+        signal,
+        lasting: outer !== undefined,
+      });
       if (answer.status !== 200) throw refused(answer.status, await problemIn(answer));
       if (answer.type !== "application/json") throw new Error(`an answer of the type ${answer.type}`);
       return JSON.parse(await whole(answer.body));
@@ -94,31 +129,22 @@ export class Client {
     }
   }
 
-  async #send(method: "GET" | "POST", path: string, body: string | undefined, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Answer> {
+  async #send(call: Call): Promise<Answer> {
     if (this.isClosed) throw closed("http");
     const { transport, token } = this.#options;
-    try {
-      return await transport({
-        method,
-        path,
-        body,
-        headers: {
-          ...headers,
-          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-          ...(body === undefined ? {} : { "content-type": "application/json" }),
-        },
-        signal: AbortSignal.any([signal, this.#closing.signal]),
-      });
-    } catch (error) {
-      throw this.#failed(error, signal);
-    }
+    const headers = {
+      ...call.headers,
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(call.body === undefined ? {} : { "content-type": "application/json" }),
+    };
+    return transport({ ...call, headers, signal: AbortSignal.any([call.signal, this.#closing.signal]) });
   }
 
   /** What failed without an answer may have been the server's end, and the next server another one. */
   #failed(error: unknown, outer: AbortSignal | undefined): unknown {
     if (this.isClosed) return closed("http");
     if (error instanceof LeaseError) return error;
-    if (outer?.aborted === true && outer.reason === error) return error;
+    if (outer?.aborted === true) return error;
     this.#suspect = true;
     return unanswered(error, this.#options.origin);
   }

@@ -9,7 +9,14 @@ export interface Problem {
   readonly [detail: string]: unknown;
 }
 
-const OF_THE_DOCUMENT: ReadonlySet<string> = new Set(["type", "title", "status", "detail", "instance", "code"]);
+const OF_THE_DOCUMENT: ReadonlySet<string> = new Set([
+  "type",
+  "title",
+  "status",
+  "detail",
+  "instance",
+  "code",
+]);
 
 /** Of a call that got no answer. */
 export function unanswered(error: unknown, origin: URL): LeaseError {
@@ -33,8 +40,10 @@ export function unanswered(error: unknown, origin: URL): LeaseError {
 /** Of an answer that is no success. */
 export function refused(status: number, problem: Problem | null): LeaseError {
   if (problem !== null) return errorOf(problem);
-  if (status >= 300 && status < 400) return unusable("it redirects, and a token is never sent on to another address");
-  if (status >= 400 && status < 500) return unusable(`it answers ${status}, which is not a Lease server's way`);
+  if (status >= 300 && status < 400)
+    return unusable("it redirects, and a token is never sent on to another address");
+  if (status >= 400 && status < 500)
+    return unusable(`it answers ${status}, which is not a Lease server's way`);
   return new LeaseError(
     "OUTCOME_UNKNOWN",
     `Something between here and the Lease server answered ${status}: what was asked may or may not have been done. Ask again with the same id.`,

@@ -18,7 +18,10 @@ export async function* changes(client: Client, options: ChangesOptions): AsyncGe
   else yield* recorded(client, options);
 }
 
-async function* recorded(client: Client, { signal, follow: _, background: __, ...filters }: ChangesOptions): AsyncGenerator<LeaseEvent, void> {
+async function* recorded(
+  client: Client,
+  { signal, follow: _, background: __, ...filters }: ChangesOptions,
+): AsyncGenerator<LeaseEvent, void> {
   let { after } = filters;
   while (!signal?.aborted) {
     const page = (await client.post("/v1/steps/changes", { ...filters, after })) as Page;
@@ -37,7 +40,7 @@ async function* followed(client: Client, options: ChangesOptions): AsyncGenerato
   for (let failures = 0; !signal.aborted; ) {
     const over = new AbortController();
     try {
-      const stream = await client.stream(pathOf(options, after), {}, AbortSignal.any([signal, over.signal]));
+      const stream = await client.stream(pathOf(options, after), AbortSignal.any([signal, over.signal]));
       for await (const { id, event, data } of messages(stream)) {
         failures = 0;
         if (id !== undefined) after = id;
@@ -63,7 +66,8 @@ async function* followed(client: Client, options: ChangesOptions): AsyncGenerato
 /** Many ids do not fit into a URL: then all events come, and these are picked here. */
 function pathOf({ ids, agentId, resource, types }: ChangesOptions, after: string | undefined): string {
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries({ agentId, resource, after })) if (value !== undefined) query.set(name, value);
+  for (const [name, value] of Object.entries({ agentId, resource, after }))
+    if (value !== undefined) query.set(name, value);
   if (ids?.length === 1) query.set("id", ids[0] as string);
   if (types !== undefined && types.length > 0) query.set("types", types.join(","));
   return `/v1/events?${query}`;
@@ -84,7 +88,11 @@ async function* messages(stream: AsyncIterable<string>): AsyncGenerator<EventSou
 
 /** A stream that broke is taken up again; what the server refuses is not. */
 function mayPass(error: unknown): boolean {
-  return !isLeaseError(error) || isLeaseError(error, "BACKEND_UNAVAILABLE") || isLeaseError(error, "OUTCOME_UNKNOWN");
+  return (
+    !isLeaseError(error) ||
+    isLeaseError(error, "BACKEND_UNAVAILABLE") ||
+    isLeaseError(error, "OUTCOME_UNKNOWN")
+  );
 }
 
 /** Doubled each time and spread, so that the clients of a server that restarts do not come all at once. */

@@ -15,6 +15,6 @@ export type { HttpBackendOptions } from "./backend.js";
  * @throws `INVALID_ARGUMENT` for a bad option; `BACKEND_UNAVAILABLE` when the server cannot be reached;
  * `BACKEND_INCOMPATIBLE` when it is no Lease server, wants another token, or speaks another version of the contract
  */
-export const httpBackend: (options: HttpBackendOptions) => Promise<LeaseBackend> = overTransport((origin, { ca }) =>
-  nodeTransport(origin, ca),
+export const httpBackend: (options: HttpBackendOptions) => Promise<LeaseBackend> = overTransport(
+  (origin, { ca }) => nodeTransport(origin, ca),
 );

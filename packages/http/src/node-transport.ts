@@ -1,24 +1,41 @@
 /** `node:http`: a third of the start-up time of `fetch`, and it says whether a connection was ever made. */
-import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { type Answer, type Call, mediaType, NotSent, type Transport } from "./transport.js";
 
-/** Calls under way, the one long poll, the feed, and one to spare. */
-const MAX_SOCKETS = 16;
+/** Steps of one process: a server that has answered two is sent the next two. */
+const STEP_SOCKETS = 2;
 
 /** @param ca - further certificate authorities to trust, in PEM */
-export function nodeTransport(origin: URL, ca: string | readonly string[] | undefined): Transport & { close(): void } {
+export function nodeTransport(
+  origin: URL,
+  ca: string | readonly string[] | undefined,
+): Transport & { close(): void } {
   const secure = origin.protocol === "https:";
-  const agent = secure
-    ? new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS, ...(ca === undefined ? {} : { ca: [...[ca].flat()] as string[] }) })
-    : new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS });
+  const trust = ca === undefined ? {} : { ca: [ca].flat() as string[] };
+  const agentOf = (options: object) =>
+    secure
+      ? new HttpsAgent({ keepAlive: true, ...trust, ...options })
+      : new HttpAgent({ keepAlive: true, ...options });
+  const steps = agentOf({ maxSockets: STEP_SOCKETS });
+  const lasting = agentOf({});
   const send = (call: Call): Promise<Answer> =>
     new Promise((resolve, reject) => {
       let connected = false;
       const request = (secure ? httpsRequest : httpRequest)(
         new URL(call.path, origin),
-        { method: call.method, headers: call.headers, agent, signal: call.signal },
-        (response) => resolve({ status: response.statusCode ?? 0, type: mediaType(response.headers["content-type"]), body: textOf(response) }),
+        {
+          method: call.method,
+          headers: call.headers,
+          agent: call.lasting ? lasting : steps,
+          signal: call.signal,
+        },
+        (response) =>
+          resolve({
+            status: response.statusCode ?? 0,
+            type: mediaType(response.headers["content-type"]),
+            body: textOf(response),
+          }),
       );
       request.once("socket", (socket) => {
         if (!socket.connecting) connected = true;
@@ -30,7 +47,11 @@ export function nodeTransport(origin: URL, ca: string | readonly string[] | unde
       request.once("error", (error) => reject(connected ? error : new NotSent(error)));
       request.end(call.body);
     });
-  return Object.assign(send, { close: () => agent.destroy() });
+  const close = () => {
+    steps.destroy();
+    lasting.destroy();
+  };
+  return Object.assign(send, { close });
 }
 
 async function* textOf(response: IncomingMessage): AsyncGenerator<string, void> {

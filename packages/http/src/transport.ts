@@ -8,6 +8,8 @@ export interface Call {
   readonly body?: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
+  /** A long poll or a stream: it keeps its connection to itself. */
+  readonly lasting: boolean;
 }
 
 /** An answer, whose body is read as it comes. */
