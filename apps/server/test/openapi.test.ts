@@ -118,7 +118,13 @@ test("every answer is as it says, and has nothing that it does not say", async (
   await step("list", { ids: [] });
   await step("changes", { ids: [asking.id] });
   await step("changes", { after: "another.1" }, 410);
-  expect((await step("turns", { ids: [asking.id], timeoutMs: 1000 })).body).toEqual({ reached: [asking.id] });
+  const turns = await fetch(`${server.url}/v1/steps/turns`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ ids: [asking.id], timeoutMs: 1000 }),
+  });
+  expect(turns.headers.get("content-type")).toContain("application/x-ndjson");
+  expect(JSON.parse(await turns.text())).toEqual({ id: asking.id });
   await step("release", { requests: [{ kind: "release", id: asking.id, agentId: "a" }] });
   await holds("/v1/sweep", "POST", "/v1/sweep", 200);
   await holds("/healthz", "GET", "/healthz", 200);

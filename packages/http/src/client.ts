@@ -41,7 +41,7 @@ export class Client {
 
   /** Reads what the server can do, or makes sure that it is still the same. */
   async contract(): Promise<Contract> {
-    const read = (await this.#json("GET", "/v1/limits", undefined, this.#options.timeoutMs)) as Contract;
+    const read = (await this.#json("GET", "/v1/limits", undefined)) as Contract;
     if (read.contract !== CONTRACT) {
       throw unusable(
         `it speaks version ${read.contract} of the contract, and this client version ${CONTRACT}`,
@@ -65,20 +65,9 @@ export class Client {
     await this.#verifying;
   }
 
-  /** @param extraMs - how much longer than a call usually takes the server may wait with its answer */
-  async post(
-    path: string,
-    body: unknown,
-    options: { readonly extraMs?: number; readonly signal?: AbortSignal } = {},
-  ): Promise<unknown> {
+  async post(path: string, body: unknown): Promise<unknown> {
     await this.#verified();
-    return this.#json(
-      "POST",
-      path,
-      JSON.stringify(body),
-      this.#options.timeoutMs + (options.extraMs ?? 0),
-      options.signal,
-    );
+    return this.#json("POST", path, JSON.stringify(body));
   }
 
   /** Opens an event stream; it lasts until the signal aborts. */
@@ -94,36 +83,53 @@ export class Client {
     }
   }
 
+  /** The lines of an answer that goes on, as they come; empty ones only show that it does. */
+  async *lines(path: string, body: unknown, signal: AbortSignal): AsyncGenerator<string, void> {
+    await this.#verified();
+    try {
+      const text = JSON.stringify(body);
+      const answer = await this.#send({
+        method: "POST",
+        path,
+        body: text,
+        headers: {},
+        signal,
+        lasting: true,
+      });
+      if (answer.status !== 200) throw refused(answer.status, await problemIn(answer));
+      let rest = "";
+      for await (const chunk of answer.body) {
+        const lines = `${rest}${chunk}`.split("\n");
+        rest = lines.pop() ?? "";
+        yield* lines.filter((line) => line !== "");
+      }
+    } catch (error) {
+      throw this.#failed(error, signal);
+    }
+  }
+
   close(): void {
     this.#closing.abort();
     this.#options.transport.close();
   }
 
-  async #json(
-    method: "GET" | "POST",
-    path: string,
-    body: string | undefined,
-    withinMs: number,
-    outer?: AbortSignal,
-  ): Promise<unknown> {
+  async #json(method: "GET" | "POST", path: string, body: string | undefined): Promise<unknown> {
     const over = new AbortController();
-    const timer = setTimeout(() => over.abort(new Error("no answer in time")), withinMs);
+    const timer = setTimeout(() => over.abort(new Error("no answer in time")), this.#options.timeoutMs);
     try {
-      const signals = outer === undefined ? [over.signal] : [over.signal, outer];
-      const signal = AbortSignal.any(signals);
       const answer = await this.#send({
         method,
         path,
         body,
         headers: {},
-        signal,
-        lasting: outer !== undefined,
+        signal: over.signal,
+        lasting: false,
       });
       if (answer.status !== 200) throw refused(answer.status, await problemIn(answer));
       if (answer.type !== "application/json") throw new Error(`an answer of the type ${answer.type}`);
       return JSON.parse(await whole(answer.body));
     } catch (error) {
-      throw this.#failed(error, outer);
+      throw this.#failed(error, undefined);
     } finally {
       clearTimeout(timer);
     }

@@ -1,6 +1,7 @@
 /** One long poll for all that wait in this process; a waiter that comes or goes begins it again. */
 import { closed, type TurnRequest } from "@lease/core/backend";
 import type { Client } from "./client.js";
+import { errorOf, type Problem } from "./errors.js";
 
 /** The most ids in one poll. */
 const MOST_IDS = 1_000;
@@ -66,13 +67,13 @@ export class TurnPoll {
     while (this.#waiters.size > 0 && !poll.signal.aborted) {
       const asked = [...this.#waiters].slice(0, MOST_IDS);
       try {
-        const { reached } = (await this.#client.post(
-          "/v1/steps/turns",
-          { ids: [...new Set(asked.map(({ id }) => id))], timeoutMs: this.#mostMs },
-          { extraMs: this.#mostMs, signal: poll.signal },
-        )) as { reached: string[] };
-        const ids = new Set(reached);
-        for (const waiter of asked) if (ids.has(waiter.id)) waiter.settle();
+        const ids = [...new Set(asked.map(({ id }) => id))];
+        const lines = this.#client.lines("/v1/steps/turns", { ids, timeoutMs: this.#mostMs }, poll.signal);
+        for await (const line of lines) {
+          const { id, error } = JSON.parse(line) as { id: string; error?: Problem };
+          const failure = error && errorOf(error);
+          for (const waiter of [...this.#waiters]) if (waiter.id === id) waiter.settle(failure);
+        }
       } catch (error) {
         if (poll.signal.aborted) return;
         // They ask again by their heartbeat, and pause before.

@@ -2,14 +2,15 @@
  * The contract over HTTP, for backends that keep their leases here: batches, each request answered for itself, no waiting
  * but in `turns`, no look for deadlocks. The routes for people are built on the same steps; these are the steps.
  */
+import { setMaxListeners } from "node:events";
+import { Readable } from "node:stream";
 import { type LeaseBackend, type LeaseEvent, MAX } from "@lease/core";
 import type { AcquireRequest } from "@lease/core/backend";
-import type { FastifyReply } from "fastify";
-import type { Context, Routes } from "../context.js";
+import type { Routes } from "../context.js";
 import { goneSignal } from "../gone.js";
 import { STEP_LIMITS } from "../limits.js";
 import { problemOf } from "../problems.js";
-import { answers } from "../schemas/answers.js";
+import { answers, text } from "../schemas/answers.js";
 import {
   AcquireBatch,
   ChangesBody,
@@ -117,13 +118,20 @@ export const stepRoutes: Routes = async (app, context) => {
     {
       bodyLimit,
       schema: {
-        summary: "One long poll for all that wait in a client: answers the ids whose turn may have come",
+        summary: "One long poll for all that wait in a client: a line for each id whose turn may have come",
         tags,
         body: TurnsBody,
-        response: answers({ 200: ["Turns", "Those ids; none after `timeoutMs`"] }, ...problems),
+        response: {
+          ...answers({}, ...problems),
+          200: text<Readable>("application/x-ndjson", 'Lines such as {"id":"…"}, until `timeoutMs` is over'),
+        },
       },
     },
-    ({ body }, reply) => firstTurns(context, body, reply),
+    async ({ body }, reply) => {
+      draining.refuse();
+      const turns = reachedTurns(backend, body, goneSignal(reply, draining));
+      return reply.type("application/x-ndjson").send(Readable.from(turns));
+    },
   );
 };
 
@@ -161,28 +169,48 @@ async function pageOf(
   return { events, next: null };
 }
 
-async function firstTurns(
-  { backend, draining }: Context,
+/** Lines of JSON, one for each id whose turn may have come. It ends after `timeoutMs`, or when none is left. */
+async function* reachedTurns(
+  backend: LeaseBackend,
   { ids, timeoutMs }: { readonly ids: readonly string[]; readonly timeoutMs: number },
-  reply: FastifyReply,
-): Promise<{ reached: string[] }> {
-  const gone = goneSignal(reply, draining);
+  gone: AbortSignal,
+): AsyncGenerator<string, void> {
   const over = new AbortController();
-  const signal = AbortSignal.any([gone, over.signal]);
-  const reached: string[] = [];
+  // Each turn listens to it.
+  setMaxListeners(0, over.signal);
+  const end = () => over.abort();
+  gone.addEventListener("abort", end);
   const until = performance.now() + timeoutMs;
-  try {
-    await Promise.race(
-      ids.map(async (id) => {
-        await backend.turn({ id, timeoutMs, signal });
-        if (!signal.aborted && performance.now() < until) reached.push(id);
-      }),
+  let lines = "";
+  let left = ids.length;
+  let wake = () => {};
+  const settled = (line: object) => {
+    left -= 1;
+    if (!over.signal.aborted && performance.now() < until) lines += `${JSON.stringify(line)}\n`;
+    wake();
+  };
+  for (const id of ids) {
+    backend.turn({ id, timeoutMs, signal: over.signal }).then(
+      () => settled({ id }),
+      (error: unknown) => settled({ id, error: problemOf(error) }),
     );
-    // Those that were woken by the same step come along.
-    await new Promise(setImmediate);
+  }
+  try {
+    // The head goes out before anything happens.
+    yield "\n";
+    while (!gone.aborted) {
+      const ready = lines;
+      lines = "";
+      if (ready !== "") yield ready;
+      else if (left === 0) return;
+      else {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    }
   } finally {
+    gone.removeEventListener("abort", end);
     over.abort();
   }
-  gone.throwIfAborted();
-  return { reached: [...reached] };
 }

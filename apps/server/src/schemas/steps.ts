@@ -84,5 +84,4 @@ export const STEP_ANSWERS: Readonly<Record<string, TSchema>> = {
   AcquireResults: results("An `AcquireResult`"),
   RenewResults: results("A `RenewResult`"),
   ReleaseResults: results("A `ReleaseResult`"),
-  Turns: Type.Object({ reached: Type.Array(Id) }),
 };
