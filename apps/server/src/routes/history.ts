@@ -1,10 +1,10 @@
 /** The record of what happened: read in pages, or followed as server-sent events. */
 
-import type { LeaseBackend, LeaseEvent, LeaseEventType } from "@lease/core";
-import { type ChangesOptions, checkChanges, DEFAULT_PAGE, presentEnd } from "@lease/core/backend";
+import type { LeaseEvent } from "@lease/core";
+import { type ChangesOptions, DEFAULT_PAGE } from "@lease/core/backend";
 import type { Static } from "typebox";
 import type { Routes } from "../context.js";
-import { Channel } from "../events/audience.js";
+import { eventPage } from "../event-page.js";
 import { Follower } from "../events/follower.js";
 import { openStream } from "../events/stream.js";
 import { goneSignal } from "../gone.js";
@@ -26,7 +26,7 @@ export const historyRoutes: Routes = async (app, { backend, draining, feed, stre
       },
     },
     ({ query: { limit = DEFAULT_PAGE, ...filters } }) =>
-      withFields(ofOneRequest, () => readPage(backend, changesOf(filters), limit)),
+      withFields(ofOneRequest, () => eventPage(backend, changesOf(filters), limit)),
   );
 
   app.get(
@@ -87,25 +87,6 @@ function changesOf({ id, types, ...filters }: Static<typeof EventsQuery>): Chang
     ...filters,
     ids: id === undefined ? undefined : [id],
     // Checked by the backend.
-    types: types?.split(",") as LeaseEventType[] | undefined,
+    types: types?.split(",") as LeaseEvent["type"][] | undefined,
   };
-}
-
-/** As many events are looked at for one page. With filters that let little pass, a page may show fewer, or none. */
-const LOOKED_AT = 10_000;
-
-async function readPage(backend: LeaseBackend, { after, ...filters }: ChangesOptions, limit: number) {
-  // The store is asked for everything, so that a page that shows nothing still knows how far it looked.
-  checkChanges(filters);
-  const wanted = new Channel("", filters);
-  const events: LeaseEvent[] = [];
-  let cursor = after === undefined || after === "end" ? await presentEnd(backend) : after;
-  let looked = 0;
-  for await (const event of backend.changes({ after: after === "end" ? cursor : after })) {
-    if (events.length === limit || looked === LOOKED_AT) return { events, cursor, next: cursor };
-    looked += 1;
-    cursor = event.cursor;
-    if (wanted.wants(event)) events.push(event);
-  }
-  return { events, cursor, next: null };
 }

@@ -4,9 +4,10 @@
  */
 import { setMaxListeners } from "node:events";
 import { Readable } from "node:stream";
-import { type LeaseBackend, type LeaseEvent, MAX } from "@lease/core";
+import { type LeaseBackend, MAX } from "@lease/core";
 import type { AcquireRequest } from "@lease/core/backend";
 import type { Routes } from "../context.js";
+import { eventPage } from "../event-page.js";
 import { goneSignal } from "../gone.js";
 import { STEP_LIMITS } from "../limits.js";
 import { problemOf } from "../problems.js";
@@ -110,7 +111,7 @@ export const stepRoutes: Routes = async (app, context) => {
         response: answers({ 200: ["EventPage", "A page of it"] }, ...problems, 410),
       },
     },
-    ({ body: { limit = MAX.page, ...filters } }) => pageOf(backend, filters, limit),
+    ({ body: { limit = MAX.page, ...filters } }) => eventPage(backend, filters, limit),
   );
 
   app.post(
@@ -154,19 +155,6 @@ async function each<R>(requests: readonly R[], run: (request: R) => Promise<unkn
 /** A client may be gone by the time its turn comes: granted unasked, the lease would be held for nobody. */
 function withoutHandOff(request: AcquireRequest): AcquireRequest {
   return request.wait === "hand-off" ? { ...request, wait: "queue" } : request;
-}
-
-async function pageOf(
-  backend: LeaseBackend,
-  filters: Parameters<LeaseBackend["changes"]>[0],
-  limit: number,
-): Promise<{ events: LeaseEvent[]; next: string | null }> {
-  const events: LeaseEvent[] = [];
-  for await (const event of backend.changes(filters)) {
-    if (events.length === limit) return { events, next: events.at(-1)?.cursor ?? null };
-    events.push(event);
-  }
-  return { events, next: null };
 }
 
 /** Lines of JSON, one for each id whose turn may have come. It ends after `timeoutMs`, or when none is left. */
