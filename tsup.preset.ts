@@ -13,7 +13,7 @@ const common = {
   platform: "node",
   dts: process.env.LEASE_BUILD === "types" && types,
   clean: ["!**/*.d.{ts,cts}"],
-  loader: { ".sql": "text" },
+  loader: { ".sql": "text", ".lua": "text" },
   sourcemap: true,
   silent: true,
   tsconfig: "../../tsconfig.build.json",

@@ -19,11 +19,11 @@ const project = (name: string, folder: string) => ({
   test: { name, root: `${root}${folder}`, include: ["test/**/*.test.ts"], exclude: leftOut },
 });
 
-/** `.sql` files are texts, as in the build (`tsup.preset.ts`). */
+/** `.sql` and `.lua` files are texts, as in the build (`tsup.preset.ts`). */
 const texts = {
   name: "texts",
   transform: (code: string, id: string) =>
-    id.endsWith(".sql") ? { code: `export default ${JSON.stringify(code)};`, map: null } : undefined,
+    /\.(sql|lua)$/.test(id) ? { code: `export default ${JSON.stringify(code)};`, map: null } : undefined,
 };
 
 export default defineConfig({

@@ -51,7 +51,7 @@ export function resultsOf(rates: readonly number[], over: Partial<CasePlan> = {}
     version: 1,
     startedAt: "2026-11-24T12:00:00.000Z",
     tookS: 12,
-    settings: { rounds: rates.length, roundMs: 400, peers: true },
+    settings: { rounds: rates.length, roundMs: 400, peers: true, pin: null },
     machine: { cpu: "a processor", cores: 2, memoryGiB: 8, os: "an OS", node: "v24.0.0" },
     servers: ["Redis 7.0.15"],
     packages: { ioredis: "ioredis 6.0.0", redlock4: "redlock 4.2.0" },

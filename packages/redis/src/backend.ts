@@ -26,7 +26,7 @@ import {
 import type { Cluster, Redis } from "ioredis";
 import { acquireResult, releaseResult, renewResult } from "./answers.js";
 import { type ClientFactory, clientsLike, clientsOfUrl } from "./clients.js";
-import { type Binary, encodeAcquire, encodeRelease, encodeRenew } from "./codec.js";
+import { encodeAcquire, encodeRelease, encodeRenew, type Operation } from "./codec.js";
 import { Connection } from "./connection.js";
 import { HistoryNews, HistoryReader } from "./history.js";
 import { namespaceKeys } from "./keys.js";
@@ -68,6 +68,12 @@ const DEFAULTS = Object.freeze({
 });
 
 /**
+ * A waiter whose connection is half-open does not hear of its hand-off, and finds it by asking again, which managers do
+ * each third of `waitTtlMs`. A lease that would end before it asked twice is not handed over: it waits to be asked for.
+ */
+const HAND_OFF_PART = 2 / 3;
+
+/**
  * Keeps leases in Redis 6.2 or newer. It does no I/O itself: the first call connects, and an error of connecting comes
  * out of that call.
  *
@@ -102,7 +108,7 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
     allowEviction: options.allowEviction ?? DEFAULTS.allowEviction,
   });
   const steps = new Steps({ connection, client, endMemoryMs, recordRenewals });
-  const run = (operation: Binary) => steps.run(operation);
+  const run = (operation: Operation) => steps.run(operation);
   const subscriber = new Subscriber({
     clients,
     connection,
@@ -132,7 +138,7 @@ export function redisBackend(options: RedisBackendOptions): LeaseBackend {
     kind: "redis",
     limits,
     async acquire(request) {
-      const takesHandOff = request.wait === "hand-off";
+      const takesHandOff = request.wait === "hand-off" && request.ttlMs >= request.waitTtlMs * HAND_OFF_PART;
       const handed = takesHandOff ? waiters.handedTo(request) : null;
       if (handed !== null) return { status: "granted", lease: handed, repeated: false };
 

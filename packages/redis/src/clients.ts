@@ -84,7 +84,8 @@ export function clientsOfUrl(url: string, timeoutMs: number): ClientFactory {
   const own = ownOptions(timeoutMs);
   return {
     isCluster: false,
-    commands: () => new Redis({ ...options, ...own }),
+    // Its calls are bounded by what waits for them; a timer for each command would cost a caller alone as much as its events.
+    commands: () => new Redis({ ...options, ...own, socketTimeout: undefined }),
     subscriber: () => new Redis({ ...options, ...own, retryStrategy: () => null }),
     blocking: () => new Redis({ ...options, ...own, socketTimeout: timeoutMs + BLOCK_MS }),
   };
@@ -129,28 +130,36 @@ export function clientsLike(pattern: Client, timeoutMs: number): ClientFactory {
     };
   }
   const single = pattern as Redis;
+  // The database that the pattern is in now: what it selected after it was made is not in its options.
+  const here = { ...own, db: single.condition?.select ?? single.options.db ?? 0 };
   return {
     isCluster: false,
-    commands: () => single.duplicate(own),
-    subscriber: () => single.duplicate({ ...own, retryStrategy: () => null }),
-    blocking: () => single.duplicate({ ...own, socketTimeout: timeoutMs + BLOCK_MS }),
+    commands: () => single.duplicate(here),
+    subscriber: () => single.duplicate({ ...here, retryStrategy: () => null }),
+    blocking: () => single.duplicate({ ...here, socketTimeout: timeoutMs + BLOCK_MS }),
   };
 }
 
 /** By hand: ioredis would take any word of the query for an option. The URL stays out of errors: it has a password. */
 function parseUrl(text: unknown): RedisOptions {
-  if (typeof text !== "string" || !URL.canParse(text))
+  if (typeof text !== "string")
     throw invalidArgument("url", "must be a URL such as redis://localhost:6379/0");
+  // An unencoded one of these ends the host before the `@`.
+  const hint = /^[a-z]+:\/\/[^@]*[/?#].*@/i.test(text)
+    ? " (percent-encode special characters of user and password: / is %2F, ? is %3F, # is %23, @ is %40)"
+    : "";
+  if (!URL.canParse(text))
+    throw invalidArgument("url", `must be a URL such as redis://localhost:6379/0${hint}`);
   const url = new URL(text);
   if (url.protocol !== "redis:" && url.protocol !== "rediss:") {
     throw invalidArgument("url", "must begin with redis:// or rediss://");
   }
   if (url.search !== "" || url.hash !== "")
-    throw invalidArgument("url", "must have no query: options are passed beside it");
+    throw invalidArgument("url", `must have no query: options are passed beside it${hint}`);
   if (url.hostname === "") throw invalidArgument("url", "must name a host, as in redis://localhost:6379/0");
   const database = /^\/?(\d{0,5})$/.exec(url.pathname)?.[1];
   if (database === undefined)
-    throw invalidArgument("url", "must name the database by its number, as in redis://localhost/0");
+    throw invalidArgument("url", `must name the database by its number, as in redis://localhost/0${hint}`);
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: url.port === "" ? 6379 : Number(url.port),

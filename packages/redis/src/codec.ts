@@ -24,16 +24,31 @@ const NO_COUNT = 0;
  */
 export type Binary = string;
 
+/** One operation of the step script: its parts, one after the other. */
+export interface Operation {
+  readonly parts: readonly Binary[];
+  /** What the script needs besides to decide on it alone; `null` where it must look at more. */
+  readonly queues: readonly Binary[] | null;
+}
+
+/** An acquire of more claims is not sent in its parts. */
+const MOST_QUEUES = 100;
+
 /**
  * @param client - which client to notify when its turn comes
  * @param handOff - whether the call may bring the grant along
  */
-export function encodeAcquire(request: AcquireRequest, client: string, handOff: boolean): Binary {
+export function encodeAcquire(request: AcquireRequest, client: string, handOff: boolean): Operation {
   const { id, agentId, ttlMs, waitTtlMs, maxRenewals, holding, reason, metadata } = request;
   const wait = request.wait === "no" ? 0 : handOff ? 2 : 1;
   let claims = "";
+  let isPlain = request.claims.length <= MOST_QUEUES;
+  const queues: Binary[] = [];
   for (const { resource, mode } of request.claims) {
-    claims += (mode === "exclusive" ? "x" : "s") + withLength(`r${utf8(resource)}`);
+    const queue = `r${utf8(resource)}`;
+    queues.push(queue);
+    claims += (mode === "exclusive" ? "x" : "s") + withLength(queue);
+    isPlain &&= mode === "exclusive" && !queue.endsWith("**");
   }
   const rest =
     holding.length === 0 && reason === null && metadata === null
@@ -41,30 +56,37 @@ export function encodeAcquire(request: AcquireRequest, client: string, handOff: 
       : utf8(JSON.stringify([holding, reason, metadata]));
   const counts = bytes(0, 7) + bytes(maxRenewals ?? NO_LIMIT, 7) + bytes(0, 6);
   const lengths = bytes(claims.length, 3) + bytes(rest.length, 3);
-  const times = bytes(waitTtlMs, 4) + bytes(ttlMs, 4);
-  return `A${wait}l${id}${times}${counts}${client}${lengths}${encodeAgent(agentId)}${claims}${rest}`;
+  const record = `${bytes(ttlMs, 4)}${counts}${client}${lengths}${encodeAgent(agentId)}${claims}${rest}`;
+  return { parts: [`A${wait}`, `l${id}`, bytes(waitTtlMs, 4), record], queues: isPlain ? queues : null };
 }
 
-export function encodeRenew({ id, agentId, token, ttlMs, renewal }: RenewRequest): Binary {
+export function encodeRenew({ id, agentId, token, ttlMs, renewal }: RenewRequest): Operation {
   const counts = bytes(token ?? NO_COUNT, 7) + bytes(ttlMs ?? NO_COUNT, 4) + bytes(renewal ?? NO_COUNT, 7);
-  return `Nl${id}${counts}${encodeAgent(agentId)}`;
+  return operation(`Nl${id}`, counts, encodeAgent(agentId));
 }
 
-export function encodeRelease(request: ReleaseRequest): Binary {
+export function encodeRelease(request: ReleaseRequest): Operation {
+  const lease = `l${request.id}`;
   switch (request.kind) {
-    case "release":
-      return `Dl${request.id}${bytes(request.token ?? NO_COUNT, 7)}${encodeAgent(request.agentId)}`;
+    case "release": {
+      const parts = ["D", lease, bytes(request.token ?? NO_COUNT, 7), encodeAgent(request.agentId)];
+      return { parts, queues: request.token === undefined ? null : [] };
+    }
     case "abandon":
-      return `Bl${request.id}${encodeAgent(request.agentId)}`;
+      return operation("B", lease, encodeAgent(request.agentId));
     case "revoke": {
       const act = utf8(JSON.stringify([request.by, request.reason]));
-      return `Vl${request.id}${bytes(request.graceMs, 6)}${act}`;
+      return operation("V", lease, bytes(request.graceMs, 6), act);
     }
   }
 }
 
-export const encodeCheck = (id: string): Binary => `Cl${id}`;
-export const encodeEndIfDead = (id: string): Binary => `Xl${id}`;
+export const encodeCheck = (id: string): Operation => operation("C", `l${id}`);
+export const encodeEndIfDead = (id: string): Operation => operation("X", `l${id}`);
+
+function operation(...parts: readonly Binary[]): Operation {
+  return { parts, queues: null };
+}
 
 /** What the step script needs to know besides the operations. */
 export function encodeSettings(client: string, endMemoryMs: number, recordRenewals: boolean): Binary {
@@ -72,10 +94,13 @@ export function encodeSettings(client: string, endMemoryMs: number, recordRenewa
 }
 
 /** Several operations, as the step script takes them. */
-export function encodeBatch(settings: Binary, operations: readonly Binary[]): Buffer {
-  let text = settings;
-  for (const operation of operations) text += bytes(operation.length, 3) + operation;
-  return Buffer.from(text, "latin1");
+export function encodeBatch(operations: readonly Operation[]): Binary {
+  let text = "";
+  for (const { parts } of operations) {
+    const operation = parts.join("");
+    text += bytes(operation.length, 3) + operation;
+  }
+  return text;
 }
 
 export function encodeAgent(agentId: string): Binary {
@@ -98,7 +123,7 @@ function withLength(text: Binary): Binary {
 
 const NOT_ASCII = /[^\0-\x7f]/;
 
-function utf8(text: string): Binary {
+export function utf8(text: string): Binary {
   return NOT_ASCII.test(text) ? Buffer.from(text).toString("latin1") : text;
 }
 

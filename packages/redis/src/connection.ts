@@ -2,10 +2,11 @@
  * One connection for scripts. Every call ends within its bound: with an answer, or saying whether it may have been
  * carried out. Nothing is ever sent twice.
  */
-import { createHash } from "node:crypto";
 import { isLeaseError, type LeaseError } from "@lease/core";
 import { closed } from "@lease/core/backend";
 import type { Client, ClientFactory } from "./clients.js";
+import { type Binary, numberAt } from "./codec.js";
+import { encodeCall, encodePrefix, ScriptCommand } from "./command.js";
 import {
   isLasting,
   isNoScript,
@@ -16,21 +17,20 @@ import {
   toLeaseError,
   unavailable,
 } from "./errors.js";
-import { inspect, isLoading } from "./inspect.js";
-
-export interface Script {
-  readonly text: string;
-  readonly sha: string;
-}
-
-export function script(text: string): Script {
-  return { text, sha: createHash("sha1").update(text).digest("hex") };
-}
-
-export type ScriptArgument = string | number | Buffer;
+import { inspect, isLoading, Unanswered } from "./inspect.js";
+import type { Script } from "./scripts/load.js";
 
 /** What scripts answer, in bytes: lengths in records count them. */
 export type Answer = Buffer | number | readonly Answer[];
+
+/** What a script answered, and the server's time then. */
+export interface Answered {
+  readonly now: number;
+  readonly answers: readonly Answer[];
+}
+
+/** Each answer begins with the number of its call, and the time. */
+const STAMP_WIDTH = 4 + 6;
 
 export interface ConnectionOptions {
   readonly clients: ClientFactory;
@@ -46,9 +46,11 @@ const INSPECT_EVERY_MS = 100;
 
 /** A script call. */
 interface Call {
+  readonly script: Script;
+  readonly args: readonly Binary[];
   /** When its time is over, on the monotonic clock. */
   readonly until: number;
-  readonly resolve: (answer: Answer) => void;
+  readonly resolve: (answered: Answered) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -60,6 +62,8 @@ export class Connection {
   #inspecting = false;
   #refusal: LeaseError | undefined;
   #lastError: unknown;
+  readonly #prefixes = new Map<Script, Binary>();
+  #calls = 0;
   /** Called for each connection but the first. */
   #onReplaced: () => void = () => {};
   #connections = 0;
@@ -79,27 +83,28 @@ export class Connection {
    *
    * @throws `BACKEND_UNAVAILABLE` (nothing was sent), `OUTCOME_UNKNOWN` (no answer), `CLOSED`, and what the server said
    */
-  run(script: Script, args: readonly ScriptArgument[]): Promise<Answer> {
+  run(script: Script, args: readonly Binary[]): Promise<Answered> {
     return new Promise((resolve, reject) => {
-      const until = performance.now() + this.#options.timeoutMs;
       const call: Call = {
-        until,
+        script,
+        args,
+        until: performance.now() + this.#options.timeoutMs,
         resolve,
         reject: (error) => reject(this.#closed ? closed("redis") : toLeaseError(error)),
       };
-      if (this.#usable && !this.#closed) this.#send(this.#client as Client, script, args, call);
-      else void this.#sendOnce(script, args, call);
+      if (this.#usable && !this.#closed) this.#send(this.#client as Client, call);
+      else void this.#sendOnce(call);
     });
   }
 
   /** Sends a call as soon as there is a connection. */
-  async #sendOnce(script: Script, args: readonly ScriptArgument[], call: Call): Promise<void> {
+  async #sendOnce(call: Call): Promise<void> {
     try {
       await this.#untilUsable(call.until);
     } catch (error) {
       return call.reject(error);
     }
-    this.#send(this.#client as Client, script, args, call);
+    this.#send(this.#client as Client, call);
   }
 
   /** The client for scripts, once it can be used. */
@@ -129,8 +134,11 @@ export class Connection {
     for (const call of this.#underWay) call.reject(undefined);
   }
 
-  #send(client: Client, script: Script, args: readonly ScriptArgument[], call: Call): void {
+  #send(client: Client, call: Call): void {
     const { keys } = this.#options;
+    const { script, args } = call;
+    this.#calls = (this.#calls + 1) >>> 0;
+    const number = this.#calls;
     this.#underWay.add(call);
     this.#watch(call);
     const settle = () => {
@@ -139,19 +147,39 @@ export class Connection {
     };
     const answered = (answer: unknown) => {
       settle();
-      call.resolve(answer as Answer);
+      const first = Array.isArray(answer) ? answer[0] : answer;
+      if (!Buffer.isBuffer(first) || numberAt(first, 0, 4) !== number) {
+        // The reply of another call: this connection has lost one, and all that it still brings are of others.
+        client.disconnect(true);
+        return call.reject(outcomeUnknown(undefined));
+      }
+      const answers = Array.isArray(answer) ? answer.slice(1) : [first.subarray(STAMP_WIDTH)];
+      call.resolve({ now: numberAt(first, 4, 6), answers });
     };
     const failed = (error: unknown) => {
       settle();
       if (!isNotSent(error)) return call.reject(error);
       // The connection is about to close: on the next one it is sent for the first time.
       this.#usable = false;
-      void this.#sendOnce(script, args, call);
+      void this.#sendOnce(call);
     };
-    client.callBuffer("evalsha", script.sha, keys.length, ...keys, ...args).then(answered, (error) => {
+    const send = (name: "evalsha" | "eval", prefix: Binary, onError: (error: unknown) => void) => {
+      const buffer = encodeCall(prefix, 3 + keys.length, number, args);
+      void client.sendCommand(new ScriptCommand(name, buffer, keys, answered, onError).asCommand);
+    };
+    send("evalsha", this.#prefixOf(script), (error) => {
       if (!isNoScript(error)) return failed(error);
-      client.callBuffer("eval", script.text, keys.length, ...keys, ...args).then(answered, failed);
+      send("eval", encodePrefix("eval", script.text, keys), failed);
     });
+  }
+
+  #prefixOf(script: Script): Binary {
+    let prefix = this.#prefixes.get(script);
+    if (prefix === undefined) {
+      prefix = encodePrefix("evalsha", script.sha, this.#options.keys);
+      this.#prefixes.set(script, prefix);
+    }
+    return prefix;
   }
 
   /**
@@ -238,9 +266,10 @@ export class Connection {
   /** ioredis waits until a server has loaded its data, and does not say why. */
   async #noticeLoading(client: Client): Promise<void> {
     try {
-      if (await isLoading(client)) this.#lastError = loading();
+      if (await isLoading(client, this.#options.timeoutMs)) this.#lastError = loading();
     } catch (error) {
       this.#lastError ??= error;
+      this.#replaceUnanswered(client, error);
     }
   }
 
@@ -257,11 +286,17 @@ export class Connection {
       this.#notify();
     } catch (error) {
       this.#lastError = error;
+      this.#replaceUnanswered(client, error);
       const refusal = toLeaseError(error);
       if (isLeaseError(refusal, "BACKEND_INCOMPATIBLE")) this.#refuse(refusal);
     } finally {
       this.#inspecting = false;
     }
+  }
+
+  /** A connection that does not even answer the first question, and that may never close, gives way to another. */
+  #replaceUnanswered(client: Client, error: unknown): void {
+    if (error instanceof Unanswered && !client.isCluster && !this.#closed) client.disconnect(true);
   }
 
   #refuse(refusal: LeaseError): void {

@@ -138,8 +138,8 @@ function replyCode(error: Error): string | null {
   const [, code] =
     /^ERR Error running script .*?(?:: -| -)([A-Z]+) /.exec(message) ?? /^([A-Z]+)\b/.exec(message) ?? [];
   if (/^ERR unknown (redis )?command/i.test(message)) return "UNKNOWN";
-  // Redis 7.0 says it so of a command inside a script.
-  if (/^ERR The user executing the script can't/.test(message)) return "NOPERM";
+  // Redis 7 says it so of a command inside a script; Redis 8 and Valkey 8 in the other way.
+  if (/^ERR (The user executing the script can't|ACL failure in script)/.test(message)) return "NOPERM";
   // A client that follows redirections is not the wrong one: it was sent to and fro by a move that is not over.
   if (redirected !== undefined && (code === "MOVED" || code === "ASK")) return "TRYAGAIN";
   return code ?? "ERR";

@@ -2,11 +2,11 @@
 import { Bell, cursorExpired, formatCursor, type HistoryBounds, type HistoryPage } from "@lease/core/backend";
 import { BLOCK_MS, type Client, type ClientFactory, reconnectDelayMs } from "./clients.js";
 import { decodeEvents, numberAt } from "./codec.js";
-import { type Connection, script } from "./connection.js";
-import { HISTORY_SCRIPT } from "./scripts/history.js";
+import type { Connection } from "./connection.js";
 import { HEAD } from "./scripts/layout.js";
+import { load } from "./scripts/load.js";
 
-const HISTORY = script(HISTORY_SCRIPT);
+const HISTORY = load("history");
 
 /** An entry holds the events of up to thirty-two operations. */
 const ENTRIES_IN_PAGE = 64;
@@ -22,7 +22,8 @@ interface Stretch extends HistoryPage {
 }
 
 async function readStretch(connection: Connection, after: number, limit: number): Promise<Stretch> {
-  const [head, ...entries] = (await connection.run(HISTORY, [after, limit])) as [Buffer, ...Buffer[]];
+  const { answers } = await connection.run(HISTORY, [`${after}`, `${limit}`]);
+  const [head, ...entries] = answers as [Buffer, ...Buffer[]];
   if (head.length === 0) {
     return { entries: [], prunedThrough: 0, bounds: { epoch: NO_EPOCH, prunedThrough: 0, last: 0 } };
   }

@@ -32,9 +32,12 @@ export async function inspect(
 }
 
 /** Whether a connected server cannot be used yet. (Of a cluster, the nodes say so one by one.) */
-export async function isLoading(client: Client): Promise<boolean> {
-  return !client.isCluster && field(await client.info("persistence"), "loading") === "1";
+export async function isLoading(client: Client, withinMs: number): Promise<boolean> {
+  return !client.isCluster && field(await within(withinMs, client.info("persistence")), "loading") === "1";
 }
+
+/** What is asked about was not answered in time. */
+export class Unanswered extends Error {}
 
 /** Of those that answer in time: a master that has other namespaces must not keep us from ours. */
 async function infosOf(nodes: readonly Pick<Cluster, "info">[], withinMs: number): Promise<string[]> {
@@ -47,7 +50,7 @@ async function infosOf(nodes: readonly Pick<Cluster, "info">[], withinMs: number
 
 function within<T>(ms: number, answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("INFO was not answered in time.")), ms);
+    const timer = setTimeout(() => reject(new Unanswered("INFO was not answered in time.")), ms);
     answer.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

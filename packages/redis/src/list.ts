@@ -8,14 +8,23 @@ import {
   nextPage,
   pageStart,
 } from "@lease/core/backend";
-import { bytes, decodeWithId, encodeAgent, numberAt, type StoredRecord, shown } from "./codec.js";
-import { type Connection, type ScriptArgument, script } from "./connection.js";
+import {
+  type Binary,
+  bytes,
+  decodeWithId,
+  encodeAgent,
+  numberAt,
+  type StoredRecord,
+  shown,
+  utf8,
+} from "./codec.js";
+import type { Connection } from "./connection.js";
 import { NOTHING_YET } from "./history.js";
 import { scan, type Ticket } from "./scan.js";
 import { HEAD } from "./scripts/layout.js";
-import { LIST_SCRIPT } from "./scripts/list.js";
+import { load } from "./scripts/load.js";
 
-const LIST = script(LIST_SCRIPT);
+const LIST = load("list");
 
 const STATES = Object.freeze({ pending: "P", active: "A" });
 
@@ -41,7 +50,7 @@ interface Answered {
 /** What leases a question of the script is about. */
 interface Narrow {
   readonly kind: "ids" | "agent" | "resource" | "all";
-  readonly args: readonly ScriptArgument[];
+  readonly args: readonly Binary[];
 }
 
 interface Scanned {
@@ -94,15 +103,14 @@ export class Listing {
 
   async #ask(query: LeaseQuery, { kind, args }: Narrow, after: number, wanted: number): Promise<Answered> {
     const state = query.state === undefined ? "-" : STATES[query.state];
-    const from = Buffer.from(bytes(after, 7), "latin1");
-    const answer = await this.#connection.run(LIST, [kind, from, wanted, state, ...args]);
-    const [time, head, ...records] = answer as [Buffer, Buffer, ...Buffer[]];
+    const asked = [kind, bytes(after, 7), `${wanted}`, state, ...args];
+    const { now, answers } = await this.#connection.run(LIST, asked);
+    const [head, ...records] = answers as [Buffer, ...Buffer[]];
     const cursor =
       head.length === 0
         ? NOTHING_YET
         : formatCursor(String(numberAt(head, HEAD.epoch, 7)), numberAt(head, HEAD.last, 7));
     if (records[0]?.length === SCAN_FIRST.length) return { cursor, found: null };
-    const now = numberAt(time, 0, 6);
     return { cursor, found: records.map((text) => ({ record: decodeWithId(text), now })) };
   }
 
@@ -140,7 +148,7 @@ export class Listing {
 
 function narrowest({ ids, agentId, resource }: LeaseQuery): Narrow {
   if (ids !== undefined) return { kind: "ids", args: ids.map((id) => `l${id}`) };
-  if (agentId !== undefined) return { kind: "agent", args: [Buffer.from(encodeAgent(agentId), "latin1")] };
-  if (resource !== undefined) return { kind: "resource", args: [`r${resource}`] };
+  if (agentId !== undefined) return { kind: "agent", args: [encodeAgent(agentId)] };
+  if (resource !== undefined) return { kind: "resource", args: [utf8(`r${resource}`)] };
   return { kind: "all", args: [] };
 }

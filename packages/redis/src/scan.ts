@@ -1,9 +1,9 @@
 /** Walks over a whole namespace, in steps so small that no other call waits long. */
-import { ascii, numberAt } from "./codec.js";
-import { type Connection, script } from "./connection.js";
-import { SCAN_SCRIPT } from "./scripts/list.js";
+import { ascii, numberAt, utf8 } from "./codec.js";
+import type { Connection } from "./connection.js";
+import { load } from "./scripts/load.js";
 
-const SCAN = script(SCAN_SCRIPT);
+const SCAN = load("scan");
 const FIELDS_A_STEP = 500;
 
 export interface Ticket {
@@ -26,8 +26,9 @@ export async function scan(
   const found = new Map<string, Ticket>();
   let cursor = "0";
   do {
-    const args = [cursor, FIELDS_A_STEP, which, subtree === undefined ? "" : `r${subtree}`];
-    const [next, ...tickets] = (await connection.run(SCAN, args)) as Buffer[];
+    const args = [cursor, `${FIELDS_A_STEP}`, which, subtree === undefined ? "" : utf8(`r${subtree}`)];
+    const { answers } = await connection.run(SCAN, args);
+    const [next, ...tickets] = answers as Buffer[];
     for (const ticket of tickets) {
       const id = ascii(ticket, 8);
       found.set(id, { token: numberAt(ticket, 0, 7), id });

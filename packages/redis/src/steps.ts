@@ -3,9 +3,10 @@
  * script does in it, so sixteen operations together cost little more than two apart.
  */
 import { closed, Join, type JoinedCall } from "@lease/core/backend";
-import { type Binary, encodeBatch, encodeSettings, numberAt } from "./codec.js";
-import { type Answer, type Connection, script } from "./connection.js";
-import { STEP_SCRIPT } from "./scripts/step.js";
+import { type Moment, moment } from "./awake.js";
+import { type Binary, encodeBatch, encodeSettings, type Operation } from "./codec.js";
+import type { Answer, Connection } from "./connection.js";
+import { load } from "./scripts/load.js";
 
 /** Redis answers a client once it has carried out all that it read from it: two calls that take turns keep both busy. */
 const SHARES = 2;
@@ -13,15 +14,14 @@ const MOST_TOGETHER = 32;
 /** Fewer are not worth a second call. */
 const LEAST_TOGETHER = 8;
 
-const STEP = script(STEP_SCRIPT);
+const STEP = load("step");
 
 /** What was answered to an operation, and the server's time then. */
 export interface Reply {
   readonly now: number;
   readonly answer: Answer;
-  /** When it was sent, on the monotonic clock and on the wall clock here. */
-  readonly sentAt: number;
-  readonly sentWall: number;
+  /** When it was sent. */
+  readonly sent: Moment;
 }
 
 export interface StepsOptions {
@@ -34,7 +34,7 @@ export interface StepsOptions {
 export class Steps {
   readonly #connection: Connection;
   readonly #settings: Binary;
-  readonly #join: Join<Binary, Reply>;
+  readonly #join: Join<Operation, Reply>;
 
   constructor({ connection, client, endMemoryMs, recordRenewals }: StepsOptions) {
     this.#connection = connection;
@@ -52,7 +52,7 @@ export class Steps {
   }
 
   /** Carries out one operation, after all that were asked for before. */
-  run(operation: Binary): Promise<Reply> {
+  run(operation: Operation): Promise<Reply> {
     return this.#join.call(operation);
   }
 
@@ -61,14 +61,17 @@ export class Steps {
     return this.#join.close(() => closed("redis"), "reject");
   }
 
-  async #send(calls: readonly JoinedCall<Binary, Reply>[]): Promise<void> {
-    const operations = calls.map(({ request }) => request);
-    const sentAt = performance.now();
-    const sentWall = Date.now();
-    const answered = await this.#connection.run(STEP, [encodeBatch(this.#settings, operations)]);
-    const [time, ...answers] = answered as [Buffer, ...Answer[]];
-    const now = numberAt(time, 0, 6);
+  async #send(calls: readonly JoinedCall<Operation, Reply>[]): Promise<void> {
+    const sent = moment();
+    const { now, answers } = await this.#connection.run(STEP, [this.#settings, ...encoded(calls)]);
     for (const [index, { resolve }] of calls.entries())
-      resolve({ now, answer: answers[index] as Answer, sentAt, sentWall });
+      resolve({ now, answer: answers[index] as Answer, sent });
   }
+}
+
+/** A single operation in its parts, if the script can take it so: then it has nothing to cut. */
+function encoded(calls: readonly JoinedCall<Operation, Reply>[]): readonly Binary[] {
+  const [{ request: only }, ...others] = calls as [JoinedCall<Operation, Reply>];
+  if (others.length === 0 && only.queues !== null) return [...only.parts, ...only.queues];
+  return [encodeBatch(calls.map(({ request }) => request))];
 }

@@ -2,21 +2,20 @@
 import type { Lease } from "@lease/core";
 import { DEFAULT_SWEEP_LIMIT, type SweepOptions, type SweepResult } from "@lease/core/backend";
 import { endedLease } from "./answers.js";
-import { type Binary, encodeEndIfDead } from "./codec.js";
-import { type Connection, script } from "./connection.js";
+import { encodeEndIfDead, type Operation } from "./codec.js";
+import type { Connection } from "./connection.js";
 import { scan } from "./scan.js";
-import { PRUNE_SCRIPT } from "./scripts/history.js";
-import { TIDY_SCRIPT } from "./scripts/list.js";
+import { load } from "./scripts/load.js";
 import type { Reply } from "./steps.js";
 
-const PRUNE = script(PRUNE_SCRIPT);
-const TIDY = script(TIDY_SCRIPT);
+const PRUNE = load("prune");
+const TIDY = load("tidy");
 
 const ENTRIES_A_STEP = 500;
 
 export async function sweep(
   connection: Connection,
-  run: (operation: Binary) => Promise<Reply>,
+  run: (operation: Operation) => Promise<Reply>,
   options: SweepOptions,
 ): Promise<SweepResult> {
   const limit = options.limit ?? DEFAULT_SWEEP_LIMIT;
@@ -39,7 +38,8 @@ export async function sweep(
 async function prune(connection: Connection, retentionMs: number): Promise<number> {
   let pruned = 0;
   for (;;) {
-    const [count, more] = (await connection.run(PRUNE, [retentionMs, ENTRIES_A_STEP])) as [number, Buffer];
+    const { answers } = await connection.run(PRUNE, [`${retentionMs}`, `${ENTRIES_A_STEP}`]);
+    const [count, more] = answers as [number, Buffer];
     pruned += count;
     if (String(more) !== "1") return pruned;
   }

@@ -5,7 +5,8 @@
  */
 import type { Lease } from "@lease/core";
 import { type AcquireRequest, closed, sameClaims, type TurnRequest, timestamp } from "@lease/core/backend";
-import { encodeCheck, numberAt } from "./codec.js";
+import { msSince } from "./awake.js";
+import { encodeCheck, numberAt, type Operation } from "./codec.js";
 import type { Reply } from "./steps.js";
 import type { Subscriber } from "./subscriber.js";
 
@@ -55,14 +56,14 @@ interface Waiter {
 
 /** The waiters of this process. One wakes only when the server says that it may be granted. */
 export class Waiters {
-  readonly #run: (operation: string) => Promise<Reply>;
+  readonly #run: (operation: Operation) => Promise<Reply>;
   readonly #subscriber: Subscriber;
   readonly #waiters = new Map<string, Waiter>();
   readonly #waking = new Set<() => void>();
   #forgetAt = 0;
   #closed = false;
 
-  constructor(run: (operation: string) => Promise<Reply>, subscriber: Subscriber) {
+  constructor(run: (operation: Operation) => Promise<Reply>, subscriber: Subscriber) {
     this.#run = run;
     this.#subscriber = subscriber;
   }
@@ -244,10 +245,7 @@ export class Waiters {
   }
 }
 
-/**
- * The latest that the server's clock can show by now. The monotonic clock stands still while a machine sleeps, the wall
- * clock may be set back: whichever has gone further counts.
- */
-function latest({ now, sentAt, sentWall }: Reply): number {
-  return now + TICK_MS + Math.max(performance.now() - sentAt, Date.now() - sentWall);
+/** The latest that the server's clock can show by now. */
+function latest({ now, sent }: Reply): number {
+  return now + TICK_MS + msSince(sent);
 }

@@ -4,8 +4,9 @@ import { type RedisCluster, startRedisCluster } from "@lease/test-servers";
 import { Cluster } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { clientsLike } from "../src/clients.js";
-import { Connection, script } from "../src/connection.js";
+import { Connection } from "../src/connection.js";
 import { namespaceKeys } from "../src/keys.js";
+import { script } from "../src/scripts/load.js";
 import { again, closing, hold, LESS_THAN_DEFAULT_MS, open, queue, release, request } from "./helpers.js";
 import { beginMove, slotOf } from "./slots.js";
 

@@ -32,7 +32,7 @@ async function waiter(backend: LeaseBackend, over = {}): Promise<{ lease: Lease;
   turn.catch(() => {});
   await subscribed(server(), 1);
   // The client hears of that before the first answer, and what it asks then is answered before the second.
-  for (const _ of [1, 2]) await backend.acquire(again(lease, { wait: "hand-off" }));
+  for (const _ of [1, 2]) await backend.acquire(again(lease, { ...over, wait: "hand-off" }));
   return { lease, turn };
 }
 
@@ -230,7 +230,7 @@ test("a message that comes after the lease is over grants nothing", async () => 
   const proxy = closing(await startProxy(server().port));
   const backend = open({ url: proxy.url, namespace });
   const held = await hold(other, "r");
-  const { lease: pending, turn } = await waiter(backend, { ttlMs: 200 });
+  const { lease: pending, turn } = await waiter(backend, { ttlMs: 3_000, waitTtlMs: 4_500 });
   proxy.holdAnswers();
   await release(other, held);
   await expect.poll(async () => (await other.list({})).leases).toEqual([]);

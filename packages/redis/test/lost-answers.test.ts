@@ -74,3 +74,23 @@ test("a release whose answer was lost says so, and a repeat finds nothing left t
   expect(await release(backend, lease)).toBe("not-found");
   await hold(backend, "r", { agentId: "bob" });
 });
+
+test("one answer is lost and the next arrive: no call takes the answer of another for its own", async () => {
+  const proxy = closing(await startProxy(server().port));
+  const backend = open({ url: proxy.url, namespace: "shifted", callTimeoutMs: 1_000 });
+  const witness = open({ url: server().url, namespace: "shifted" });
+  await hold(witness, "taken");
+  await hold(backend, "warm");
+  await server().command("CONFIG", "RESETSTAT");
+
+  proxy.dropNextAnswer();
+  const free = backend.acquire(request("free")).catch((error: unknown) => error);
+  await expect.poll(async () => (await commandsOf(server())).get("evalsha") ?? 0).toBe(1);
+  // Its answer would be taken for that of the first; an answer for itself does not come.
+  const taken = backend.acquire(request("taken")).catch((error: unknown) => error);
+  expect(await free).toMatchObject({ code: "OUTCOME_UNKNOWN" });
+  expect(await taken).toMatchObject({ code: "OUTCOME_UNKNOWN" });
+  // The connection is replaced, and all is well.
+  expect(await backend.acquire(request("taken"))).toMatchObject({ status: "refused" });
+  await hold(backend, "after");
+});

@@ -10,6 +10,8 @@ export interface Proxy {
   holdAnswers(): void;
   /** Answers pass again, those that were kept back first. */
   passAnswers(): void;
+  /** The next answer is lost whole, and those after it pass: what answers are matched to is one too early. */
+  dropNextAnswer(): void;
   /** Resets all connections. */
   reset(): void;
   /** How many connections were made. */
@@ -20,6 +22,7 @@ export interface Proxy {
 export async function startProxy(port: number): Promise<Proxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
   let dropping = false;
+  let droppingNext = false;
   /** What is kept back. */
   let late: (() => void)[] | null = null;
   let connections = 0;
@@ -30,7 +33,8 @@ export async function startProxy(port: number): Promise<Proxy> {
     pairs.add(pair);
     client.on("data", (chunk) => upstream.write(chunk));
     upstream.on("data", (chunk) => {
-      if (late !== null) late.push(() => client.write(chunk));
+      if (droppingNext) droppingNext = false;
+      else if (late !== null) late.push(() => client.write(chunk));
       else if (!dropping) client.write(chunk);
     });
     for (const socket of pair) {
@@ -62,6 +66,9 @@ export async function startProxy(port: number): Promise<Proxy> {
       dropping = false;
       for (const write of late ?? []) write();
       late = null;
+    },
+    dropNextAnswer() {
+      droppingNext = true;
     },
     reset,
     get connections() {

@@ -1,9 +1,11 @@
 /** What is not a Redis to keep leases in is refused, with the reason and the way out. */
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startRedis } from "@lease/test-servers";
+import { Redis } from "ioredis";
 import { expect, test } from "vitest";
-import { closing, hold, NEVER_MS, open, request, useServer } from "./helpers.js";
+import { again, closing, hold, NEVER_MS, open, queue, release, request, useServer } from "./helpers.js";
 
 const server = useServer();
 
@@ -151,6 +153,46 @@ test("the ACL of the README is enough", async () => {
   await following;
   expect((await backend.list({ resource: "src/a" })).leases).toHaveLength(1);
   expect(await backend.sweep({ historyRetentionMs: 0 })).toEqual({ expired: [], pruned: 2, more: false });
+});
+
+test("without permission to publish, a release is done, and is said to be", async () => {
+  const rules = "on >pw ~* resetchannels +@all";
+  await server().command("ACL", "SETUSER", "quiet", "reset", ...rules.split(" "));
+  const backend = open({ url: server().url.replace("//", "//quiet:pw@"), namespace: "quiet" });
+  const held = await hold(backend, "r");
+  const waiting = await queue(open({ url: server().url, namespace: "quiet" }), "r", { agentId: "bob" });
+  expect(await release(backend, held)).toBe("released");
+  expect(await backend.acquire(again(waiting))).toMatchObject({ status: "granted" });
+});
+
+test.each(["pa/ss", "pa#ss", "pa?ss", "12#34", "12/34", "12?34"])(
+  "an unencoded special character in a URL's password is pointed out: %s",
+  (password) => {
+    const opening = () => open({ url: `redis://app:${password}@127.0.0.1:6379` });
+    expect(opening).toThrow(/percent-encode special characters of user and password/);
+    expect(opening).not.toThrow(password);
+  },
+);
+
+test("a client that selected another database is copied to that one", async () => {
+  const pattern = new Redis(server().url);
+  closing({ close: async () => pattern.disconnect() });
+  await pattern.select(7);
+  await hold(open({ client: pattern, namespace: "seventh" }), "r");
+  expect(await pattern.exists("lease:{seventh}")).toBe(1);
+});
+
+test("through a unix socket", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "lease-socket-"));
+  const path = join(folder, "redis.sock");
+  const local = await startRedis({ args: ["--unixsocket", path] });
+  closing({
+    close: async () => {
+      await local.stop();
+      rmSync(folder, { recursive: true });
+    },
+  });
+  await hold(open({ client: new Redis({ path, lazyConnect: true }) }), "r");
 });
 
 test("what somebody else wrote under our key is not overwritten", async () => {

@@ -3,6 +3,7 @@
  * in a temporary folder, and gone with the process that started it, however that ends. No server that is already there
  * is ever used or touched.
  */
+export { type Binary, findLuacheck, findRedis8, findValkey8 } from "./binaries.ts";
 export { type EtcdCluster, type EtcdMember, startEtcd } from "./etcd.ts";
 export { type PostgresOptions, type PostgresServer, startPostgres } from "./postgres.ts";
 export {

@@ -1,6 +1,7 @@
 /** What the command line says; anything wrong with it is one sentence. */
 import { parseArgs } from "node:util";
 import { BACKENDS, type BackendName } from "../frame/contender.js";
+import type { Pinned } from "../frame/pin.js";
 import type { Choice, RunSettings } from "../frame/run.js";
 import type { Scenario } from "../frame/scenario.js";
 
@@ -22,6 +23,7 @@ const OPTIONS = {
   rounds: { type: "string" },
   "round-ms": { type: "string" },
   peers: { type: "boolean" },
+  pin: { type: "string" },
   tolerance: { type: "string" },
   list: { type: "boolean" },
   help: { type: "boolean", short: "h" },
@@ -57,6 +59,7 @@ export function parseCommand(args: readonly string[], scenarios: readonly Scenar
     rounds: values.rounds === undefined ? DEFAULTS.rounds : count("--rounds", values.rounds),
     roundMs: values["round-ms"] === undefined ? DEFAULTS.roundMs : count("--round-ms", values["round-ms"]),
     peers: values.peers ?? true,
+    pin: values.pin === undefined ? null : cores(values.pin),
   };
   return { do: "run", choice, settings };
 }
@@ -95,6 +98,11 @@ function count(option: string, text: string): number {
     throw new UsageError(`${option} "${text}" is not a whole number above 0`);
   }
   return value;
+}
+
+function cores(text: string): Pinned {
+  if (text === "1" || text === "2") return text === "1" ? 1 : 2;
+  throw new UsageError(`--pin "${text}" is not 1 (client and server on one core) or 2 (on one each)`);
 }
 
 function part(option: string, text: string | undefined, byDefault: number): number {

@@ -17,6 +17,7 @@ usage: npm run bench                                    all of it, in under ten 
   --concurrency N,…      callers (or waiters) at once, instead of the usual numbers
   --rounds N             of each case; default ${DEFAULTS.rounds}. Ratios are of one round, told as median (lowest–highest)
   --round-ms N           how long each contender works in a round; default ${DEFAULTS.roundMs}
+  --pin 1|2              keep client and server on one core, or on one each (taskset, Linux)
   --no-peers             only ours and the raw operations
   --list                 what would be measured, and what is aimed at
   --tolerance PART       compare: how far a ratio may fall; default ${DEFAULTS.tolerance}

@@ -1,8 +1,5 @@
 /** Processor time of this process and of a server that we started. */
-import { readFile } from "node:fs/promises";
-
-/** Linux counts in hundredths of a second on every architecture that Node runs on (USER_HZ). */
-const TICK_US = 10_000;
+import { readdir, readFile } from "node:fs/promises";
 
 /** Microseconds that the process `pid` and its children have used (Postgres has one a connection); null where there is no /proc. */
 export async function cpuOf(pid: number): Promise<number | null> {
@@ -19,11 +16,12 @@ export async function cpuOf(pid: number): Promise<number | null> {
 }
 
 async function ownCpuOf(pid: number): Promise<number | null> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => null);
-  if (stat === null) return null;
-  // The second field is a name in brackets, which may contain anything; `utime` and `stime` are the 14th and 15th.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  if (threads.length === 0) return null;
+  // The first of its numbers is in nanoseconds, where `stat` counts hundredths of a second: a round is not much longer.
+  const times = threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/schedstat`, "utf8").catch(() => "0"));
+  const used = (await Promise.all(times)).map((text) => Number(text.split(" ")[0]));
+  return used.reduce((sum, each) => sum + each, 0) / 1000;
 }
 
 /** Microseconds that this process has used. */

@@ -20,6 +20,7 @@ export function rateMetrics(operation: string): readonly Metric[] {
     { key: "p99", label: "p99 ms", better: "lower", digits: 3 },
     { key: "clientUs", label: "client CPU µs", better: "lower", digits: 1 },
     { key: "serverUs", label: "server CPU µs", better: "lower", digits: 1 },
+    { key: "cpuUs", label: "CPU µs", better: "lower", digits: 1 },
     { key: "commands", label: "commands", better: "lower", digits: 2 },
   ];
 }
@@ -55,7 +56,10 @@ export async function rate(
     p99: quantile(taken, 0.99),
     clientUs: client / count,
     ...(serverBefore !== null && serverAfter !== null
-      ? { serverUs: (serverAfter - serverBefore) / count }
+      ? {
+          serverUs: (serverAfter - serverBefore) / count,
+          cpuUs: (client + serverAfter - serverBefore) / count,
+        }
       : {}),
     ...(commandsBefore !== null && commandsAfter !== null
       ? { commands: (commandsAfter - commandsBefore) / count }

@@ -3,6 +3,7 @@ import { comparisonsOf, untoldTargets } from "../result/comparisons.js";
 import { type CaseResult, type Results, type ScenarioResult, VERSION } from "../result/schema.js";
 import type { BackendName } from "./contender.js";
 import { machine, packageVersions } from "./machine.js";
+import { type Pinned, pinClient } from "./pin.js";
 import { measure, type Progress } from "./runner.js";
 import type { CasePlan, Scenario } from "./scenario.js";
 import { Stores } from "./stores.js";
@@ -17,6 +18,8 @@ export interface RunSettings {
   readonly rounds: number;
   readonly roundMs: number;
   readonly peers: boolean;
+  /** On how many cores client and server are kept. Default: the kernel decides. */
+  readonly pin?: Pinned | null;
   /** How much of the usual amount is loaded; 1 but in tests. */
   readonly scale?: number;
 }
@@ -48,8 +51,9 @@ export async function run(
   { onProgress, onCase, onFailure, signal }: Listeners = {},
 ): Promise<Results> {
   const startedAt = new Date();
-  const stores = new Stores();
-  const { rounds, roundMs, peers, scale = 1 } = settings;
+  const { rounds, roundMs, peers, pin = null, scale = 1 } = settings;
+  if (pin !== null) await pinClient();
+  const stores = new Stores(pin);
   const context = { stores, roundMs, peers, scale };
   const progress: Progress = (...told) => {
     signal?.throwIfAborted();
@@ -81,7 +85,7 @@ export async function run(
       version: VERSION,
       startedAt: startedAt.toISOString(),
       tookS: Math.round((Date.now() - startedAt.getTime()) / 1000),
-      settings: { rounds, roundMs, peers },
+      settings: { rounds, roundMs, peers, pin },
       machine: machine(),
       servers: await stores.servers(),
       packages: packageVersions([...packages, ...OWN_DEPENDENCIES]),

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startEtcd, startPostgres, startRedis } from "@lease/test-servers";
 import type { BackendName, Place } from "./contender.js";
+import { type Pinned, pinServer } from "./pin.js";
 
 /** What holds the leases of a case. */
 export interface Store {
@@ -22,12 +23,21 @@ export interface Store {
 
 export class Stores {
   readonly #started = new Map<BackendName, Promise<Store>>();
+  readonly #pinned: Pinned | null;
   #places = 0;
+
+  /** @param pinned - on how many cores client and server run; null: the kernel decides */
+  constructor(pinned: Pinned | null = null) {
+    this.#pinned = pinned;
+  }
 
   get(backend: BackendName): Promise<Store> {
     let store = this.#started.get(backend);
     if (store === undefined) {
-      store = this.#start(backend);
+      store = this.#start(backend).then(async (started) => {
+        if (this.#pinned !== null && started.pid !== null) await pinServer(started.pid, this.#pinned);
+        return started;
+      });
       this.#started.set(backend, store);
     }
     return store;

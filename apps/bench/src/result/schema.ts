@@ -53,7 +53,16 @@ const Results = z.strictObject({
   version: z.literal(VERSION),
   startedAt: z.iso.datetime(),
   tookS: z.number(),
-  settings: z.strictObject({ rounds: z.number(), roundMs: z.number(), peers: z.boolean() }),
+  settings: z.strictObject({
+    rounds: z.number(),
+    roundMs: z.number(),
+    peers: z.boolean(),
+    /** On how many cores client and server were kept; null: the kernel decided. */
+    pin: z
+      .union([z.literal(1), z.literal(2)])
+      .nullable()
+      .default(null),
+  }),
   machine: z.strictObject({
     cpu: z.string(),
     cores: z.number(),
