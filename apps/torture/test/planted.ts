@@ -160,7 +160,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "a deadlock through the lease above the one that is stated",
     foundBy: ["deadlock"],
-    changes: [["manager/handle", "holding: [this.id, ...this.#lease.holding]", "holding: [this.id]"]],
+    changes: [["manager/handle", "holding: [this.id, ...this.lease.holding]", "holding: [this.id]"]],
   },
   {
     name: "a nested acquire that outlives its lease",
@@ -185,8 +185,8 @@ export const PLANTED: readonly Planted[] = [
     changes: [
       [
         "manager/handle",
-        "    this.#loss = loss;\n",
-        "    this.#loss = loss;\n    void Promise.reject(loss);\n",
+        "    this.loss = loss;\n",
+        "    this.loss = loss;\n    void Promise.reject(loss);\n",
       ],
     ],
   },

@@ -6,6 +6,7 @@
  */
 
 export type { LeaseBackend } from "./backend/backend.js";
+export { listAll } from "./backend/page.js";
 export { type Clock, systemClock } from "./clock.js";
 export {
   isLeaseError,
@@ -25,13 +26,13 @@ export type {
   Resources,
   TryAcquireResult,
 } from "./manager/api.js";
-export { findDeadlocks, listAll } from "./manager/deadlock.js";
+export { findDeadlocks } from "./manager/deadlock.js";
 export { DEFAULTS } from "./manager/defaults.js";
 export { limitReached, lost } from "./manager/losses.js";
 export { createLeaseManager } from "./manager/manager.js";
 export { queueForLease } from "./manager/queue.js";
 export { unavailable } from "./manager/refusal.js";
-export { adaptiveTtl, contentionTtl, waitersInLine } from "./manager/ttl.js";
+export { adaptiveTtl, contentionTtl } from "./manager/ttl.js";
 export { waitForLease } from "./manager/wait.js";
 export { type MemoryBackendOptions, memoryBackend } from "./memory/memory.js";
 export { MAX } from "./model/max.js";

@@ -63,7 +63,7 @@ export class Answers {
       const id = requests[index]?.id ?? "";
       count(this.#series.releases, status);
       if (status === "released" || status === "revoked") this.#ended(id, status, now);
-      // A place in line that is revoked or left was no hold.
+      // A place in the queue that is revoked or left was no hold.
       if (this.#places.size > 0) this.#places.end(id, now);
     }
   }
@@ -94,7 +94,7 @@ function count(series: Readonly<Record<string, Counter>>, status: string): void 
 }
 
 function waitedMs({ requestedAt, acquiredAt }: Lease): number {
-  // Most grants did not wait: they are told by the same text, and need no dates.
+  // Most grants did not wait: the same text says so, and need no dates.
   if (acquiredAt === null || acquiredAt === requestedAt) return 0;
   return Math.max(0, Date.parse(acquiredAt) - Date.parse(requestedAt));
 }

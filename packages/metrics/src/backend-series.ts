@@ -109,7 +109,7 @@ export function backendSeries(registry: MetricsRegistry, backend: string) {
   };
 }
 
-/** The gauges of what is live in the whole store. Workers of a cluster see the same, so the largest is told. */
+/** The gauges of what is live in the whole store. Workers of a cluster see the same, so the largest is shown. */
 export function liveFamilies(registry: MetricsRegistry) {
   const gauge = (name: string, help: string) =>
     Family.of(registry, { name, help, type: "gauge", aggregator: "max", create: () => new Gauge() });

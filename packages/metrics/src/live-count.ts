@@ -1,7 +1,7 @@
 /**
  * Counts what is live in a store, for gauges. Exact when it was counted, and as old as
  * `lease_live_counted_timestamp_seconds` says: it lists the leases, so it does that at most every few seconds, and at
- * most for one hundredth of the time, however many there are and however often somebody scrapes.
+ * most for one hundredth of the time, however many there are and however often it is scraped.
  */
 import { type Clock, type LeaseBackend, MAX } from "@lease/core";
 import { liveFamilies, MODES, STATES } from "./backend-series.js";
@@ -9,7 +9,7 @@ import type { MetricsRegistry } from "./series.js";
 
 /** Counting takes at most this part of the time. */
 const PART_OF_TIME = 0.01;
-/** A scrape waits this long for a count under way, then tells the last one: Prometheus itself waits ten seconds. */
+/** A scrape waits this long for a count under way, then shows the last one: Prometheus itself waits ten seconds. */
 const PATIENCE_MS = 2_000;
 
 interface LiveOptions {
@@ -20,7 +20,7 @@ interface LiveOptions {
 }
 
 /**
- * Counts at scrapes from now on, in place of whoever counted under the same name.
+ * Counts at scrapes from now on, in place of what counted under the same name.
  *
  * @returns a function that ends it
  */
@@ -53,7 +53,7 @@ export function countLive(
       const now = clock.now();
       countAgainAt = Math.max(startedAt + maxAgeMs, now + (now - startedAt) / PART_OF_TIME);
     } catch {
-      // The store does not answer: the last count stands, and its timestamp tells how old it is.
+      // The store does not answer: the last count stands, and its timestamp shows how old it is.
       countAgainAt = clock.now() + maxAgeMs;
     } finally {
       counting = null;

@@ -1,5 +1,5 @@
 /**
- * What this process saw begin and has not seen end: places in line and grants. It remembers only what may still live,
+ * What this process saw begin and has not seen end: places in the queue and grants. It remembers only what may still live,
  * so it never holds more than the store does.
  */
 

@@ -41,7 +41,7 @@ export class Counter implements Series {
   }
 }
 
-/** A number that tells how things are: of a gauge. */
+/** A number that says how things are: of a gauge. */
 export class Gauge implements Series {
   value = 0;
 
@@ -61,7 +61,7 @@ export class Gauge implements Series {
     return [{ value: this.value, labels }];
   }
 
-  /** Leases do not end because somebody resets the metrics. */
+  /** Leases do not end because the metrics are reset. */
   reset(): void {}
 }
 
@@ -77,7 +77,7 @@ export class Histogram implements Series {
     this.#counts = new Array(bounds.length + 1).fill(0);
   }
 
-  /** Milliseconds come in, seconds are told: the base unit of Prometheus. */
+  /** Milliseconds come in, seconds are shown: the base unit of Prometheus. */
   observeMs(ms: number): void {
     const seconds = ms / 1000;
     let bucket = 0;

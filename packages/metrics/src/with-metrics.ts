@@ -24,7 +24,7 @@ export interface WithMetricsOptions {
    * those that share a store is enough.
    */
   readonly live?: boolean;
-  /** How old that count may be before a scrape counts anew, in milliseconds. Default 10 000. */
+  /** How old that count may be before a scrape counts again, in milliseconds. Default 10 000. */
   readonly liveMaxAgeMs?: number;
   /** Default: the machine's clocks. */
   readonly clock?: Clock;

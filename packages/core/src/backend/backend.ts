@@ -28,7 +28,7 @@ export interface LeaseBackend {
   readonly limits: BackendLimits;
 
   /**
-   * Asks for all claims of a request together: grants them, refuses them, or keeps the request in line.
+   * Asks for all claims of a request together: grants them, refuses them, or queues the request.
    *
    * - The same id asked again while it lives gives the same lease with the same token and extends nothing; for a
    *   pending request it is also the heartbeat (`expires = now + waitTtlMs`) and the question "is it my turn?".
@@ -55,7 +55,7 @@ export interface LeaseBackend {
    */
   renew(requests: readonly RenewRequest[]): Promise<RenewResult[]>;
 
-  /** Ends leases: by their agent (`release`, `abandon`) or by somebody else (`revoke`). */
+  /** Ends leases: by their agent (`release`, `abandon`) or by another one (`revoke`). */
   release(requests: readonly ReleaseRequest[]): Promise<ReleaseResult[]>;
 
   /**
@@ -65,7 +65,7 @@ export interface LeaseBackend {
   list(query: LeaseQuery): Promise<LeasePage>;
 
   /**
-   * Ends what is past its time and prunes history. Housekeeping only: an expired lease blocks nobody, swept or not.
+   * Ends what is past its time and prunes history. Housekeeping only: an expired lease blocks no request, swept or not.
    */
   sweep(options: SweepOptions): Promise<SweepResult>;
 
@@ -111,7 +111,7 @@ export interface BackendLimits {
   readonly renewals: "recorded" | "counted" | "uncounted";
   /**
    * How long `changes` remembers. `"kept"`: until a `sweep` prunes it. `"compacted"`: also only until the store's
-   * operator, or the store by itself, compacts it away; whoever reads on from there gets `CURSOR_EXPIRED`.
+   * operator, or the store by itself, compacts it away; a reader that goes on from there gets `CURSOR_EXPIRED`.
    */
   readonly history: "kept" | "compacted";
   /**
@@ -153,7 +153,7 @@ export interface AcquireRequest {
   readonly metadata: Metadata | null;
 }
 
-/** Granted, refused (in line or not), or an id that had its one life. */
+/** Granted, refused (queued or not), or an id that had its one life. */
 export type AcquireResult =
   | {
       readonly status: "granted";
@@ -210,9 +210,9 @@ export type RenewResult =
   | { readonly status: "renewal-limit"; readonly maxRenewals: number }
   | { readonly status: "revoked"; readonly by: string | null; readonly reason: string | null };
 
-/** Ends a lease or a place in line, in one of three ways. */
+/** Ends a lease or a place in the queue, in one of three ways. */
 export type ReleaseRequest =
-  /** The agent is done, or leaves the line. */
+  /** The agent is done, or leaves the queue. */
   | {
       readonly kind: "release";
       readonly id: string;
@@ -223,7 +223,7 @@ export type ReleaseRequest =
   /** Like release, and an acquire of this id that is still under way will find `ended`, known id or not. */
   | { readonly kind: "abandon"; readonly id: string; readonly agentId: string }
   /**
-   * Somebody else ends it. At once (`graceMs` 0), and until the holder's next renewal only fencing protects; or, of
+   * Another agent ends it. At once (`graceMs` 0), and until the holder's next renewal only fencing protects; or, of
    * an active lease, softly: it can be renewed for `graceMs` more and then runs out.
    */
   | {
@@ -256,18 +256,18 @@ export interface LeaseQuery {
   readonly after?: string | undefined;
 }
 
-/** Leases on a page unless told otherwise. */
+/** Leases on a page by default. */
 export const DEFAULT_PAGE = 100;
 
 /** One page of a listing. */
 export interface LeasePage {
   readonly leases: Lease[];
   /**
-   * A place in the history from which `changes({ after: cursor, follow: true })` tells everything that these leases do
+   * A place in the history from which `changes({ after: cursor, follow: true })` reports everything that these leases do
    * not show. It was looked up in the call for the first page, no later than the leases were read:
    *
-   * - a transition up to it is shown, and is not told again;
-   * - a transition after it will be told, and may be shown already: what was read a moment later is newer. So take each
+   * - a transition up to it is shown, and is not reported again;
+   * - a transition after it will be reported, and may be shown already: what was read a moment later is newer. So take each
    *   event's lease in place of the one listed, and drop it once it has ended: that leads to what is live;
    * - all pages of one listing bear the cursor of its first page, so any of them will do;
    * - it also stands for a history in which nothing was ever written, and for the end of one that was pruned.
@@ -287,7 +287,7 @@ export interface SweepOptions {
   readonly limit?: number | undefined;
 }
 
-/** Leases that one sweep ends unless told otherwise. */
+/** Leases that one sweep ends by default. */
 export const DEFAULT_SWEEP_LIMIT = 1000;
 
 /** What a sweep ended and pruned. */
@@ -304,7 +304,7 @@ export interface SweepResult {
 export interface ChangesOptions {
   /**
    * Begin after this cursor, of an event or of a listing. Left out: at the oldest entry kept. `"end"`: at the present
-   * end, for who only wants what is new; who must come back after a break takes `presentEnd()` or the cursor of a
+   * end, for a reader that only wants what is new; one that must come back after a break takes `presentEnd()` or the cursor of a
    * listing instead, since `"end"` is somewhere else by then.
    */
   readonly after?: string | undefined;

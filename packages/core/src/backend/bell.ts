@@ -9,7 +9,7 @@ export class Bell {
   readonly #waiting = new Set<(error?: LeaseError) => void>();
   #closed = false;
 
-  /** Whether anybody waits. */
+  /** Whether there are waiters. */
   get waiting(): boolean {
     return this.#waiting.size > 0;
   }

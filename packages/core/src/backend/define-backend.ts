@@ -12,6 +12,8 @@ import type {
   LeaseQuery,
   ReleaseRequest,
   RenewRequest,
+  SweepOptions,
+  TurnRequest,
 } from "./backend.js";
 import {
   checkAcquire,
@@ -26,61 +28,30 @@ import {
 /**
  * Makes a backend of a store.
  *
- * @param store - the eight operations, `kind` and `limits`. Its requests are checked and its own: nobody changes them
- * later. Its `close` is called once, and nothing is called after it. A decorator gives the `limits` of the backend
- * below it as they are, and hands on requests as they are: they are then checked and copied once.
+ * @param store - the eight operations, `kind` and `limits`. Its requests are checked and its own: nothing changes them
+ * later. Its `close` is called once, and nothing is called after it.
  */
 export function defineBackend(store: LeaseBackend): LeaseBackend {
   const { kind } = store;
-  // A decorator's are those of the backend below it, which are frozen: the same object, so that both trust its checks.
-  const limits = Object.isFrozen(store.limits) ? store.limits : Object.freeze({ ...store.limits });
+  const limits = Object.freeze({ ...store.limits });
   let closing: Promise<void> | null = null;
-  const open = () => {
+  /** What a request becomes, if the backend is open: checked, and the store's own. */
+  const received = <R>(request: R, own: (request: R, limits: BackendLimits) => R): R => {
+    const checked = own(request, limits);
     if (closing !== null) throw closed(kind);
+    return checked;
   };
   return {
     kind,
     limits,
-    acquire: (request) =>
-      promised(() => {
-        const own = ownAcquire(request, limits);
-        open();
-        return store.acquire(own);
-      }),
-    turn: (wait) =>
-      promised(() => {
-        checkTurn(wait);
-        open();
-        return store.turn({ ...wait });
-      }),
-    renew: (requests) =>
-      promised(() => {
-        checkRenew(requests, limits);
-        open();
-        return store.renew(requests.map(ownRenew));
-      }),
-    release: (requests) =>
-      promised(() => {
-        checkRelease(requests);
-        open();
-        return store.release(requests.map(ownRelease));
-      }),
-    list: (query) =>
-      promised(() => {
-        checkQuery(query);
-        open();
-        return store.list(ownFilters(query));
-      }),
-    sweep: (options) =>
-      promised(() => {
-        checkSweep(options);
-        open();
-        return store.sweep({ ...options });
-      }),
+    acquire: (request) => promised(() => store.acquire(received(request, ownAcquire))),
+    turn: (wait) => promised(() => store.turn(received(wait, ownTurn))),
+    renew: (requests) => promised(() => store.renew(received(requests, ownRenewals))),
+    release: (requests) => promised(() => store.release(received(requests, ownReleases))),
+    list: (query) => promised(() => store.list(received(query, ownQuery))),
+    sweep: (options) => promised(() => store.sweep(received(options, ownSweep))),
     async *changes(options): AsyncGenerator<LeaseEvent, void> {
-      checkChanges(options);
-      open();
-      yield* store.changes(ownFilters(options));
+      yield* store.changes(received(options, ownChanges));
     },
     async close() {
       closing ??= store.close();
@@ -103,35 +74,9 @@ export function closed(kind: string): LeaseError<"CLOSED"> {
   return new LeaseError("CLOSED", `This ${kind} backend was closed: open a new one.`);
 }
 
-/** Lets a subclass give private fields to an object that is there already. */
-class Given {
-  constructor(given: object) {
-    // biome-ignore lint/correctness/noConstructorReturn: the object becomes `this` of the subclass
-    return given;
-  }
-}
-
-/**
- * By which limits a request was checked and copied: one that a decorator hands on stays as it is. In a private field,
- * which copies do not carry along; a WeakMap of all requests would take a twentieth of the time of a pair on SQLite.
- */
-class Checked extends Given {
-  readonly #by: BackendLimits;
-
-  constructor(request: AcquireRequest, by: BackendLimits) {
-    super(request);
-    this.#by = by;
-  }
-
-  static isBy(request: unknown, limits: BackendLimits): boolean {
-    return typeof request === "object" && request !== null && #by in request && request.#by === limits;
-  }
-}
-
 function ownAcquire(request: AcquireRequest, limits: BackendLimits): AcquireRequest {
-  if (Checked.isBy(request, limits)) return request;
   checkAcquire(request, limits);
-  const own: AcquireRequest = {
+  return {
     id: request.id,
     agentId: request.agentId,
     claims: Object.freeze(request.claims.map(({ resource, mode }) => Object.freeze({ resource, mode }))),
@@ -143,22 +88,38 @@ function ownAcquire(request: AcquireRequest, limits: BackendLimits): AcquireRequ
     reason: request.reason,
     metadata: request.metadata && frozen(structuredClone(request.metadata)),
   };
-  new Checked(own, limits);
-  return own;
 }
 
 const NONE: readonly string[] = Object.freeze([]);
 
-function ownRenew({ id, agentId, token, ttlMs, renewal }: RenewRequest): RenewRequest {
-  return { id, agentId, token, ttlMs, renewal };
+function ownTurn(wait: TurnRequest): TurnRequest {
+  checkTurn(wait);
+  return { ...wait };
 }
 
-function ownRelease(request: ReleaseRequest): ReleaseRequest {
-  return { ...request };
+function ownRenewals(requests: readonly RenewRequest[], limits: BackendLimits): RenewRequest[] {
+  checkRenew(requests, limits);
+  return requests.map(({ id, agentId, token, ttlMs, renewal }) => ({ id, agentId, token, ttlMs, renewal }));
 }
 
-function ownFilters<F extends LeaseQuery | ChangesOptions>(filters: F): F {
-  return filters.ids === undefined ? { ...filters } : { ...filters, ids: [...filters.ids] };
+function ownReleases(requests: readonly ReleaseRequest[]): ReleaseRequest[] {
+  checkRelease(requests);
+  return requests.map((request) => ({ ...request }));
+}
+
+function ownQuery(query: LeaseQuery): LeaseQuery {
+  checkQuery(query);
+  return { ...query, ids: query.ids && [...query.ids] };
+}
+
+function ownSweep(options: SweepOptions): SweepOptions {
+  checkSweep(options);
+  return { ...options };
+}
+
+function ownChanges(options: ChangesOptions): ChangesOptions {
+  checkChanges(options);
+  return { ...options, ids: options.ids && [...options.ids] };
 }
 
 /** Answers show these objects as they are kept: a caller that changes an answer must not change the store. */

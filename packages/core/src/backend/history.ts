@@ -5,7 +5,7 @@ import { LeaseError } from "../errors.js";
 
 /** Where a store's history stands. */
 export interface HistoryBounds {
-  /** Made anew with every new history, so that a cursor of another one is noticed. */
+  /** New with every new history, so that a cursor of another one is noticed. */
   readonly epoch: string;
   /** The newest entry that was pruned, 0 if none was. */
   readonly prunedThrough: number;
@@ -22,7 +22,7 @@ export function formatCursor(epoch: string, sequence: number): string {
  * The entry after which to go on.
  *
  * @param after - as in `ChangesOptions`: a cursor, `"end"`, or left out for the oldest entry kept
- * @throws `CURSOR_EXPIRED` when nobody could go on from there without a gap
+ * @throws `CURSOR_EXPIRED` when there would be a gap after it
  */
 export function positionAfter(after: string | undefined, bounds: HistoryBounds): number {
   if (after === undefined) return bounds.prunedThrough;
@@ -36,7 +36,7 @@ export function positionAfter(after: string | undefined, bounds: HistoryBounds):
   throw cursorExpired("it lies past the end of the history: an older state was restored");
 }
 
-/** The error for a cursor that nobody can go on from. */
+/** The error for a cursor that cannot be resumed. */
 export function cursorExpired(why: string): LeaseError<"CURSOR_EXPIRED"> {
   return new LeaseError(
     "CURSOR_EXPIRED",

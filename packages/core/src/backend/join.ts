@@ -3,7 +3,7 @@
  * script call, a request.
  */
 
-/** One call, to be settled by whoever sends its batch. */
+/** One call, to be settled by the sender of its batch. */
 export interface JoinedCall<C, A> {
   readonly request: C;
   readonly resolve: (answer: A) => void;

@@ -36,7 +36,7 @@ export interface Ledger<R extends Rival = Rival, L extends R & LeaseRecord = R &
   /** The whole lease of a rival. */
   read(rival: R): L;
 
-  /** Whether its time is over for whoever performs this step: it blocks no longer and may be ended. */
+  /** Whether its time is over for the part that performs this step: it blocks no longer and may be ended. */
   isOver(lease: R): boolean;
   /** For how long it may still be in the way, in ms, unless it is renewed: never less than its holder relies on. */
   blocksMs(lease: R): number;

@@ -1,9 +1,10 @@
 /**
  * Where the next page of a listing begins, and the one place in the history that all its pages bear.
  *
- * The cursor of the first page travels in `next`. Were it read anew for each page, what ended between two pages would be
- * in the first of them, before the cursor of the second, and so never told.
+ * The cursor of the first page travels in `next`. Were it read again for each page, what ended between two pages would be
+ * in the first of them, before the cursor of the second, and so never reported.
  */
+import { MAX } from "../model/max.js";
 import type { Lease } from "../model/model.js";
 import { DEFAULT_PAGE, type LeaseBackend, type LeasePage, type LeaseQuery } from "./backend.js";
 import { type LeaseRecord, matchesFilters } from "./record.js";
@@ -61,9 +62,21 @@ export function pageOf<L extends LeaseRecord>(
 
 /**
  * The present end of the history, as a cursor. Unlike `changes({ after: "end" })` it names the place before anything
- * happens, so that whoever follows from it can come back to it.
+ * happens, so that a follower that begins there can come back to it.
  */
 export async function presentEnd(backend: LeaseBackend): Promise<string> {
   // The cheapest listing there is: of no lease at all.
   return (await backend.list({ ids: [] })).cursor;
+}
+
+/** All pages of a listing. */
+export async function listAll(backend: Pick<LeaseBackend, "list">, query: LeaseQuery): Promise<Lease[]> {
+  const leases: Lease[] = [];
+  let after: string | undefined;
+  do {
+    const page = await backend.list({ ...query, limit: MAX.page, after });
+    leases.push(...page.leases);
+    after = page.next ?? undefined;
+  } while (after !== undefined);
+  return leases;
 }

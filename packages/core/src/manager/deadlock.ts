@@ -4,7 +4,8 @@
  * A cycle of waits cannot resolve itself. A new wait always begins with a new pending request, the youngest of its
  * cycle, so it is enough that each request looks once it is queued.
  */
-import type { LeaseBackend, LeaseQuery } from "../backend/backend.js";
+import type { LeaseBackend } from "../backend/backend.js";
+import { listAll } from "../backend/page.js";
 import { systemClock } from "../clock.js";
 import { type DeadlockStep, LeaseError } from "../errors.js";
 import { MAX } from "../model/max.js";
@@ -12,7 +13,7 @@ import type { Claim, Lease } from "../model/model.js";
 import { firstConflict } from "../model/rule.js";
 import { agentName, quoted } from "../text.js";
 import { pause } from "./backoff.js";
-import { type Node, type Place, WaitGraph } from "./wait-graph.js";
+import { type Node, type Read, WaitGraph } from "./wait-graph.js";
 
 /** All that looking takes of a backend. */
 type Lister = Pick<LeaseBackend, "list">;
@@ -21,84 +22,120 @@ type Lister = Pick<LeaseBackend, "list">;
  * Looks for a cycle of waits through the given pending request, of which it is the youngest. It reads what waits for the
  * leases that the request holds, and no more: mostly that is nothing, however many requests are queued elsewhere.
  *
- * Pages of a listing are not one snapshot, so a cycle counts only when a second look finds one too: true cycles stay,
- * torn pictures do not.
- *
  * @returns the steps of the cycle, beginning with the request, or `null`
  */
 export async function findDeadlock(backend: Lister, pending: Lease): Promise<DeadlockStep[] | null> {
   if (pending.holding.length === 0) return null;
-  const look = async () => {
-    const leases = await waitingFor(backend, pending);
-    return unhurried(searchCycle(pending.id, new WaitGraph(leases)));
-  };
-  return (await look()) && (await look());
+  const read = () => waitingFor(backend, pending);
+  const [cycle = null] = await confirmed(read, function* (graph) {
+    const start = graph.requests.find(({ id }) => id === pending.id);
+    const found = start && (yield* searchCycle(start, graph));
+    return found ? [found] : [];
+  });
+  return cycle;
 }
 
+/** All cycles of waits there are now, each beginning with its youngest request: for people and monitors. */
+export function findDeadlocks(backend: Lister): Promise<DeadlockStep[][]> {
+  const read = () => waitsOf(backend);
+  return confirmed(read, function* (graph) {
+    const cycles: DeadlockStep[][] = [];
+    const requests = yield* entangled(graph.requests, graph);
+    for (let start = requests.shift(); start !== undefined; start = requests.shift()) {
+      const cycle = yield* searchCycle(start, graph);
+      if (cycle === null) continue;
+      cycles.push(cycle);
+      // Without its youngest request little of it may be left to search.
+      requests.splice(0, requests.length, ...(yield* entangled(requests, graph)));
+    }
+    return cycles;
+  });
+}
+
+/** A search that yields at each lease that it looks at, so that it can be interrupted. */
+type Search<T> = Generator<undefined, T>;
+
 /**
- * All cycles of waits there are now, each beginning with its youngest request: for people and monitors. As above, only
- * what two looks agree on.
+ * The cycles that two searches find. Pages of a listing are not one snapshot, but true cycles stay and torn pictures do
+ * not.
  */
-export async function findDeadlocks(backend: Lister): Promise<DeadlockStep[][]> {
-  const first = await unhurried(searchCycles(await waitsOf(backend)));
-  if (first.length === 0) return [];
-  const second = await unhurried(searchCycles(await waitsOf(backend)));
-  const still = new Set(second.map(([step]) => step?.waitingId));
+async function confirmed(
+  read: () => Promise<readonly Node[]>,
+  search: (graph: WaitGraph) => Search<DeadlockStep[][]>,
+): Promise<DeadlockStep[][]> {
+  const look = async () => unhurried(search(new WaitGraph(await read())));
+  const first = await look();
+  if (first.length === 0) return first;
+  const still = new Set((await look()).map(([step]) => step?.waitingId));
   return first.filter(([step]) => still.has(step?.waitingId));
 }
 
-function* searchCycles(leases: readonly Node[]): Generator<undefined, DeadlockStep[][]> {
-  const cycles: DeadlockStep[][] = [];
-  for (const component of yield* new WaitGraph(leases).components()) {
-    // All that a cycle within it can pass: its requests, and what they hold.
-    const ids = new Set(component.flatMap(({ id, holding }) => [id, ...holding]));
-    const graph = new WaitGraph(leases.filter(({ id }) => ids.has(id)));
-    for (const { id } of component) {
-      const cycle = yield* searchCycle(id, graph);
-      if (cycle !== null) cycles.push(cycle);
+/**
+ * The requests for which others of them wait, for their place or for what they hold: every cycle is among these. One for
+ * which none waits is left out, and those that it was a waiter of are looked at again.
+ *
+ * @param requests - youngest first, as the answer
+ */
+function* entangled(requests: readonly Node[], graph: WaitGraph): Search<Node[]> {
+  const left = new Set(requests);
+  const read: Read = new Map();
+  const waiterOf = (request: Node): Node | undefined => {
+    for (const lease of [request, ...graph.heldBy(request)]) {
+      for (const waiter of graph.waitersOf(lease, read)) if (left.has(waiter)) return waiter;
     }
+    return undefined;
+  };
+  const foundBy = new Map<Node, Node[]>(requests.map((request) => [request, []]));
+  const open = [...requests];
+  for (const request of open) {
+    yield;
+    const waiter = waiterOf(request);
+    if (waiter !== undefined) foundBy.get(waiter)?.push(request);
+    else if (left.delete(request)) for (const again of foundBy.get(request) ?? []) open.push(again);
   }
-  return cycles;
+  return requests.filter((request) => left.has(request));
+}
+
+/** A lease that a request keeps until it is granted. */
+interface Kept {
+  readonly lease: Node;
+  readonly by: Node;
 }
 
 /**
- * The cycle through `id` of which it is the youngest pending request, if there is one. Pure; it yields at each place
- * that it looks at. Breadth first, so that the cycle is a short one.
+ * The cycle of which `start` is the youngest request, if there is one: looks who waits for what it holds, who waits for
+ * what those keep, and so on. Pure. Breadth first, so that the cycle is a shortest one.
  */
-export function* searchCycle(id: string, graph: WaitGraph): Generator<undefined, DeadlockStep[] | null> {
-  const start = graph.requests.find((request) => request.id === id);
-  if (start === undefined) return null;
-  const cameFrom = new Map<Place, Place>();
-  const open: Place[] = [start];
-  for (const place of open) {
+export function* searchCycle(start: Node, graph: WaitGraph): Search<DeadlockStep[] | null> {
+  const waitsFor = new Map<Node, Kept>();
+  const read: Read = new Map();
+  const open: Kept[] = graph.heldBy(start).map((lease) => ({ lease, by: start }));
+  for (const kept of open) {
     yield;
-    for (const next of graph.from(place, start.token)) {
-      if (next === start) return stepsTo(place, cameFrom);
-      if (cameFrom.has(next)) continue;
-      cameFrom.set(next, place);
-      open.push(next);
+    for (const request of graph.waitersOf(kept.lease, read)) {
+      yield;
+      if (request.token > start.token || waitsFor.has(request)) continue;
+      waitsFor.set(request, kept);
+      if (request === start) return stepsFrom(start, waitsFor);
+      for (const lease of [request, ...graph.heldBy(request)]) open.push({ lease, by: request });
     }
   }
   return null;
 }
 
-/** The steps from the start of a search to the link that led back to it. */
-function stepsTo(last: Place, cameFrom: ReadonlyMap<Place, Place>): DeadlockStep[] {
+function stepsFrom(start: Node, waitsFor: ReadonlyMap<Node, Kept>): DeadlockStep[] {
   const steps: DeadlockStep[] = [];
-  // Of the links between two requests, the last one is the blocker.
-  let blocker: Node | null = null;
-  for (let place: Place | undefined = last; place !== undefined; place = cameFrom.get(place)) {
-    if ("lease" in place) blocker ??= place.lease;
-    else {
-      steps.unshift(stepOf(place, blocker as Node));
-      blocker = null;
-    }
-  }
+  let waiting = start;
+  do {
+    const { lease, by } = waitsFor.get(waiting) as Kept;
+    steps.push(stepOf(waiting, lease));
+    waiting = by;
+  } while (waiting !== start);
   return steps;
 }
 
 /** Runs a search to its end without keeping the event loop for more than some milliseconds at a time. */
-async function unhurried<T>(search: Generator<undefined, T>): Promise<T> {
+async function unhurried<T>(search: Search<T>): Promise<T> {
   for (let looked = 1; ; looked += 1) {
     const step = search.next();
     if (step.done === true) return step.value;
@@ -160,18 +197,6 @@ async function waitingFor(backend: Lister, pending: Lease): Promise<Node[]> {
     for (const lease of fresh) known.set(lease.id, lease);
   }
   return [...known.values()];
-}
-
-/** All pages of a listing. */
-export async function listAll(backend: Lister, query: LeaseQuery): Promise<Lease[]> {
-  const leases: Lease[] = [];
-  let after: string | undefined;
-  do {
-    const page = await backend.list({ ...query, limit: MAX.page, after });
-    leases.push(...page.leases);
-    after = page.next ?? undefined;
-  } while (after !== undefined);
-  return leases;
 }
 
 function stepOf(waiting: Node, blocker: Node): DeadlockStep {

@@ -54,6 +54,12 @@ export interface HoldOptions {
 }
 
 export class Handle implements Kept, Renewable {
+  readonly id: string;
+  readonly agentId: string;
+  readonly token: number;
+  readonly claims: readonly Claim[];
+  lease: Lease;
+  loss: LossError | null = null;
   renewAt = Number.POSITIVE_INFINITY;
   renewing: Promise<void> | null = null;
 
@@ -67,14 +73,12 @@ export class Handle implements Kept, Renewable {
   readonly #count: RenewalCount;
   /** An acquire of this id may still be under way, so the end must bury the id. */
   readonly #unanswered: boolean;
-  #lease: Lease;
   #cancelTimer: CancelTimer = () => {};
   #limitReached = false;
   /** What the last renewal that was sent asked for; 0: the lease's own TTL. */
   #renewalTtlMs = 0;
   #failures = 0;
   #lastFailure: unknown;
-  #loss: LossError | null = null;
   #ending: Promise<ReleaseOutcome> | null = null;
   /** Ends the waits of what is acquired under it. */
   #over: AbortController | null = null;
@@ -82,7 +86,12 @@ export class Handle implements Kept, Renewable {
   constructor(grant: Grant, options: HoldOptions, context: HandleContext) {
     this.#context = context;
     this.#options = options;
-    this.#lease = grant.lease;
+    const { id, agentId, token, claims } = grant.lease;
+    this.id = id;
+    this.agentId = agentId;
+    this.token = token;
+    this.claims = claims;
+    this.lease = grant.lease;
     this.#inHand = new InHand(this, context);
     this.#count = new RenewalCount(grant.lease.renewals);
     this.#unanswered = grant.unanswered;
@@ -99,40 +108,16 @@ export class Handle implements Kept, Renewable {
 
   /** Neither lost nor released, as far as was noticed. */
   get isKept(): boolean {
-    return this.#loss === null && this.#ending === null;
-  }
-
-  get id(): string {
-    return this.#lease.id;
-  }
-
-  get agentId(): string {
-    return this.#lease.agentId;
-  }
-
-  get token(): number {
-    return this.#lease.token;
-  }
-
-  get claims(): readonly Claim[] {
-    return this.#lease.claims;
-  }
-
-  get lease(): Lease {
-    return this.#lease;
+    return this.loss === null && this.#ending === null;
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  get loss(): LossError | null {
-    return this.#loss;
-  }
-
   get state(): HandleState {
     this.#loseIfOver();
-    if (this.#loss !== null) return "lost";
+    if (this.loss !== null) return "lost";
     if (this.#ending !== null) return "ended";
     if (this.#belief.certainty === "sure") return "held";
     // Once: a renewal that failed is tried again on its own schedule, however often the state is read, and one beyond
@@ -179,7 +164,7 @@ export class Handle implements Kept, Renewable {
   async acquire(resources: Resources, options: AcquireOptions = {}): Promise<LeaseHandle> {
     this.#throwIfOver();
     this.#over ??= new AbortController();
-    const parent = { over: this.#over.signal, holding: [this.id, ...this.#lease.holding] };
+    const parent = { over: this.#over.signal, holding: [this.id, ...this.lease.holding] };
     const lease = await this.#context.acquire(resources, options, parent);
     // Over by now, and no timer has found it out: the caller would believe that it holds both.
     try {
@@ -199,14 +184,14 @@ export class Handle implements Kept, Renewable {
       return listener(revoking);
     };
     const remove = this.#revokeListeners.add(once);
-    if (this.#lease.revoking !== null) this.#revokeListeners.notify(this.#lease.revoking);
+    if (this.lease.revoking !== null) this.#revokeListeners.notify(this.lease.revoking);
     return remove;
   }
 
   release(): Promise<ReleaseOutcome> {
     // Past its deadline it is lost, whether or not a timer fired yet; what is lost is given back already.
     this.#loseIfOver();
-    if (this.#loss !== null) return Promise.resolve("gone");
+    if (this.loss !== null) return Promise.resolve("gone");
     if (this.#ending !== null) return this.#ending;
     let answer: (outcome: ReleaseOutcome) => void = () => {};
     // Set before listeners run, so that a listener that calls release() does not start a second release.
@@ -272,7 +257,7 @@ export class Handle implements Kept, Renewable {
 
   onRenewFailure(error: unknown, request: RenewRequest): void {
     if (!surelyNotApplied(error)) {
-      this.#belief.mayLiveFor(Math.max(request.ttlMs ?? 0, this.#lease.ttlMs));
+      this.#belief.mayLiveFor(Math.max(request.ttlMs ?? 0, this.lease.ttlMs));
       this.#count.onUnanswered(request);
     }
     if (!this.isKept) return;
@@ -295,15 +280,15 @@ export class Handle implements Kept, Renewable {
   /** The feed showed a soft revoke, sooner than a renewal would. */
   onRevokingSeen(revoking: Revoking): void {
     if (!this.isKept) return;
-    const before = this.#lease;
-    this.#lease = { ...before, revoking };
+    const before = this.lease;
+    this.lease = { ...before, revoking };
     this.#notifyIfRevoking(before);
   }
 
   #onRenewed(result: CountedAnswer, request: RenewRequest, sent: Sent): void {
     const lateMs = Math.max(0, sent.sentAt - this.renewAt);
-    const before = this.#lease;
-    this.#lease = result.lease;
+    const before = this.lease;
+    this.lease = result.lease;
     this.#count.onAnswer(result, request);
     this.#belief.confirm(result.lease.expiresInMs, sent);
     this.#planRenewal(result.lease, sent);
@@ -318,7 +303,7 @@ export class Handle implements Kept, Renewable {
   }
 
   #notifyIfRevoking(before: Lease): void {
-    const { revoking } = this.#lease;
+    const { revoking } = this.lease;
     if (before.revoking !== null || revoking === null || !this.isKept) return;
     this.#context.notify({ type: "revoke-requested", lease: this.inHand, revoking });
     this.#revokeListeners.notify(revoking);
@@ -340,7 +325,7 @@ export class Handle implements Kept, Renewable {
     const { clock } = this.#context;
     const onTime = () => {
       this.#loseIfOver();
-      if (this.#loss === null) this.#armDeadline();
+      if (this.loss === null) this.#armDeadline();
     };
     this.#cancelTimer = clock.schedule(this.deadline - clock.now(), onTime, { background: true });
   }
@@ -356,12 +341,12 @@ export class Handle implements Kept, Renewable {
   }
 
   #lose(loss: LossError): void {
-    this.#loss = loss;
+    this.loss = loss;
     this.#stop(loss);
     // The protected work first, so that what stops at once is stopped before others can be granted the lease.
     this.#controller.abort(loss);
     // It may still block others, also by a renewal under way: best effort, for as long as that can be.
-    this.#belief.mayLiveFor(Math.max(this.#renewalTtlMs, this.#lease.ttlMs));
+    this.#belief.mayLiveFor(Math.max(this.#renewalTtlMs, this.lease.ttlMs));
     this.#context.onCleanup(this.#giveBack().then(() => undefined));
   }
 
@@ -395,15 +380,15 @@ export class Handle implements Kept, Renewable {
 
   #throwIfOver(): void {
     this.#loseIfOver();
-    if (this.#loss !== null) throw this.#loss;
+    if (this.loss !== null) throw this.loss;
     if (this.#ending !== null) throw this.#released();
   }
 
   #outOfOrder(): LeaseError<"RENEWAL_OUT_OF_ORDER"> {
-    const message = `Another process renews the lease ${this.id}: the store counts ${this.#lease.renewals} renewals, which are not those sent here. It is held until its deadline; let one process renew it.`;
+    const message = `Another process renews the lease ${this.id}: the store counts ${this.lease.renewals} renewals, which are not those sent here. It is held until its deadline; let one process renew it.`;
     return new LeaseError("RENEWAL_OUT_OF_ORDER", message, {
       leaseId: this.id,
-      renewals: this.#lease.renewals,
+      renewals: this.lease.renewals,
     });
   }
 
@@ -412,6 +397,6 @@ export class Handle implements Kept, Renewable {
   }
 
   #limitError(): LeaseError<"LEASE_RENEWAL_LIMIT"> {
-    return limitReached(this.id, this.#lease.maxRenewals);
+    return limitReached(this.id, this.lease.maxRenewals);
   }
 }

@@ -53,4 +53,5 @@ const LEADS_ON: ProxyHandler<Kept> = {
     const member: unknown = Reflect.get(target, key, target);
     return typeof member === "function" ? member.bind(target) : member;
   },
+  set: () => false,
 };

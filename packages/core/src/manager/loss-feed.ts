@@ -3,9 +3,9 @@
  * whatever becomes of the feed, renewals and deadlines decide. It keeps no process alive.
  */
 
-import type { LeaseBackend, LeasePage } from "../backend/backend.js";
+import type { LeaseBackend } from "../backend/backend.js";
+import { listAll, presentEnd } from "../backend/page.js";
 import type { Clock } from "../clock.js";
-import { MAX } from "../model/max.js";
 import { pause, retryDelayMs } from "./backoff.js";
 import type { Handle } from "./handle.js";
 
@@ -73,17 +73,12 @@ export class LossFeed {
   /** Finds what was lost while nothing was followed. Returns where to follow on from. */
   async #catchUp(): Promise<string> {
     const unlisted = new Map(this.#handles);
-    let page: LeasePage;
-    let after: string | undefined;
-    do {
-      page = await this.#backend.list({ agentId: this.#agentId, limit: MAX.page, after });
-      for (const { id, revoking } of page.leases) {
-        if (revoking !== null) unlisted.get(id)?.onRevokingSeen(revoking);
-        unlisted.delete(id);
-      }
-      after = page.next ?? undefined;
-    } while (after !== undefined);
+    const after = await presentEnd(this.#backend);
+    for (const { id, revoking } of await listAll(this.#backend, { agentId: this.#agentId })) {
+      if (revoking !== null) unlisted.get(id)?.onRevokingSeen(revoking);
+      unlisted.delete(id);
+    }
     for (const handle of unlisted.values()) handle.onUnlisted();
-    return page.cursor;
+    return after;
   }
 }

@@ -5,9 +5,10 @@
 
 import type { LeaseBackend } from "../backend/backend.js";
 import { checkNumber } from "../backend/check.js";
-import { invalidArgument, isLeaseError } from "../errors.js";
+import { invalidArgument } from "../errors.js";
 import { MAX } from "../model/max.js";
 import type { TtlPolicy, TtlRequest } from "./api.js";
+import { isTransient } from "./backoff.js";
 
 /** How loaded something is: 0 idle, 1 full; more is taken as full. Asked once for each request. */
 export type LoadSource = (request: TtlRequest) => number | Promise<number>;
@@ -18,7 +19,7 @@ export interface AdaptiveTtlOptions {
   readonly minMs: number;
   /** The TTL without load. */
   readonly maxMs: number;
-  /** See {@link waitersInLine}, and `eventLoopUtilization` and `loadAverage` of `@lease/core/load`. */
+  /** For example `eventLoopUtilization` and `loadAverage` of `@lease/core/load`. */
   readonly load: LoadSource;
   /** Up to this load the TTL stays at `maxMs`; from there it falls in a straight line. Default 0.7. */
   readonly threshold?: number;
@@ -45,22 +46,28 @@ export function adaptiveTtl(options: AdaptiveTtlOptions): TtlPolicy {
   };
 }
 
-/** Where to count waiters, and how many are many. */
-export interface WaitersOptions {
+/** The bounds of a TTL under contention, and where to count waiters. */
+export interface ContentionTtlOptions {
   readonly backend: LeaseBackend;
+  /** The TTL once `full` others wait for what is asked for. */
+  readonly minMs: number;
+  /** The TTL where nothing is queued. */
+  readonly maxMs: number;
   /** This many waiters count as full load. Default 8. */
   readonly full?: number;
 }
 
 /**
- * A load source that counts the requests that are queued for what the request asks for: with it `adaptiveTtl` shortens leases
- * where they are wanted, and leaves others alone. Costs a listing for each claim; a store that cannot be reached counts
- * as no load, since the request itself will report it.
+ * A TTL that falls in a straight line, from the first waiter on, with the number of requests queued for what the request
+ * asks for: leases are shorter where they are wanted, so that others are served sooner should the holder die. Costs a
+ * listing for each claim; a store that cannot be reached counts as no load, since the request itself will report it.
+ *
+ * @throws `INVALID_ARGUMENT` naming the option
  */
-export function waitersInLine({ backend, full = 8 }: WaitersOptions): LoadSource {
+export function contentionTtl({ backend, minMs, maxMs, full = 8 }: ContentionTtlOptions): TtlPolicy {
   checkNumber(full, "full", 1);
   const limit = Math.min(MAX.page, Math.ceil(full));
-  return async ({ claims }) => {
+  const load: LoadSource = async ({ claims }) => {
     const waiting = new Set<string>();
     try {
       for (const { resource } of claims) {
@@ -69,27 +76,9 @@ export function waitersInLine({ backend, full = 8 }: WaitersOptions): LoadSource
         if (waiting.size >= full) break;
       }
     } catch (error) {
-      if (!isLeaseError(error, "BACKEND_UNAVAILABLE", "OUTCOME_UNKNOWN")) throw error;
+      if (!isTransient(error)) throw error;
     }
     return waiting.size / full;
   };
-}
-
-/** The bounds of a TTL under contention. */
-export interface ContentionTtlOptions extends WaitersOptions {
-  /** The TTL once `full` others wait for what is asked for. */
-  readonly minMs: number;
-  /** The TTL where nothing is queued. */
-  readonly maxMs: number;
-}
-
-/**
- * A TTL that falls in a straight line with the number of requests queued for what the request asks for: the more there
- * are, the sooner they are served should the holder die. {@link adaptiveTtl} over {@link waitersInLine}, from the first
- * waiter on.
- *
- * @throws `INVALID_ARGUMENT` naming the option
- */
-export function contentionTtl({ minMs, maxMs, ...waiters }: ContentionTtlOptions): TtlPolicy {
-  return adaptiveTtl({ minMs, maxMs, threshold: 0, load: waitersInLine(waiters) });
+  return adaptiveTtl({ minMs, maxMs, threshold: 0, load });
 }

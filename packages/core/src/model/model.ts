@@ -19,7 +19,7 @@ export interface Claim {
 /** How a lease can end. */
 export type LeaseEnd = "released" | "expired" | "revoked" | "cancelled";
 
-/** `pending` (in line), `active` (held), then exactly one end. */
+/** `pending` (queued), `active` (held), then exactly one end. */
 export type LeaseState = "pending" | "active" | LeaseEnd;
 
 /** Plain JSON that a caller attaches to a lease; at most `MAX.metadataBytes` once serialised. */
@@ -33,7 +33,7 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue };
 
-/** A soft revoke under way: somebody asked for the lease back and gave the holder a grace. */
+/** A soft revoke under way: another agent asked for the lease back and gave the holder a grace. */
 export interface Revoking {
   /** Who asked. */
   readonly by: string;
@@ -54,13 +54,13 @@ export interface Lease {
   readonly agentId: string;
   readonly claims: readonly Claim[];
   readonly state: LeaseState;
-  /** Fencing token: only grows within a namespace, is never given twice, and is the place in line. Below 2^53. */
+  /** Fencing token: only grows within a namespace, is never given twice, and is the place in the queue. Below 2^53. */
   readonly token: number;
   /** The TTL of the grant, and of every renewal that names none of its own. */
   readonly ttlMs: number;
   /** Time left when the backend answered; 0 once the lease has ended. */
   readonly expiresInMs: number;
-  /** When the request entered the line (for a request granted at once: when it was granted). */
+  /** When the request was queued (for a request granted at once: when it was granted). */
   readonly requestedAt: string;
   /** `null` while pending. */
   readonly acquiredAt: string | null;
@@ -99,7 +99,7 @@ export interface Refusal {
   readonly blockerCount: number;
   /** Earlier live conflicting leases + 1. */
   readonly position: number;
-  /** The earliest moment at which the answer can change with nobody acting: the soonest expiry of a blocker. */
+  /** The earliest moment at which the answer can change with no agent acting: the soonest expiry of a blocker. */
   readonly retryInMs: number;
 }
 
@@ -121,7 +121,7 @@ export const LEASE_EVENT_TYPES = Object.freeze([
 /** One of {@link LEASE_EVENT_TYPES}. */
 export type LeaseEventType = (typeof LEASE_EVENT_TYPES)[number];
 
-/** One entry of the change feed, written in the same atomic step as what it tells. */
+/** One entry of the change feed, written in the same atomic step as the transition. */
 export interface LeaseEvent {
   /** Opaque; hand it back as `after` to go on from here. */
   readonly cursor: string;

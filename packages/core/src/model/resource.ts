@@ -44,7 +44,7 @@ export function checkResource(resource: unknown, field: string): asserts resourc
   if (problem !== null) throw invalidArgument(field, problem);
 }
 
-/** What most resources look like: breaks no rule, and is told from all others by one look. */
+/** What most resources look like: breaks no rule, and is recognised at one look. */
 const USUAL = /^[\w@-][\w.@-]*(?:\/[\w@-][\w.@-]*)*(?:\/\*\*)?$/;
 
 /** What is wrong with a resource, as the rest of a sentence that begins with its name; `null` if nothing is. */
@@ -77,7 +77,7 @@ export function resourceProblem(resource: unknown): string | null {
 }
 
 /**
- * `*`, `?` and `{a,b}` are refused, because whoever writes them means more than one thing and would be granted only
+ * `*`, `?` and `{a,b}` are refused, because a caller that writes them means more than one thing and would be granted only
  * one. `[…]` and braces without a comma are ordinary characters: routes of web frameworks are files like
  * `app/[id]/page.tsx`. Before the comma no other brace or comma is matched: it finds the same, but without the
  * backtracking that a hostile `{{{{,,,,` would turn into a blocked event loop.

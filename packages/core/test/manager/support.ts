@@ -25,7 +25,10 @@ export { settled };
 
 /** The cycle of waits through `id` of which it is the youngest, found without a pause. */
 export function cycleThrough(id: string, leases: readonly Lease[]): DeadlockStep[] | null {
-  const search = searchCycle(id, new WaitGraph(leases));
+  const graph = new WaitGraph(leases);
+  const start = graph.requests.find((request) => request.id === id);
+  if (start === undefined) return null;
+  const search = searchCycle(start, graph);
   let step = search.next();
   while (step.done !== true) step = search.next();
   return step.value;

@@ -1,4 +1,4 @@
-import { adaptiveTtl, contentionTtl, LeaseError, waitersInLine } from "@lease/core";
+import { adaptiveTtl, contentionTtl, LeaseError } from "@lease/core";
 import { eventLoopUtilization, loadAverage } from "@lease/core/load";
 import { expect, test } from "vitest";
 import { meddled, rejection, settled, world } from "./support.js";
@@ -36,7 +36,7 @@ test("what a policy throws is the request's error, and a TTL out of bounds is re
   expect((await rejection(manager().acquire("a", { ttlMs: () => 0 }))).details).toEqual({ field: "ttlMs" });
 });
 
-test("waiters in line for what is asked shorten it, others do not", async () => {
+test("requests queued for what is asked shorten it, others do not", async () => {
   const { manager, backend } = world();
   await manager({ agentId: "bob" }).acquire("a");
   for (const agentId of ["c", "d"])
@@ -44,14 +44,14 @@ test("waiters in line for what is asked shorten it, others do not", async () => 
       .acquire("a")
       .catch(() => undefined);
   await settled();
-  const load = waitersInLine({ backend, full: 4 });
-  expect(await load(request)).toBe(0.5);
-  expect(await load({ agentId: "x", claims: [{ resource: "b", mode: "exclusive" }] })).toBe(0);
-  expect(await contentionTtl({ backend, minMs: 5_000, maxMs: 30_000, full: 4 })(request)).toBe(17_500);
+  const bounds = { minMs: 5_000, maxMs: 30_000, full: 4 };
+  const ttl = contentionTtl({ backend, ...bounds });
+  expect(await ttl(request)).toBe(17_500);
+  expect(await ttl({ agentId: "x", claims: [{ resource: "b", mode: "exclusive" }] })).toBe(30_000);
   const gone = meddled(backend, {
     list: () => Promise.reject(new LeaseError("BACKEND_UNAVAILABLE", "down")),
   });
-  expect(await waitersInLine({ backend: gone })(request)).toBe(0);
+  expect(await contentionTtl({ backend: gone, ...bounds })(request)).toBe(30_000);
 });
 
 test("options are checked", () => {

@@ -103,6 +103,24 @@ test("a chain of six thousand waits is longer than the stack is deep, and its cy
   expect(await findDeadlocks(storeOf(leases.slice(0, -2)))).toEqual([]);
 });
 
+test("a chain whose agents came in any order is looked at a few times as well", async () => {
+  const length = 2_000;
+  const leases = Array.from({ length }, (_, index) => {
+    const place = (index * 797) % length;
+    return [
+      lease(place + 1, { agentId: `agent-${place}`, state: "active", claims: exclusive(`own/${place}`) }),
+      lease(length + index + 1, {
+        agentId: `agent-${place}`,
+        claims: exclusive(`own/${place + 1}`),
+        holding: [`${place + 1}`],
+      }),
+    ];
+  }).flat();
+  const { count, counting } = counted(leases);
+  expect(await findDeadlocks(storeOf(counting))).toEqual([]);
+  expect(count.looks).toBeLessThan(8 * leases.length);
+});
+
 test("all cycles at once are those that a look through each request finds", async () => {
   const agent = fc.constantFrom("alice", "bob", "carol");
   const arbitraryLeases = fc
