@@ -19,7 +19,9 @@ async function ownCpuOf(pid: number): Promise<number | null> {
   const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
   if (threads.length === 0) return null;
   // The first of its numbers is in nanoseconds, where `stat` counts hundredths of a second: a round is not much longer.
-  const times = threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/schedstat`, "utf8").catch(() => "0"));
+  const times = threads.map((thread) =>
+    readFile(`/proc/${pid}/task/${thread}/schedstat`, "utf8").catch(() => "0"),
+  );
   const used = (await Promise.all(times)).map((text) => Number(text.split(" ")[0]));
   return used.reduce((sum, each) => sum + each, 0) / 1000;
 }
