@@ -232,7 +232,7 @@ export const PLANTED: readonly Planted[] = [
   },
   {
     name: "a feed that loses an event",
-    foundBy: ["feed"],
+    foundBy: ["feed", "given up"],
     changes: [
       [
         "memory/memory-store",

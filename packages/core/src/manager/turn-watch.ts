@@ -1,7 +1,4 @@
-/**
- * A wait for a turn that goes on over the heartbeats of its request: registering a waiter with a store costs as much as
- * a heartbeat does.
- */
+/** A wait for a turn that a deadlock or an abort can end, too. */
 import type { Clock } from "../clock.js";
 
 export class TurnWatch {
@@ -18,11 +15,6 @@ export class TurnWatch {
       () => this.#end({}),
       (error: unknown) => this.#end({ error }),
     );
-  }
-
-  /** Whether the call ended, so that another wait needs another watch. */
-  get isOver(): boolean {
-    return this.#ended !== null;
   }
 
   /**

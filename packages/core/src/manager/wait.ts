@@ -17,9 +17,6 @@ import { giveBack } from "./give-back.js";
 import { endedBefore } from "./losses.js";
 import { TurnWatch } from "./turn-watch.js";
 
-/** A call of `turn` lasts at most so long, in heartbeats. */
-const HEARTBEATS_A_WATCH = 10;
-
 /** How long to wait in the queue, and what ends the wait sooner. */
 export interface WaitOptions {
   /** How long to wait in the queue; 0 asks once. `Infinity` is allowed. */
@@ -213,6 +210,9 @@ class Waiting {
       if (!isTransient(error)) throw error;
       // Without a hint the heartbeat has to do; the pause keeps a broken hint from becoming a busy loop.
       await pause(clock, Math.min(leftMs, retryDelayMs(1, random)), this.#signal);
+    } finally {
+      // A hint may be lost for good: each heartbeat watches anew.
+      this.#stopWatching();
     }
     if (this.#cycle !== null) throw deadlock(this.#cycle);
   }
@@ -221,15 +221,11 @@ class Waiting {
     return this.#request.waitTtlMs * DEFAULTS.heartbeatPart;
   }
 
-  /** The watch for the turn of the present id. One lasts for some heartbeats, in case a store loses sight of a waiter. */
+  /** A watch for the turn of the present id, for a heartbeat. */
   #watchTurn(): TurnWatch {
-    if (this.#turn?.isOver === false) return this.#turn;
     const { backend, clock } = this.#context;
     const { id } = this.#request;
-    const timeoutMs = Math.max(
-      0,
-      Math.min(this.#waitUntil - clock.now(), HEARTBEATS_A_WATCH * this.#heartbeatMs),
-    );
+    const timeoutMs = Math.max(0, Math.min(this.#waitUntil - clock.now(), this.#heartbeatMs));
     this.#turn = new TurnWatch(clock, (signal) => backend.turn({ id, timeoutMs, signal }));
     return this.#turn;
   }
